@@ -1,0 +1,236 @@
+/** @file Elementwise operators with numpy broadcasting, and their gradients. */
+import { broadcastShapes, formatShape, type Shape, sameShape } from "../size.ts";
+import {
+  apply,
+  constant,
+  expectType,
+  type GradientRule,
+  type Operator,
+  type OperatorNode,
+  requiredInput,
+  shapeError,
+  type Value,
+} from "../value.ts";
+import { reshape } from "./layout.ts";
+import { reduceSum } from "./reduce.ts";
+
+/** Sums a gradient over the axes along which its operand was broadcast. */
+export function sumToShape(gradient: Value, shape: Shape): Value {
+  if (sameShape(gradient.shape, shape)) return gradient;
+  const extra = gradient.shape.length - shape.length;
+  const axes: number[] = [];
+  gradient.shape.forEach((dim, axis) => {
+    if (axis < extra || (shape[axis - extra] === 1 && dim !== 1)) axes.push(axis);
+  });
+  const summed = axes.length === 0 ? gradient : reduceSum(gradient, axes, { keepDims: true });
+  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
+}
+
+function binary(operator: Operator, a: Value, b: Value): Value {
+  if (a.dtype !== b.dtype || a.dtype === "bool") {
+    throw shapeError(
+      operator.name,
+      `cannot combine ${a.dtype}${formatShape(a.shape)} with ${b.dtype}${formatShape(b.shape)}`,
+    );
+  }
+  const shape = broadcastShapes(a.shape, b.shape);
+  if (shape === undefined) {
+    throw shapeError(
+      operator.name,
+      `${formatShape(a.shape)} does not broadcast with ${formatShape(b.shape)}`,
+    );
+  }
+  return apply(operator, [a, b], a.dtype, shape);
+}
+
+/** Gradient rule from a function of the two operands, the result and its gradient. */
+function binaryRule(
+  rule: (a: Value, b: Value, gradient: Value, result: Value) => readonly [Value, Value],
+): GradientRule {
+  return (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const a = requiredInput(node, 0);
+    const b = requiredInput(node, 1);
+    const [da, db] = rule(a, b, gradient, node.outputs[0] as Value);
+    return [sumToShape(da, a.shape), sumToShape(db, b.shape)];
+  };
+}
+
+const addOperator: Operator = {
+  name: "add",
+  onnx: { type: "Add" },
+  gradient: binaryRule((_a, _b, g) => [g, g]),
+};
+const subOperator: Operator = {
+  name: "sub",
+  onnx: { type: "Sub" },
+  gradient: binaryRule((_a, _b, g) => [g, neg(g)]),
+};
+const mulOperator: Operator = {
+  name: "mul",
+  onnx: { type: "Mul" },
+  gradient: binaryRule((a, b, g) => [mul(g, b), mul(g, a)]),
+};
+const divOperator: Operator = {
+  name: "div",
+  onnx: { type: "Div" },
+  gradient: binaryRule((_a, b, g, result) => {
+    const da = div(g, b);
+    return [da, neg(mul(da, result))];
+  }),
+};
+
+/** a + b, broadcast. */
+export function add(a: Value, b: Value): Value {
+  return binary(addOperator, a, b);
+}
+
+/** a - b, broadcast. */
+export function sub(a: Value, b: Value): Value {
+  return binary(subOperator, a, b);
+}
+
+/** a * b, broadcast. */
+export function mul(a: Value, b: Value): Value {
+  return binary(mulOperator, a, b);
+}
+
+/** a / b, broadcast; division by zero follows IEEE. */
+export function div(a: Value, b: Value): Value {
+  return binary(divOperator, a, b);
+}
+
+/** x * factor for a number known when the graph is built. */
+export function scale(x: Value, factor: number): Value {
+  return factor === 1 ? x : mul(x, constant(factor));
+}
+
+/** x + offset for a number known when the graph is built. */
+export function shift(x: Value, offset: number): Value {
+  return offset === 0 ? x : add(x, constant(offset));
+}
+
+function unaryRule(rule: (x: Value, y: Value, gradient: Value) => Value | undefined): GradientRule {
+  return (node: OperatorNode, [gradient]) =>
+    gradient === undefined ? [] : [rule(requiredInput(node, 0), node.outputs[0] as Value, gradient)];
+}
+
+function unary(operator: Operator, x: Value): Value {
+  expectType(operator.name, x, "float32");
+  return apply(operator, [x], "float32", x.shape);
+}
+
+const negOperator: Operator = {
+  name: "neg",
+  onnx: { type: "Neg" },
+  gradient: unaryRule((_x, _y, g) => neg(g)),
+};
+const absOperator: Operator = {
+  name: "abs",
+  onnx: { type: "Abs" },
+  gradient: unaryRule((x, _y, g) => mul(g, sign(x))),
+};
+/** The derivative of a sign is zero wherever it is defined, so nothing flows back. */
+const signOperator: Operator = { name: "sign", onnx: { type: "Sign" }, gradient: () => [undefined] };
+const sqrtOperator: Operator = {
+  name: "sqrt",
+  onnx: { type: "Sqrt" },
+  gradient: unaryRule((_x, y, g) => div(scale(g, 0.5), y)),
+};
+const reciprocalOperator: Operator = {
+  name: "reciprocal",
+  onnx: { type: "Reciprocal" },
+  gradient: unaryRule((_x, y, g) => neg(mul(g, mul(y, y)))),
+};
+const expOperator: Operator = {
+  name: "exp",
+  onnx: { type: "Exp" },
+  gradient: unaryRule((_x, y, g) => mul(g, y)),
+};
+const logOperator: Operator = {
+  name: "log",
+  onnx: { type: "Log" },
+  gradient: unaryRule((x, _y, g) => div(g, x)),
+};
+const sinOperator: Operator = {
+  name: "sin",
+  onnx: { type: "Sin" },
+  gradient: unaryRule((x, _y, g) => mul(g, cos(x))),
+};
+const cosOperator: Operator = {
+  name: "cos",
+  onnx: { type: "Cos" },
+  gradient: unaryRule((x, _y, g) => neg(mul(g, sin(x)))),
+};
+const sigmoidOperator: Operator = {
+  name: "sigmoid",
+  onnx: { type: "Sigmoid" },
+  gradient: unaryRule((_x, y, g) => mul(g, sub(y, mul(y, y)))),
+};
+/** x * sigmoid(x) is QuickGelu with alpha 1: one kernel instead of two passes. */
+const siluOperator: Operator = {
+  name: "silu",
+  onnx: { type: "QuickGelu", domain: "com.microsoft" },
+  gradient: unaryRule((x, y, g) => {
+    const s = sigmoid(x);
+    // d/dx x*s = s + x*s*(1-s) = s + y - y*s
+    return mul(g, add(s, sub(y, mul(y, s))));
+  }),
+};
+
+export function neg(x: Value): Value {
+  return unary(negOperator, x);
+}
+
+/** |x|; the gradient at 0 is 0. */
+export function abs(x: Value): Value {
+  return unary(absOperator, x);
+}
+
+/** -1, 0 or 1; no gradient flows through it. */
+export function sign(x: Value): Value {
+  return unary(signOperator, x);
+}
+
+export function sqrt(x: Value): Value {
+  return unary(sqrtOperator, x);
+}
+
+export function reciprocal(x: Value): Value {
+  return unary(reciprocalOperator, x);
+}
+
+export function exp(x: Value): Value {
+  return unary(expOperator, x);
+}
+
+/** Natural logarithm. */
+export function log(x: Value): Value {
+  return unary(logOperator, x);
+}
+
+/** Sine of radians. */
+export function sin(x: Value): Value {
+  return unary(sinOperator, x);
+}
+
+/** Cosine of radians. */
+export function cos(x: Value): Value {
+  return unary(cosOperator, x);
+}
+
+/** 1 / (1 + exp(-x)). */
+export function sigmoid(x: Value): Value {
+  return unary(sigmoidOperator, x);
+}
+
+/** x * sigmoid(x), also called swish. */
+export function silu(x: Value): Value {
+  expectType("silu", x, "float32");
+  return apply(siluOperator, [x], "float32", x.shape, { alpha: { float: 1 } });
+}
+
+/** x * x. */
+export function square(x: Value): Value {
+  return mul(x, x);
+}

@@ -1,0 +1,90 @@
+/** @file Choosing rows and elements by index, and their transposes, which scatter. */
+import { type Dim, formatShape, sizeOf } from "../size.ts";
+import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
+import { expand, reshape, zeros } from "./layout.ts";
+
+const gatherRowsOperator: Operator = {
+  name: "gatherRows",
+  onnx: { type: "Gather" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const table = requiredInput(node, 0);
+    const ids = requiredInput(node, 1);
+    const count = sizeOf(ids.shape);
+    const [rows, ...rest] = table.shape as [Dim, ...Dim[]];
+    const width = sizeOf(rest);
+    const flat = reshape(gradient, [count, width]); // [ids, width]
+    const summed = scatterAddRows(flat, reshape(ids, [count]), rows);
+    return [reshape(summed, table.shape), undefined];
+  },
+};
+
+/** Rows of a table. table [rows, ...], ids int64 [...] in 0 to rows-1 -> [...ids, ...row]. */
+export function gatherRows(table: Value, ids: Value): Value {
+  expectType("gatherRows", ids, "int64");
+  if (table.shape.length === 0) throw shapeError("gatherRows", "a scalar has no rows");
+  return apply(gatherRowsOperator, [table, ids], table.dtype, [...ids.shape, ...table.shape.slice(1)], {
+    axis: 0,
+  });
+}
+
+const scatterElementsOperator: Operator = {
+  name: "scatterAddRows",
+  // ScatterElements adds in index order on one thread: repeated ids sum to the same bits at every run.
+  onnx: { type: "ScatterElements" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const indices = requiredInput(node, 1);
+    return [undefined, undefined, gatherElements(gradient, indices, node.attributes.axis as number)];
+  },
+};
+
+/** Adds rows into a zero table: out[ids[i]] += x[i]. x [count, width], ids int64 [count] -> [rows, width]. */
+export function scatterAddRows(x: Value, ids: Value, rows: Dim): Value {
+  expectType("scatterAddRows", ids, "int64");
+  const [count, width] = x.shape;
+  if (x.shape.length !== 2 || ids.shape.length !== 1 || ids.shape[0] !== count) {
+    throw shapeError(
+      "scatterAddRows",
+      `${formatShape(ids.shape)} ids do not fit rows ${formatShape(x.shape)}`,
+    );
+  }
+  const indices = expand(reshape(ids, [count as Dim, 1]), x.shape);
+  return apply(
+    scatterElementsOperator,
+    [zeros([rows, width as Dim]), indices, x],
+    "float32",
+    [rows, width as Dim],
+    {
+      axis: 0,
+      reduction: "add",
+    },
+  );
+}
+
+const gatherElementsOperator: Operator = {
+  name: "gatherElements",
+  onnx: { type: "GatherElements" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0);
+    const attributes = { axis: node.attributes.axis as number, reduction: "add" };
+    const inputs = [zeros(x.shape), requiredInput(node, 1), gradient];
+    return [apply(scatterElementsOperator, inputs, "float32", x.shape, attributes), undefined];
+  },
+};
+
+function gatherElements(x: Value, indices: Value, axis: number): Value {
+  return apply(gatherElementsOperator, [x, indices], x.dtype, indices.shape, { axis });
+}
+
+/** One element of each row of the last axis. x [..., n], ids int64 [...] in 0 to n-1 -> [...]. */
+export function pickLast(x: Value, ids: Value): Value {
+  expectType("pickLast", ids, "int64");
+  const lead = x.shape.slice(0, -1);
+  if (formatShape(lead) !== formatShape(ids.shape)) {
+    throw shapeError("pickLast", `${formatShape(ids.shape)} ids do not fit ${formatShape(x.shape)}`);
+  }
+  const picked = gatherElements(x, reshape(ids, [...ids.shape, 1]), x.shape.length - 1);
+  return reshape(picked, lead);
+}

@@ -1,0 +1,276 @@
+/** @file Operators that move elements without computing: reshape, transpose, concat, slice, split, expand, pad. */
+import {
+  addSizes,
+  broadcastShapes,
+  type Dim,
+  formatShape,
+  type Shape,
+  sameShape,
+  sizeOf,
+  subtractSizes,
+} from "../size.ts";
+import {
+  apply,
+  applyMany,
+  constant,
+  type Operator,
+  type OperatorNode,
+  requiredInput,
+  shapeError,
+  sizes,
+  type Value,
+} from "../value.ts";
+import { sumToShape } from "./elementwise.ts";
+import { normalizeAxes } from "./reduce.ts";
+
+const reshapeOperator: Operator = {
+  name: "reshape",
+  onnx: { type: "Reshape" },
+  gradient: (node, [gradient]) =>
+    gradient === undefined ? [] : [reshape(gradient, requiredInput(node, 0).shape), undefined],
+};
+
+/** The same elements under another shape; the number of elements must be equal, symbolically. */
+export function reshape(x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  if (sizeOf(x.shape) !== sizeOf(shape)) {
+    throw shapeError("reshape", `${formatShape(x.shape)} has not the elements of ${formatShape(shape)}`);
+  }
+  return apply(reshapeOperator, [x, reshapeTarget(x.shape, shape)], x.dtype, shape, { allowzero: 0 });
+}
+
+/**
+ * The target operand: 0 copies the axis of the same index, one -1 is inferred, both without any work when run;
+ * only what is left is computed from the sizes of the graph's inputs.
+ */
+function reshapeTarget(from: Shape, to: Shape): Value {
+  const target: Dim[] = to.map((dim, axis) => (typeof dim === "string" && from[axis] === dim ? 0 : dim));
+  const open = target.filter((dim) => typeof dim === "string");
+  if (open.length === 1) target[target.indexOf(open[0] as Dim)] = -1;
+  return sizes(target);
+}
+
+const transposeOperator: Operator = {
+  name: "transpose",
+  onnx: { type: "Transpose" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const permutation = node.attributes.perm as readonly number[];
+    const inverse: number[] = [];
+    permutation.forEach((from, to) => {
+      inverse[from] = to;
+    });
+    return [transpose(gradient, inverse)];
+  },
+};
+
+/** Axis i of the result is axis `permutation[i]` of x. */
+export function transpose(x: Value, permutation: readonly number[]): Value {
+  const seen = normalizeAxes("transpose", permutation, x.shape.length);
+  if (seen.length !== x.shape.length) {
+    throw shapeError(
+      "transpose",
+      `permutation [${permutation.join(", ")}] does not fit ${formatShape(x.shape)}`,
+    );
+  }
+  return apply(
+    transposeOperator,
+    [x],
+    x.dtype,
+    permutation.map((axis) => x.shape[axis] as Dim),
+    { perm: permutation },
+  );
+}
+
+const concatOperator: Operator = {
+  name: "concat",
+  onnx: { type: "Concat" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const axis = node.attributes.axis as number;
+    const lengths = node.inputs.map((_value, index) => requiredInput(node, index).shape[axis] as Dim);
+    return split(gradient, axis, lengths);
+  },
+};
+
+/** Joins values along an axis; all other axes must be equal. */
+export function concat(values: readonly Value[], axis: number): Value {
+  const first = values[0];
+  if (first === undefined) throw shapeError("concat", "nothing to join");
+  if (values.length === 1) return first;
+  const [along] = normalizeAxes("concat", [axis], first.shape.length) as [number];
+  for (const value of values) {
+    const fits =
+      value.dtype === first.dtype &&
+      value.shape.length === first.shape.length &&
+      value.shape.every((dim, index) => index === along || dim === first.shape[index]);
+    if (!fits) {
+      throw shapeError(
+        "concat",
+        `${first.dtype}${formatShape(first.shape)} does not join ${value.dtype}${formatShape(value.shape)} along axis ${along}`,
+      );
+    }
+  }
+  const shape = first.shape.map((dim, index) =>
+    index === along ? addSizes(...values.map((value) => value.shape[along] as Dim)) : dim,
+  );
+  return apply(concatOperator, values, first.dtype, shape, { axis: along });
+}
+
+const splitOperator: Operator = {
+  name: "split",
+  onnx: { type: "Split" },
+  gradient: (node, gradients) => {
+    const axis = node.attributes.axis as number;
+    const parts = node.outputs.map((part, index) => gradients[index] ?? zeros(part.shape));
+    return [concat(parts, axis), undefined];
+  },
+};
+
+/** Cuts x along an axis into parts of the given lengths, which must add up to the axis. */
+export function split(x: Value, axis: number, lengths: readonly Dim[]): readonly Value[] {
+  const [along] = normalizeAxes("split", [axis], x.shape.length) as [number];
+  if (addSizes(...lengths) !== x.shape[along]) {
+    throw shapeError("split", `${formatShape(x.shape)} axis ${along} is not ${lengths.join(" + ")}`);
+  }
+  if (lengths.length === 1) return [x];
+  const results = lengths.map((length) => ({
+    dtype: x.dtype,
+    shape: x.shape.map((dim, index) => (index === along ? length : dim)),
+  }));
+  return applyMany(splitOperator, [x, sizes(lengths)], results, { axis: along });
+}
+
+/** A float32 value of zeros. */
+export function zeros(shape: Shape): Value {
+  return expand(constant(0), shape);
+}
+
+const expandOperator: Operator = {
+  name: "expand",
+  onnx: { type: "Expand" },
+  gradient: (node, [gradient]) =>
+    gradient === undefined ? [] : [sumToShape(gradient, requiredInput(node, 0).shape), undefined],
+};
+
+/** x repeated to a larger shape under numpy's broadcasting rules. */
+export function expand(x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  const result = broadcastShapes(x.shape, shape);
+  if (result === undefined || !sameShape(result, shape)) {
+    throw shapeError("expand", `${formatShape(x.shape)} does not expand to ${formatShape(shape)}`);
+  }
+  return apply(expandOperator, [x, sizes(shape)], x.dtype, shape);
+}
+
+/** Start and end (exclusive) along one axis; `step` may be negative only to reverse a whole axis. */
+export interface SliceRange {
+  readonly axis: number;
+  readonly start: Dim;
+  readonly end: Dim;
+  readonly step?: number;
+}
+
+const sliceOperator: Operator = {
+  name: "slice",
+  onnx: { type: "Slice" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0);
+    const start = knownOperand(node, 1);
+    const end = knownOperand(node, 2);
+    const axis = Number(knownOperand(node, 3));
+    const step = knownOperand(node, 4);
+    if (step === -1) return [reverse(gradient, axis)];
+    if (step !== 1) throw shapeError("slice", `a slice with step ${step} has no gradient`);
+    return [pad(gradient, axis, start, subtractSizes(x.shape[axis] as Dim, end))];
+  },
+};
+
+/** First element of an operand that was given as sizes or as a constant when the node was built. */
+function knownOperand(node: OperatorNode, index: number): Dim {
+  const { producer } = requiredInput(node, index);
+  const first =
+    producer.kind === "sizes"
+      ? producer.sizes[0]
+      : producer.kind === "constant"
+        ? producer.data[0]
+        : undefined;
+  if (first === undefined)
+    throw shapeError(node.operator.name, `operand ${index} is not known when the graph is built`);
+  return first;
+}
+
+/** Elements `start` to `end` (exclusive) along one axis, every `step`-th. Bounds are sizes >= 0 within the axis. */
+export function slice(x: Value, range: SliceRange): Value {
+  const { start, end, step = 1 } = range;
+  const [axis] = normalizeAxes("slice", [range.axis], x.shape.length) as [number];
+  const dim = x.shape[axis] as Dim;
+  if (start === 0 && end === dim && step === 1) return x;
+  const length = subtractSizes(end, start);
+  const outside = [start, end, length].some((bound) => typeof bound === "number" && bound < 0);
+  const beyond = subtractSizes(dim, end);
+  if (outside || step < 1 || (typeof beyond === "number" && beyond < 0)) {
+    throw shapeError(
+      "slice",
+      `${start} to ${end} by ${step} lies outside axis ${axis} of ${formatShape(x.shape)}`,
+    );
+  }
+  if (typeof length !== "number" && step !== 1) {
+    throw shapeError("slice", `a step of ${step} needs a known length, got ${length}`);
+  }
+  const kept = typeof length === "number" ? Math.ceil(length / step) : length;
+  const shape = x.shape.map((size, index) => (index === axis ? kept : size));
+  return apply(
+    sliceOperator,
+    [x, sizes([start]), sizes([end]), constant([axis], [1], "int64"), constant([step], [1], "int64")],
+    x.dtype,
+    shape,
+  );
+}
+
+/** x with the order of one axis reversed. */
+export function reverse(x: Value, axis: number): Value {
+  const [along] = normalizeAxes("reverse", [axis], x.shape.length) as [number];
+  const dim = x.shape[along] as Dim;
+  // ONNX counts -1 as the last element, so the end before the first one is a number below any axis' length.
+  const beforeFirst = -(2 ** 31);
+  return apply(
+    sliceOperator,
+    [
+      x,
+      sizes([subtractSizes(dim, 1)]),
+      sizes([beforeFirst]),
+      constant([along], [1], "int64"),
+      constant([-1], [1], "int64"),
+    ],
+    x.dtype,
+    x.shape,
+  );
+}
+
+const padOperator: Operator = {
+  name: "pad",
+  onnx: { type: "Pad" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0);
+    const before = knownOperand(node, 1);
+    const axis = Number(knownOperand(node, 3));
+    const end = addSizes(before, x.shape[axis] as Dim);
+    return [slice(gradient, { axis, start: before, end })];
+  },
+};
+
+/** x with `before` and `after` zeros added along one axis. */
+export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
+  if (before === 0 && after === 0) return x;
+  const [along] = normalizeAxes("pad", [axis], x.shape.length) as [number];
+  const shape = x.shape.map((dim, index) => (index === along ? addSizes(before, dim, after) : dim));
+  return apply(
+    padOperator,
+    [x, sizes([before, after]), constant(0), constant([along], [1], "int64")],
+    x.dtype,
+    shape,
+  );
+}

@@ -1,0 +1,144 @@
+/** @file RMS, layer and group normalisation, fused forward; gradients composed of reductions. */
+import { type Dim, formatShape, multiplySizes } from "../size.ts";
+import {
+  apply,
+  constant,
+  expectType,
+  type Operator,
+  requiredInput,
+  shapeError,
+  type Value,
+} from "../value.ts";
+import { add, mul, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
+import { reshape } from "./layout.ts";
+import { reduceMean, reduceSum } from "./reduce.ts";
+
+function expectScale(operator: string, x: Value, ...scales: readonly Value[]): void {
+  const width = x.shape.at(-1) as Dim;
+  for (const value of scales) {
+    if (value.shape.length !== 1 || value.shape[0] !== width) {
+      throw shapeError(operator, `weight ${formatShape(value.shape)} does not fit ${formatShape(x.shape)}`);
+    }
+  }
+}
+
+function epsilonOf(attributes: Readonly<Record<string, unknown>>): number {
+  return (attributes.epsilon as { float: number }).float;
+}
+
+/** Axes of x but the last. */
+function leadingAxes(x: Value): number[] {
+  return x.shape.slice(0, -1).map((_dim, axis) => axis);
+}
+
+const rmsNormOperator: Operator = {
+  name: "rmsNorm",
+  // Registered by ONNX Runtime in the standard domain.
+  onnx: { type: "SimplifiedLayerNormalization" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0);
+    const weight = requiredInput(node, 1);
+    const epsilon = epsilonOf(node.attributes);
+    const inverse = reciprocal(sqrt(shift(reduceMean(square(x), [-1], { keepDims: true }), epsilon))); // [..., 1]
+    const normal = mul(x, inverse); // [..., width]
+    const weighted = mul(gradient, weight);
+    const projection = reduceMean(mul(weighted, normal), [-1], { keepDims: true });
+    const dx = mul(inverse, sub(weighted, mul(normal, projection)));
+    return [dx, reduceSum(mul(gradient, normal), leadingAxes(x))];
+  },
+};
+
+/** x / rms(x) * weight over the last axis (docs/nextstep-spec.md 2.1). x [..., width], weight [width]. */
+export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
+  expectType("rmsNorm", x, "float32");
+  expectScale("rmsNorm", x, weight);
+  return apply(rmsNormOperator, [x, weight], "float32", x.shape, { axis: -1, epsilon: { float: epsilon } });
+}
+
+/** dx of a normalisation to mean 0 and variance 1, from its result and the gradient of that result. */
+function centredGradient(gradient: Value, normal: Value, inverse: Value): Value {
+  const axis = [-1];
+  const meanGradient = reduceMean(gradient, axis, { keepDims: true });
+  const projection = reduceMean(mul(gradient, normal), axis, { keepDims: true });
+  return mul(inverse, sub(sub(gradient, meanGradient), mul(normal, projection)));
+}
+
+/** (x - mean) / sqrt(variance + epsilon) over the last axis and the factor 1 / sqrt(...) [..., 1]. */
+function standardize(x: Value, epsilon: number): { normal: Value; inverse: Value } {
+  const centred = sub(x, reduceMean(x, [-1], { keepDims: true }));
+  const inverse = reciprocal(sqrt(shift(reduceMean(square(centred), [-1], { keepDims: true }), epsilon)));
+  return { normal: mul(centred, inverse), inverse };
+}
+
+const layerNormOperator: Operator = {
+  name: "layerNorm",
+  onnx: { type: "LayerNormalization" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0);
+    const { normal, inverse } = standardize(x, epsilonOf(node.attributes));
+    const dx = centredGradient(mul(gradient, requiredInput(node, 1)), normal, inverse);
+    const axes = leadingAxes(x);
+    const dBias = node.inputs[2] === undefined ? undefined : reduceSum(gradient, axes);
+    return [dx, reduceSum(mul(gradient, normal), axes), dBias];
+  },
+};
+
+/**
+ * Layer normalisation over the last axis with biased variance (docs/nextstep-spec.md 2.2).
+ * x [..., width], weight and bias [width]; without them the result is not scaled.
+ */
+export function layerNorm(x: Value, epsilon: number, weight?: Value, bias?: Value): Value {
+  expectType("layerNorm", x, "float32");
+  const width = x.shape.at(-1);
+  if (typeof width !== "number")
+    throw shapeError("layerNorm", `last axis of ${formatShape(x.shape)} must be known`);
+  const scaleValue = weight ?? constant(new Array<number>(width).fill(1));
+  expectScale("layerNorm", x, scaleValue, ...(bias === undefined ? [] : [bias]));
+  const inputs = bias === undefined ? [x, scaleValue] : [x, scaleValue, bias];
+  return apply(layerNormOperator, inputs, "float32", x.shape, { axis: -1, epsilon: { float: epsilon } });
+}
+
+const groupNormOperator: Operator = {
+  name: "groupStandardize",
+  onnx: { type: "InstanceNormalization" },
+  gradient: (node, [gradient]) => {
+    if (gradient === undefined) return [];
+    const x = requiredInput(node, 0); // [pictures, groups, elements]
+    const y = node.outputs[0] as Value;
+    const centre = reduceMean(x, [2], { keepDims: true });
+    const variance = sub(reduceMean(square(x), [2], { keepDims: true }), square(centre));
+    const inverse = reciprocal(sqrt(shift(variance, epsilonOf(node.attributes)))); // [pictures, groups, 1]
+    return [centredGradient(gradient, y, inverse), undefined, undefined];
+  },
+};
+
+/**
+ * Group normalisation (docs/nextstep-spec.md 2.3): mean 0 and variance 1 over each group of channels of each
+ * picture, then a factor and an offset a channel. x [pictures, channels, height, width], weight and bias [channels].
+ */
+export function groupNorm(x: Value, groups: number, weight: Value, bias: Value, epsilon: number): Value {
+  expectType("groupNorm", x, "float32");
+  const [pictures, channels, height, width] = x.shape;
+  if (x.shape.length !== 4 || typeof channels !== "number" || channels % groups !== 0) {
+    throw shapeError("groupNorm", `${formatShape(x.shape)} does not divide into ${groups} groups`);
+  }
+  for (const value of [weight, bias]) {
+    if (value.shape.length !== 1 || value.shape[0] !== channels) {
+      throw shapeError(
+        "groupNorm",
+        `weight ${formatShape(value.shape)} does not fit ${formatShape(x.shape)}`,
+      );
+    }
+  }
+  const elements = multiplySizes(channels / groups, height as Dim, width as Dim);
+  const grouped = reshape(x, [pictures as Dim, groups, elements]);
+  const one = constant(new Array<number>(groups).fill(1));
+  const zero = constant(new Array<number>(groups).fill(0));
+  const normal = apply(groupNormOperator, [grouped, one, zero], "float32", grouped.shape, {
+    epsilon: { float: epsilon },
+  });
+  const perChannel = [1, channels, 1, 1];
+  return add(mul(reshape(normal, x.shape), reshape(weight, perChannel)), reshape(bias, perChannel));
+}

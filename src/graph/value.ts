@@ -1,0 +1,149 @@
+/**
+ * @file Symbolic values: the nodes of a graph that model functions build. A value knows its dtype, its shape
+ * and how it is computed; it holds no data. Graphs are plain immutable objects reachable from their outputs.
+ */
+import { ShapeError } from "../errors.ts";
+import { formatShape, type Shape } from "./size.ts";
+
+/** Element types that appear in graphs. Weights of other dtypes are widened when they are bound. */
+export type ValueType = "float32" | "int64" | "bool";
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/**
+ * What an operator is: its ONNX form and its gradient rule. `gradient` receives one gradient per output
+ * (undefined where nothing depends on that output) and returns one per input (undefined where there is none).
+ * An operator without a rule stops the gradient with an error; one whose rule returns undefined blocks it silently.
+ */
+export interface Operator {
+  readonly name: string;
+  /** ONNX operator type; domain "" is the standard set. */
+  readonly onnx: { readonly type: string; readonly domain?: "" | "com.microsoft" };
+  readonly gradient?: GradientRule;
+}
+
+export type GradientRule = (
+  node: OperatorNode,
+  outputGradients: readonly (Value | undefined)[],
+) => readonly (Value | undefined)[];
+
+export interface OperatorNode {
+  readonly kind: "operator";
+  readonly operator: Operator;
+  /** undefined stands for an optional input that is left out. */
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly outputs: readonly Value[];
+}
+
+/** A tensor given at every run. */
+export interface InputNode {
+  readonly kind: "input";
+  readonly name: string;
+}
+
+/** A named weight: bound to bytes by the runtime, never stored in the graph. */
+export interface ParameterNode {
+  readonly kind: "parameter";
+  readonly name: string;
+}
+
+export interface ConstantNode {
+  readonly kind: "constant";
+  readonly data: readonly number[];
+}
+
+/** A vector of sizes [n] (int64): constant, or computed from the shapes of the graph's inputs when run. */
+export interface SizesNode {
+  readonly kind: "sizes";
+  readonly sizes: Shape;
+}
+
+export type Producer = OperatorNode | InputNode | ParameterNode | ConstantNode | SizesNode;
+
+export interface Value {
+  readonly dtype: ValueType;
+  readonly shape: Shape;
+  readonly producer: Producer;
+}
+
+/** A tensor that is given at every run, e.g. `input("ids", "int64", ["rows", "tokens"])`. */
+export function input(name: string, dtype: ValueType, shape: Shape): Value {
+  return { dtype, shape, producer: { kind: "input", name } };
+}
+
+/** A weight by its checkpoint name, e.g. `parameter("norm.weight", [5120])`. */
+export function parameter(name: string, shape: Shape): Value {
+  return { dtype: "float32", shape, producer: { kind: "parameter", name } };
+}
+
+/** A constant of any shape, row-major; a lone number is a scalar of shape []. */
+export function constant(
+  data: number | readonly number[],
+  shape: readonly number[] = typeof data === "number" ? [] : [data.length],
+  dtype: ValueType = "float32",
+): Value {
+  const elements = typeof data === "number" ? [data] : data;
+  const expected = shape.reduce((a, b) => a * b, 1);
+  if (elements.length !== expected) {
+    throw shapeError("constant", `${elements.length} elements do not fill ${formatShape(shape)}`);
+  }
+  return { dtype, shape, producer: { kind: "constant", data: elements } };
+}
+
+/** An int64 vector of sizes, known or symbolic. */
+export function sizes(dims: Shape): Value {
+  return { dtype: "int64", shape: [dims.length], producer: { kind: "sizes", sizes: dims } };
+}
+
+/** Builds the node of an operator and returns its outputs. Shapes and dtypes were checked by the caller. */
+export function applyMany(
+  operator: Operator,
+  inputs: readonly (Value | undefined)[],
+  results: readonly { dtype: ValueType; shape: Shape }[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+): readonly Value[] {
+  const outputs: Value[] = [];
+  const node: OperatorNode = { kind: "operator", operator, inputs, attributes, outputs };
+  for (const result of results) outputs.push({ dtype: result.dtype, shape: result.shape, producer: node });
+  return outputs;
+}
+
+/** Like {@link applyMany} for the usual operator with one output. */
+export function apply(
+  operator: Operator,
+  inputs: readonly (Value | undefined)[],
+  dtype: ValueType,
+  shape: Shape,
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Value {
+  const [value] = applyMany(operator, inputs, [{ dtype, shape }], attributes);
+  return value as Value;
+}
+
+/** The inputs of a node that are known to be there. */
+export function requiredInput(node: OperatorNode, index: number): Value {
+  const value = node.inputs[index];
+  if (value === undefined) throw new ShapeError(`input ${index} is missing`, { where: node.operator.name });
+  return value;
+}
+
+/**
+ * An error about operands, naming the operator, the shapes (in `reason`) and the source line that asked: the first
+ * frame outside this room. The stack is read only when an error is made, so building graphs pays nothing for it.
+ */
+export function shapeError(operator: string, reason: string): ShapeError {
+  const stack = new Error().stack?.split("\n").slice(1) ?? [];
+  const asked = stack.find(
+    (line) => !/[\\/]graph[\\/](?!.*\.test\.)/.test(line) && !line.includes("node:internal"),
+  );
+  const line = asked?.match(/(?:\(|at )([^()\s]+:\d+:\d+)\)?$/)?.[1];
+  return new ShapeError(reason, { where: line === undefined ? operator : `${operator}, asked by ${line}` });
+}
+
+/** Refuses a value of the wrong dtype. */
+export function expectType(operator: string, value: Value, dtype: ValueType): void {
+  if (value.dtype !== dtype) {
+    throw shapeError(operator, `expects ${dtype}, got ${value.dtype}${formatShape(value.shape)}`);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * @file What the rest of the house sees of ONNX Runtime: engines that hold sessions and state. Two kinds exist:
+ * the local engine runs in the calling thread (training, benchmarks), the worker engine in a thread of its own
+ * (generation, anything with an event loop to keep alive). Both behave the same.
+ */
+import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
+import type { ValueType } from "../graph/value.ts";
+
+export type TensorData = Float32Array | BigInt64Array | Uint8Array;
+
+/** Plain data at the border of a run. `data` holds the product of `shape` elements, row-major. */
+export interface HostTensor {
+  readonly dtype: ValueType;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/**
+ * A float32 buffer that lives beside the sessions and is read by them without copying: KV caches. Its content
+ * changes only through {@link State.write} and the `store` rules of a run.
+ */
+export interface State {
+  readonly id: number;
+  readonly shape: readonly number[];
+  read(): Promise<Float32Array>;
+  /** Copies `data` to element `offset` on. */
+  write(data: Float32Array, offset: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * After a run, copy an output into a state instead of returning it: `output [rows, ..., n, ...]` is placed along
+ * `axis` of `state [rows, ..., capacity, ...]` from `starts[row]` on, all other axes being equal. Row r of the
+ * output goes to row `rows[r]` of the state; without `rows`, to row r.
+ */
+export interface StoreRule {
+  readonly output: string;
+  readonly state: State;
+  readonly axis: number;
+  readonly starts: readonly number[];
+  readonly rows?: readonly number[];
+}
+
+export interface RunRequest {
+  /** Outputs to compute and return. Default: all that no store rule takes. */
+  readonly fetch?: readonly string[];
+  readonly store?: readonly StoreRule[];
+}
+
+export type Feeds = Readonly<Record<string, HostTensor | State>>;
+
+export interface Session {
+  readonly model: Pick<OnnxModel, "inputs" | "outputs" | "parameters">;
+  /**
+   * One run of the graph.
+   * @throws InputError when a feed is missing, unknown, or of another dtype or shape than the graph's input.
+   * @throws EngineError when ONNX Runtime fails.
+   */
+  run(feeds: Feeds, request?: RunRequest): Promise<Record<string, HostTensor>>;
+  dispose(): Promise<void>;
+}
+
+/** Gives the bytes of a parameter as float32 [elements]; called once a parameter while a session is created. */
+export type WeightSource = (port: Port) => Float32Array | Promise<Float32Array>;
+
+export interface EngineOptions {
+  /** Threads of one operator. Default: the machine's processors. */
+  readonly threads?: number;
+  /** Let idle engine threads spin for the next operator. Faster alone, slower beside other work. Default true. */
+  readonly spin?: boolean;
+}
+
+export interface Engine extends AsyncDisposable {
+  /** `weights` is required when the model was written with its parameters as initializers. */
+  createSession(model: OnnxModel, weights?: WeightSource): Promise<Session>;
+  /** A state of zeros. */
+  createState(shape: readonly number[]): Promise<State>;
+}

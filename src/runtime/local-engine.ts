@@ -1,0 +1,185 @@
+/** @file ONNX Runtime in the calling thread. `run` blocks it; inputs are read in place, outputs are fresh buffers. */
+import { availableParallelism } from "node:os";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { EngineError, InputError } from "../errors.ts";
+import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
+import type {
+  Engine,
+  EngineOptions,
+  Feeds,
+  HostTensor,
+  RunRequest,
+  Session,
+  State,
+  StoreRule,
+  TensorData,
+  WeightSource,
+} from "./engine.ts";
+import { checkFeeds } from "./feeds.ts";
+
+/** ONNX Runtime's severity "error": warnings about unused initializers and the like are not for users. */
+const LOG_ERRORS = 3;
+
+class LocalState implements State {
+  readonly id: number;
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+
+  constructor(id: number, shape: readonly number[]) {
+    this.id = id;
+    this.shape = shape;
+    this.data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  }
+
+  async read(): Promise<Float32Array> {
+    return this.data.slice();
+  }
+
+  async write(data: Float32Array, offset: number): Promise<void> {
+    this.data.set(data, offset);
+  }
+
+  async dispose(): Promise<void> {}
+}
+
+class LocalSession implements Session {
+  readonly model: Session["model"];
+  readonly #session: InferenceSession;
+
+  constructor(model: OnnxModel, session: InferenceSession) {
+    this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
+    this.#session = session;
+  }
+
+  async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
+    const given = new Map(Object.entries(feeds).map(([name, feed]) => [name, asHost(feed)]));
+    checkFeeds(
+      this.model.inputs,
+      new Map(
+        [...given].map(([name, { dtype, shape, data }]) => [name, { dtype, shape, length: data.length }]),
+      ),
+    );
+    const stored = new Set((request.store ?? []).map(({ output }) => output));
+    const fetch =
+      request.fetch ?? this.model.outputs.map(({ name }) => name).filter((name) => !stored.has(name));
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, { dtype, shape, data }] of given) tensors[name] = asTensor(dtype, data, shape);
+    let results: InferenceSession.OnnxValueMapType;
+    try {
+      results = await this.#session.run(tensors, [...new Set([...fetch, ...stored])]);
+    } catch (cause) {
+      throw new EngineError(cause instanceof Error ? cause.message : String(cause), { where: "run", cause });
+    }
+    for (const rule of request.store ?? []) applyStore(rule, fromTensor(results[rule.output] as Tensor));
+    return Object.fromEntries(fetch.map((name) => [name, fromTensor(results[name] as Tensor)]));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+function asHost(feed: HostTensor | State): HostTensor {
+  if (feed instanceof LocalState) return { dtype: "float32", shape: feed.shape, data: feed.data };
+  if ("data" in feed) return feed;
+  throw new InputError("the state belongs to another engine", { where: "feed" });
+}
+
+function asTensor(dtype: HostTensor["dtype"], data: TensorData, shape: readonly number[]): Tensor {
+  return new Tensor(dtype, data, shape);
+}
+
+function fromTensor(tensor: Tensor): HostTensor {
+  const { data } = tensor;
+  if (data instanceof Float32Array) return { dtype: "float32", shape: tensor.dims, data };
+  if (data instanceof BigInt64Array) return { dtype: "int64", shape: tensor.dims, data };
+  if (data instanceof Uint8Array) return { dtype: "bool", shape: tensor.dims, data };
+  throw new EngineError(`output of type ${tensor.type} is not read`, { where: "run" });
+}
+
+/** Copies an output into a state along one axis: whole runs of the axes behind it at a time. */
+function applyStore(rule: StoreRule, output: HostTensor): void {
+  const { state, axis, starts } = rule;
+  if (!(state instanceof LocalState))
+    throw new InputError("the state belongs to another engine", { where: "store" });
+  const [rows = 0] = output.shape;
+  const source = output.data as Float32Array;
+  const length = output.shape[axis] as number;
+  const capacity = state.shape[axis] as number;
+  const inner = output.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const middle = output.shape.slice(1, axis).reduce((a, b) => a * b, 1);
+  const fits = state.shape.every(
+    (size, index) => index === 0 || index === axis || size === output.shape[index],
+  );
+  if (!fits || axis < 1)
+    throw new InputError(`[${output.shape}] does not fit state [${state.shape}]`, { where: rule.output });
+  for (let row = 0; row < rows; row++) {
+    const target = rule.rows?.[row] ?? row;
+    const start = starts[row] as number;
+    if (start < 0 || start + length > capacity || target >= (state.shape[0] as number)) {
+      throw new InputError(`row ${target} from ${start}: beyond state [${state.shape}]`, {
+        where: rule.output,
+      });
+    }
+    for (let m = 0; m < middle; m++) {
+      const from = (row * middle + m) * length * inner;
+      const to = ((target * middle + m) * capacity + start) * inner;
+      state.data.set(source.subarray(from, from + length * inner), to);
+    }
+  }
+}
+
+/** An engine whose sessions run in the calling thread. */
+export class LocalEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #sessions = new Set<LocalSession>();
+  #nextState = 0;
+
+  constructor(options: EngineOptions = {}) {
+    this.#options = options;
+  }
+
+  async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
+    const bound = model.inputs.some(({ name }) => name === model.parameters[0]?.name) ? [] : model.parameters;
+    const externalData: { path: string; data: Uint8Array }[] = [];
+    for (const port of bound) externalData.push({ path: port.name, data: await weightBytes(port, weights) });
+    const options: InferenceSession.SessionOptions = {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: this.#options.threads ?? availableParallelism(),
+      logSeverityLevel: LOG_ERRORS,
+      externalData,
+      extra: { session: { intra_op: { allow_spinning: this.#options.spin === false ? "0" : "1" } } },
+    };
+    try {
+      const session = new LocalSession(model, await InferenceSession.create(model.bytes, options));
+      this.#sessions.add(session);
+      return session;
+    } catch (cause) {
+      throw new EngineError(cause instanceof Error ? cause.message : String(cause), {
+        where: "session",
+        cause,
+      });
+    }
+  }
+
+  async createState(shape: readonly number[]): Promise<State> {
+    return new LocalState(this.#nextState++, shape);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.#sessions) await session.dispose();
+    this.#sessions.clear();
+  }
+}
+
+async function weightBytes(port: Port, weights: WeightSource | undefined): Promise<Uint8Array> {
+  if (weights === undefined) throw new InputError("no weights given", { where: `parameter "${port.name}"` });
+  const data = await weights(port);
+  const elements = (port.shape as readonly number[]).reduce((a, b) => a * b, 1);
+  if (data.length !== elements) {
+    throw new InputError(`expects ${elements} elements [${port.shape}], got ${data.length}`, {
+      where: `parameter "${port.name}"`,
+    });
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
