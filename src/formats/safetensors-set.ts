@@ -1,0 +1,144 @@
+/** @file A model's safetensors as one source of tensors, whether one file or shards with an index. */
+
+import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { InputError, ModelFormatError } from "../errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type ByteSource, FileSource } from "./byte-source.ts";
+import { JsonReader } from "./json-reader.ts";
+import { SafetensorsFile } from "./safetensors.ts";
+import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
+
+export const SINGLE_FILE = "model.safetensors";
+export const INDEX_FILE = "model.safetensors.index.json";
+
+/** A hundred bytes a tensor and a million tensors. */
+const MAX_INDEX_BYTES = 100_000_000;
+const MAX_TENSORS = 1 << 20;
+/** Every shard is an open file. */
+const MAX_SHARDS = 1024;
+
+/** Shards behind an index. */
+export class SafetensorsSet implements TensorSource {
+  readonly name: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Tensors that a shard holds but the index does not place there; they are not among `tensors`. */
+  readonly unlisted: readonly string[];
+  readonly #shards: ReadonlyMap<string, SafetensorsFile>;
+  readonly #weightMap: ReadonlyMap<string, string>;
+
+  private constructor(
+    name: string,
+    shards: ReadonlyMap<string, SafetensorsFile>,
+    weightMap: ReadonlyMap<string, string>,
+  ) {
+    this.name = name;
+    this.#shards = shards;
+    this.#weightMap = weightMap;
+    const tensors = new Map<string, StoredTensor>();
+    for (const [tensor, shard] of weightMap) tensors.set(tensor, storedTensor(shards.get(shard)!, tensor));
+    this.tensors = tensors;
+    const metadata = new Map<string, string>();
+    const unlisted: string[] = [];
+    for (const [shard, file] of shards) {
+      for (const [key, value] of file.metadata) metadata.set(key, value);
+      for (const tensor of file.tensors.keys()) if (weightMap.get(tensor) !== shard) unlisted.push(tensor);
+    }
+    this.metadata = metadata;
+    this.unlisted = unlisted;
+  }
+
+  /** Opens the shards that the index at `path` names; they must lie beside it. */
+  static async open(path: string): Promise<SafetensorsSet> {
+    const weightMap = await readWeightMap(await FileSource.open(path));
+    const shards = new Map<string, SafetensorsFile>();
+    try {
+      for (const shard of new Set(weightMap.values())) {
+        shards.set(shard, await SafetensorsFile.open(join(dirname(path), shard)));
+      }
+      return new SafetensorsSet(path, shards, weightMap);
+    } catch (error) {
+      for (const file of shards.values()) await file.close();
+      throw error;
+    }
+  }
+
+  async readTensor(name: string): Promise<Tensor> {
+    storedTensor(this, name);
+    return this.#shards.get(this.#weightMap.get(name)!)!.readTensor(name);
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.#shards.values()) await file.close();
+  }
+}
+
+/** Tensor name to shard name, in the order of the index. Closes `source`. Throws ModelFormatError. */
+export async function readWeightMap(source: ByteSource): Promise<ReadonlyMap<string, string>> {
+  const where = source.name;
+  try {
+    if (source.byteLength > MAX_INDEX_BYTES) {
+      throw new ModelFormatError(`an index of ${source.byteLength} bytes is too large`, { where });
+    }
+    const reader = JsonReader.fromUtf8(await source.read(0, source.byteLength), where);
+    let weightMap: Map<string, string> | undefined;
+    const shards = new Map<string, string>();
+    reader.object((key) => {
+      if (key !== "weight_map") {
+        reader.skip();
+        return;
+      }
+      const map = new Map<string, string>();
+      reader.object((tensor) => {
+        const shard = reader.string();
+        if (!shards.has(shard)) {
+          checkShardName(shard, where);
+          if (shards.size === MAX_SHARDS) reader.fail(`names more than ${MAX_SHARDS} shards`);
+          shards.set(shard, shard);
+        }
+        // One string per shard, not one per tensor.
+        map.set(tensor, shards.get(shard)!);
+      }, MAX_TENSORS);
+      weightMap = map;
+    });
+    reader.end();
+    return weightMap ?? reader.fail("has no weight_map");
+  } finally {
+    await source.close();
+  }
+}
+
+/** A shard must be a file of the same folder: an index may not make us open anything else. */
+function checkShardName(shard: string, where: string): void {
+  if (!/^[^/\\:\0]{1,240}\.safetensors$/.test(shard) || basename(shard) !== shard || shard.startsWith(".")) {
+    throw new ModelFormatError(`names ${JSON.stringify(shard.slice(0, 200))} as a shard`, {
+      where,
+      remedy: "shards must be .safetensors files in the folder of the index",
+    });
+  }
+}
+
+/**
+ * Opens the weights at `path`: a .safetensors file, an index, or a folder with model.safetensors or its index.
+ * Throws InputError if nothing of the kind is there, ModelFormatError if it is damaged.
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile | SafetensorsSet> {
+  const target = (await isFolder(path)) ? await weightsOfFolder(path) : path;
+  return target.endsWith(".json") ? SafetensorsSet.open(target) : SafetensorsFile.open(target);
+}
+
+async function weightsOfFolder(folder: string): Promise<string> {
+  for (const name of [INDEX_FILE, SINGLE_FILE]) {
+    const path = join(folder, name);
+    if ((await stat(path).catch(() => undefined)) !== undefined) return path;
+  }
+  throw new InputError(`holds neither ${SINGLE_FILE} nor ${INDEX_FILE}`, {
+    where: folder,
+    remedy: "name a model folder",
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
