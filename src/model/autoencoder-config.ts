@@ -1,0 +1,95 @@
+/** @file Configuration of the image autoencoder, vae/config.json (docs/nextstep-spec.md 1.6). */
+import { ConfigError } from "../errors.ts";
+import type { ParsedConfig } from "./config.ts";
+import { ConfigReader } from "./config-reader.ts";
+
+export interface AutoencoderConfig {
+  readonly resolution: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Channels of the first level; level L has `channels * multipliers[L]`. */
+  readonly channels: number;
+  readonly multipliers: readonly number[];
+  /** Residual blocks of an encoder level; a decoder level has one more. */
+  readonly blocks: number;
+  readonly latentChannels: number;
+  /** Groups of every group normalisation: 32 as published. Key `num_groups`, which published files do not have. */
+  readonly groups: number;
+  readonly scalingFactor: number;
+  readonly shiftFactor: number;
+  /** The posterior is its mean. */
+  readonly deterministic: boolean;
+  /** Normalise the mean over channels and patches. */
+  readonly encoderNorm: boolean;
+  /** Side of the patches over which the mean is normalised; undefined: single latent pixels. */
+  readonly patchSize: number | undefined;
+}
+
+/** Pixels on a side of a latent pixel: every level but the last halves. */
+export function pixelsPerLatent(config: Pick<AutoencoderConfig, "multipliers">): number {
+  return 2 ** (config.multipliers.length - 1);
+}
+
+/**
+ * Reads vae/config.json. Missing keys take the newer published defaults (scaling 1, shift 0, deterministic, normalised
+ * mean); unknown keys have no effect in the published code and are only listed.
+ * @throws ConfigError naming the key.
+ */
+export function parseAutoencoderConfig(
+  json: unknown,
+  where = "vae/config.json",
+): ParsedConfig<AutoencoderConfig> {
+  const reader = new ConfigReader(json, where);
+  reader.ignore("sample_size");
+  const patchSize = reader.number(["psz"], 0);
+  const config: AutoencoderConfig = {
+    resolution: reader.size(["resolution"], 256),
+    inChannels: reader.size(["in_channels"], 3),
+    outChannels: reader.size(["out_ch"], 3),
+    channels: reader.size(["ch"], 128),
+    multipliers: reader.sizes("ch_mult", [1, 2, 4, 4]),
+    blocks: reader.size(["num_res_blocks"], 2),
+    latentChannels: reader.size(["z_channels"], 16),
+    groups: reader.size(["num_groups"], 32),
+    scalingFactor: reader.number(["scaling_factor"], 1),
+    shiftFactor: reader.number(["shift_factor"], 0),
+    deterministic: reader.flag(["deterministic"], true),
+    encoderNorm: reader.flag(["encoder_norm"], true),
+    patchSize: patchSize === 0 ? undefined : patchSize,
+  };
+  if (!Number.isInteger(patchSize) || patchSize < 0 || patchSize > 64) {
+    throw new ConfigError(`expects a whole number, got ${patchSize}`, { where: `${where}: psz` });
+  }
+  for (const multiplier of config.multipliers) {
+    if ((config.channels * multiplier) % config.groups !== 0) {
+      throw new ConfigError(
+        `${config.channels} x ${multiplier} channels do not divide into ${config.groups} groups`,
+        {
+          where: `${where}: ch_mult`,
+        },
+      );
+    }
+  }
+  if (config.scalingFactor === 0)
+    throw new ConfigError("must not be 0", { where: `${where}: scaling_factor` });
+  return { config, unknownKeys: reader.unknownKeys() };
+}
+
+/** The vae/config.json of a configuration; `num_groups` is written only where it is not the published 32. */
+export function toAutoencoderJson(config: AutoencoderConfig): Record<string, unknown> {
+  return {
+    resolution: config.resolution,
+    in_channels: config.inChannels,
+    ch: config.channels,
+    out_ch: config.outChannels,
+    ch_mult: config.multipliers,
+    num_res_blocks: config.blocks,
+    z_channels: config.latentChannels,
+    scaling_factor: config.scalingFactor,
+    shift_factor: config.shiftFactor,
+    deterministic: config.deterministic,
+    encoder_norm: config.encoderNorm,
+    psz: config.patchSize ?? null,
+    ...(config.groups === 32 ? {} : { num_groups: config.groups }),
+  };
+}

@@ -1,0 +1,196 @@
+/** @file The causal transformer, Qwen2 type (docs/nextstep-spec.md 2.1), and what stands at its two ends. */
+import { add, mul, silu } from "../graph/operators/elementwise.ts";
+import { gatherRows } from "../graph/operators/gather.ts";
+import { concat, reshape, slice, transpose } from "../graph/operators/layout.ts";
+import { linear, matmul } from "../graph/operators/matmul.ts";
+import { rmsNorm } from "../graph/operators/normalization.ts";
+import { rotary } from "../graph/operators/rotary.ts";
+import { softmax } from "../graph/operators/softmax.ts";
+import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
+import { shapeError, type Value } from "../graph/value.ts";
+import { type NextStepConfig, tokenWidth } from "./config.ts";
+import type { ParameterScope } from "./parameter-scope.ts";
+
+export interface BackboneInputs {
+  /** [rows, tokens, hidden] */
+  readonly embeds: Value;
+  /** int64 [rows, tokens], indices into the rotary tables. */
+  readonly positions: Value;
+  /** [positions, headDim / 2], see {@link rotaryTables}. */
+  readonly cosines: Value;
+  readonly sines: Value;
+  /** Added to attention scores: 0 where visible, a large negative number where not. [rows or 1, 1, tokens, past + tokens]. */
+  readonly mask: Value;
+  /** Keys (rotated) and values of earlier tokens, one pair a layer, each [rows, kvHeads, past, headDim]. */
+  readonly cache?: { readonly keys: readonly Value[]; readonly values: readonly Value[] };
+}
+
+export interface BackboneOutputs {
+  /** After the final norm: the condition of the image head and the input of the LM head. [rows, tokens, hidden] */
+  readonly hidden: Value;
+  /** Keys and values of these tokens only, a layer each, [rows, kvHeads, tokens, headDim]. */
+  readonly keys: readonly Value[];
+  readonly values: readonly Value[];
+}
+
+/** All layers and the final norm. With a cache, the tokens continue it; without, they are the whole sequence. */
+export function backbone(
+  scope: ParameterScope,
+  config: NextStepConfig,
+  inputs: BackboneInputs,
+): BackboneOutputs {
+  const { hiddenSize, rmsNormEps, layers } = config;
+  const keys: Value[] = [];
+  const values: Value[] = [];
+  let hidden = inputs.embeds;
+  for (let layer = 0; layer < layers; layer++) {
+    const name = `layers.${layer}`;
+    const norm1 = rmsNorm(hidden, scope.get(`${name}.input_layernorm.weight`, [hiddenSize]), rmsNormEps);
+    const attended = attention(scope, config, layer, norm1, inputs);
+    keys.push(attended.key);
+    values.push(attended.value);
+    hidden = add(hidden, attended.output);
+    const norm2 = rmsNorm(
+      hidden,
+      scope.get(`${name}.post_attention_layernorm.weight`, [hiddenSize]),
+      rmsNormEps,
+    );
+    hidden = add(hidden, feedForward(scope, config, `${name}.mlp`, norm2));
+  }
+  return { hidden: rmsNorm(hidden, scope.get("norm.weight", [hiddenSize]), rmsNormEps), keys, values };
+}
+
+/** Down(SiLU(Gate(x)) * Up(x)). [rows, tokens, hidden] -> same. */
+function feedForward(scope: ParameterScope, config: NextStepConfig, name: string, x: Value): Value {
+  const { hiddenSize, intermediateSize } = config;
+  const gate = linear(x, scope.get(`${name}.gate_proj.weight`, [intermediateSize, hiddenSize]));
+  const up = linear(x, scope.get(`${name}.up_proj.weight`, [intermediateSize, hiddenSize]));
+  return linear(mul(silu(gate), up), scope.get(`${name}.down_proj.weight`, [hiddenSize, intermediateSize]));
+}
+
+function projection(scope: ParameterScope, name: string, x: Value, outputs: number, bias: boolean): Value {
+  const width = x.shape.at(-1) as number;
+  const weight = scope.get(`${name}.weight`, [outputs, width]);
+  return linear(x, weight, bias ? scope.get(`${name}.bias`, [outputs]) : undefined);
+}
+
+/**
+ * Grouped-query attention. The query heads that share a key/value head stand side by side on the row axis of the
+ * products, so that a single new token still multiplies several rows by each key: a product with one row takes
+ * another path in the engine, which rounds differently.
+ */
+function attention(
+  scope: ParameterScope,
+  config: NextStepConfig,
+  layer: number,
+  x: Value,
+  inputs: BackboneInputs,
+): { output: Value; key: Value; value: Value } {
+  const { heads, kvHeads, headDim, hiddenSize } = config;
+  const name = `layers.${layer}.self_attn`;
+  const group = heads / kvHeads;
+  const [rows, tokens] = x.shape as [Dim, Dim, Dim];
+  /** [rows, tokens, count * headDim] -> [rows, count, tokens, headDim] */
+  const splitHeads = (y: Value, count: number): Value =>
+    transpose(reshape(y, [rows, tokens, count, headDim]), [0, 2, 1, 3]);
+  const rotate = (y: Value): Value => rotary(y, inputs.positions, inputs.cosines, inputs.sines);
+  const bias = config.attentionBias;
+  const query = rotate(splitHeads(projection(scope, `${name}.q_proj`, x, heads * headDim, bias), heads));
+  const key = rotate(splitHeads(projection(scope, `${name}.k_proj`, x, kvHeads * headDim, bias), kvHeads));
+  const value = splitHeads(projection(scope, `${name}.v_proj`, x, kvHeads * headDim, bias), kvHeads);
+  const groupedRows = multiplySizes(group, tokens);
+  const grouped = reshape(query, [rows, kvHeads, groupedRows, headDim]);
+  const alpha = 1 / Math.sqrt(headDim);
+  const past = cacheOf(inputs, layer);
+  const ownScores = matmul(grouped, key, { transB: true, alpha }); // [rows, kvHeads, group * tokens, tokens]
+  const scores =
+    past === undefined
+      ? ownScores
+      : concat([matmul(grouped, past.key, { transB: true, alpha }), ownScores], 3);
+  const seen = scores.shape[3] as Dim;
+  const masked = add(
+    reshape(scores, [rows, kvHeads, group, tokens, seen]),
+    reshape(inputs.mask, maskShape(inputs.mask)),
+  );
+  const weights = reshape(softmax(masked), [rows, kvHeads, groupedRows, seen]);
+  let mixed: Value; // [rows, kvHeads, group * tokens, headDim]
+  if (past === undefined) mixed = matmul(weights, value);
+  else {
+    const length = past.key.shape[2] as Dim;
+    const onPast = slice(weights, { axis: 3, start: 0, end: length });
+    const onOwn = slice(weights, { axis: 3, start: length, end: addSizes(length, tokens) });
+    mixed = add(matmul(onPast, past.value), matmul(onOwn, value));
+  }
+  const joined = reshape(transpose(reshape(mixed, [rows, heads, tokens, headDim]), [0, 2, 1, 3]), [
+    rows,
+    tokens,
+    heads * headDim,
+  ]);
+  return { output: projection(scope, `${name}.o_proj`, joined, hiddenSize, config.outputBias), key, value };
+}
+
+/** [rows, 1, tokens, seen] -> [rows, 1, 1, tokens, seen] */
+function maskShape(mask: Value): Dim[] {
+  if (mask.shape.length !== 4)
+    throw shapeError("attention", `mask [${mask.shape}] is not [rows, 1, tokens, seen]`);
+  const [rows, one, tokens, seen] = mask.shape as [Dim, Dim, Dim, Dim];
+  return [rows, one, 1, tokens, seen];
+}
+
+function cacheOf(inputs: BackboneInputs, layer: number): { key: Value; value: Value } | undefined {
+  const key = inputs.cache?.keys[layer];
+  const value = inputs.cache?.values[layer];
+  return key === undefined || value === undefined ? undefined : { key, value };
+}
+
+/** ids int64 [...] -> [..., hidden] */
+export function embedTokens(scope: ParameterScope, config: NextStepConfig, ids: Value): Value {
+  return gatherRows(scope.get("embed_tokens.weight", [config.vocabSize, config.hiddenSize]), ids);
+}
+
+/** Logits over the vocabulary. hidden [..., D] -> [..., vocab] */
+export function lmHead(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+  const { hiddenSize, vocabSize } = config;
+  const before = config.mlpBeforeLmHead
+    ? projection(scope, "before_lm_head", hidden, hiddenSize, true)
+    : hidden;
+  const name = config.tieWordEmbeddings ? "embed_tokens.weight" : "lm_head.weight";
+  return linear(before, scope.get(name, [vocabSize, hiddenSize]));
+}
+
+/** Embeds image tokens. tokens [..., 64] -> [..., D] */
+export function imageIn(scope: ParameterScope, config: NextStepConfig, tokens: Value): Value {
+  const { hiddenSize } = config;
+  const weight = scope.get("image_in_projector.weight", [hiddenSize, tokenWidth(config)]);
+  return linear(tokens, weight, scope.get("image_in_projector.bias", [hiddenSize]));
+}
+
+/** What the image head is told. hidden [..., D] -> [..., D] */
+export function imageOut(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+  return projection(scope, "image_out_projector", hidden, config.hiddenSize, true);
+}
+
+/**
+ * Cosines and sines of position * theta^(-2k/headDim), k = 0 .. headDim/2 - 1, each [count, headDim / 2], for
+ * positions 0 .. count - 1. Angles are float32 products, as published.
+ */
+export function rotaryTables(
+  config: Pick<NextStepConfig, "headDim" | "ropeTheta">,
+  count: number,
+): { cosines: Float32Array; sines: Float32Array } {
+  const half = config.headDim / 2;
+  const frequencies = Float32Array.from(
+    { length: half },
+    (_, k) => 1 / config.ropeTheta ** ((2 * k) / config.headDim),
+  );
+  const cosines = new Float32Array(count * half);
+  const sines = new Float32Array(count * half);
+  for (let position = 0; position < count; position++) {
+    for (let k = 0; k < half; k++) {
+      const angle = Math.fround(position * (frequencies[k] as number));
+      cosines[position * half + k] = Math.cos(angle);
+      sines[position * half + k] = Math.sin(angle);
+    }
+  }
+  return { cosines, sines };
+}
