@@ -2,7 +2,7 @@
 import { ShapeError } from "../errors.ts";
 import { ONNX_TYPE } from "./operators/cast.ts";
 import { MessageWriter } from "./protobuf.ts";
-import { type Dim, type Shape, symbolsOf, termsOf } from "./size.ts";
+import { type Dim, loneSymbol, type Shape, symbolsOf, termsOf } from "./size.ts";
 import type { Attribute, OperatorNode, Value, ValueType } from "./value.ts";
 
 /** A named tensor at the border of a graph. */
@@ -83,8 +83,8 @@ class GraphWriter {
   readonly #graph = new MessageWriter();
   readonly #names = new Map<Value, string>();
   readonly #constants = new Map<string, string>();
-  /** Where the value of a symbol can be read when run: an input and the axis that has this size alone. */
-  readonly #symbolSources = new Map<string, { inputName: string; axis: number }>();
+  /** Where the value of a symbol can be read when run: an input's axis of this size, or a whole multiple of it. */
+  readonly #symbolSources = new Map<string, { inputName: string; axis: number; multiple: number }>();
   readonly #sizeScalars = new Map<string, string>();
   #next = 0;
 
@@ -109,8 +109,12 @@ class GraphWriter {
   declareInput(port: Port): void {
     this.#graph.message(GRAPH.input, valueInfo(port));
     port.shape.forEach((dim, axis) => {
-      if (typeof dim === "string" && /^\w+$/.test(dim) && !this.#symbolSources.has(dim)) {
-        this.#symbolSources.set(dim, { inputName: port.name, axis });
+      const alone = loneSymbol(dim);
+      if (
+        alone !== undefined &&
+        (this.#symbolSources.get(alone.symbol)?.multiple ?? Infinity) > alone.multiple
+      ) {
+        this.#symbolSources.set(alone.symbol, { inputName: port.name, axis, multiple: alone.multiple });
       }
     });
   }
@@ -225,10 +229,17 @@ class GraphWriter {
     if (known !== undefined) return known;
     const source = this.#symbolSources.get(symbol);
     if (source === undefined) {
-      throw new ShapeError(`no input has an axis of size "${symbol}" alone`, { where: "onnx writer" });
+      throw new ShapeError(`no input has an axis of size "${symbol}" or a multiple of it`, {
+        where: "onnx writer",
+      });
     }
-    const name = this.freshName(symbol);
+    let name = this.freshName(symbol);
     this.node("Shape", [source.inputName], [name], { start: source.axis, end: source.axis + 1 });
+    if (source.multiple !== 1) {
+      const multiple = name;
+      name = this.freshName(symbol);
+      this.node("Div", [multiple, this.constant("int64", [1], [source.multiple])], [name]);
+    }
     this.#sizeScalars.set(symbol, name);
     return name;
   }

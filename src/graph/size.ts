@@ -113,6 +113,14 @@ export function termsOf(dim: Dim): { coefficient: number; symbols: string[] }[] 
   }));
 }
 
+/** The symbol of a size that is one symbol or a whole multiple of it: `"8*height"` gives height, 8. */
+export function loneSymbol(dim: Dim): { symbol: string; multiple: number } | undefined {
+  const [term, ...others] = termsOf(dim);
+  if (term === undefined || others.length > 0 || term.symbols.length !== 1 || term.coefficient < 1)
+    return undefined;
+  return { symbol: term.symbols[0] as string, multiple: term.coefficient };
+}
+
 /** Value of a size when its symbols have the given values. Throws RangeError for a symbol without a value. */
 export function evaluateSize(dim: Dim, values: ReadonlyMap<string, number>): number {
   if (typeof dim === "number") return dim;

@@ -1,7 +1,7 @@
 /** @file Checks what is given to a run against the graph's inputs, binding symbolic sizes as they are met. */
 import { InputError } from "../errors.ts";
 import type { Port } from "../graph/onnx-writer.ts";
-import { evaluateSize, symbolsOf } from "../graph/size.ts";
+import { evaluateSize, loneSymbol, symbolsOf } from "../graph/size.ts";
 import type { ValueType } from "../graph/value.ts";
 
 interface Given {
@@ -29,8 +29,10 @@ export function checkFeeds(inputs: readonly Port[], feeds: ReadonlyMap<string, G
       throw new InputError(mismatch, { where });
     port.shape.forEach((dim, axis) => {
       const size = given.shape[axis] as number;
-      const isFree = typeof dim === "string" && symbolsOf(dim).length === 1 && dim === symbolsOf(dim)[0];
-      if (isFree && !symbols.has(dim)) symbols.set(dim, size);
+      const alone = loneSymbol(dim);
+      if (alone !== undefined && !symbols.has(alone.symbol)) {
+        symbols.set(alone.symbol, Math.floor(size / alone.multiple));
+      }
       const open = symbolsOf(dim).some((symbol) => !symbols.has(symbol));
       if (!open && evaluateSize(dim, symbols) !== size) {
         const bound = [...symbols].map(([symbol, value]) => `${symbol}=${value}`).join(", ");
