@@ -1,0 +1,67 @@
+/** @file A live progress line with an estimate of the time left, on a stream that a person watches. */
+
+/** The part of a write stream that progress needs; a terminal has `isTTY` and `columns`. */
+export interface ProgressStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const BAR_WIDTH = 24;
+/** Redraws a second at most: more only flickers. */
+const REDRAW_MS = 80;
+
+/** `75 s` -> `1:15`, `4000 s` -> `1:06:40`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const pad = (value: number): string => String(value).padStart(2, "0");
+  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
+}
+
+/** One line that is redrawn in place on a terminal and stays silent elsewhere. */
+export class ProgressLine {
+  readonly #stream: ProgressStream;
+  readonly #now: () => number;
+  #startedAt: number | undefined;
+  #startedDone = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #visible = false;
+
+  constructor(stream: ProgressStream, now: () => number = () => performance.now()) {
+    this.#stream = stream;
+    this.#now = now;
+  }
+
+  /** Shows `done` of `total`; the estimate counts from the first call, so that loading is not counted as drawing. */
+  update(label: string, done: number, total: number): void {
+    if (this.#stream.isTTY !== true) return;
+    const now = this.#now();
+    if (this.#startedAt === undefined) {
+      this.#startedAt = now;
+      this.#startedDone = done;
+    }
+    if (now - this.#drawnAt < REDRAW_MS && done < total) return;
+    this.#drawnAt = now;
+    const rate = (done - this.#startedDone) / Math.max(1, now - this.#startedAt);
+    const left = rate > 0 ? `, ${formatDuration((total - done) / rate / 1000)} left` : "";
+    const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
+    const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
+    this.show(`${label} ${bar} ${done}/${total}${left}`);
+  }
+
+  /** Replaces the line by `text`, cut to the terminal's width. */
+  show(text: string): void {
+    if (this.#stream.isTTY !== true) return;
+    this.#visible = true;
+    this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+  }
+
+  /** Removes the line, and forgets the estimate. */
+  clear(): void {
+    if (this.#visible) this.#stream.write("\r\u001b[2K");
+    this.#visible = false;
+    this.#startedAt = undefined;
+    this.#drawnAt = Number.NEGATIVE_INFINITY;
+  }
+}
