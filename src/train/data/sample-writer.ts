@@ -1,0 +1,82 @@
+/** @file Samples to a folder of tar shards: `KEY.json`, `KEY-0.png`, ... (docs/nextstep-spec.md 5). */
+
+import { join } from "node:path";
+import { InputError } from "../../errors.ts";
+import { TarWriter } from "../../formats/tar-writer.ts";
+
+/** Description of a sample as it stands in `KEY.json`. */
+export interface SampleJson {
+  readonly caption: string;
+  readonly caption_all?: readonly string[];
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface SampleImage {
+  readonly bytes: Uint8Array;
+  readonly extension: "png" | "jpg" | "webp";
+}
+
+export interface ShardTotals {
+  readonly samples: number;
+  readonly tars: number;
+  readonly bytes: number;
+}
+
+/** Few enough that a shard is quickly copied and re-read, many enough that there are not thousands of files. */
+const SAMPLES_PER_TAR = 1000;
+
+/** Writes samples to `folder/idx_0000_NNNN.tar`, beginning another shard every `samplesPerTar` samples. */
+export class SampleWriter {
+  readonly #folder: string;
+  readonly #samplesPerTar: number;
+  #writer: TarWriter | undefined;
+  #inTar = 0;
+  #tars = 0;
+  #samples = 0;
+  #bytes = 0;
+
+  constructor(folder: string, samplesPerTar = SAMPLES_PER_TAR) {
+    this.#folder = folder;
+    this.#samplesPerTar = samplesPerTar;
+  }
+
+  /** @throws InputError when the key has "." or "-" in it, which would split it on reading. */
+  async add(key: string, json: SampleJson, images: readonly SampleImage[]): Promise<void> {
+    if (!/^[A-Za-z0-9_]+$/.test(key)) {
+      throw new InputError(`"${key}" is not a sample key`, { remedy: "use letters, digits and underscores" });
+    }
+    if (this.#writer === undefined) {
+      const name = `idx_0000_${String(this.#tars).padStart(4, "0")}.tar`;
+      this.#writer = await TarWriter.create(join(this.#folder, name));
+      this.#tars++;
+    }
+    await this.#writer.add(`${key}.json`, JSON.stringify(json));
+    for (const [index, image] of images.entries()) {
+      await this.#writer.add(`${key}-${index}.${image.extension}`, image.bytes);
+    }
+    this.#samples++;
+    this.#inTar++;
+    if (this.#inTar >= this.#samplesPerTar) await this.#closeTar();
+  }
+
+  /** Completes the last shard. */
+  async close(): Promise<ShardTotals> {
+    await this.#closeTar();
+    return { samples: this.#samples, tars: this.#tars, bytes: this.#bytes };
+  }
+
+  /** Gives up the shard at hand. Harmless after `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer?.discard();
+    this.#writer = undefined;
+  }
+
+  async #closeTar(): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    this.#writer = undefined;
+    await writer.close();
+    this.#bytes += writer.byteLength;
+    this.#inTar = 0;
+  }
+}
