@@ -1,0 +1,214 @@
+/**
+ * @file Reads torch zip archives of a name -> tensor dict, such as vae/checkpoint.pt (docs/nextstep-spec.md 1.6),
+ * without running anything that they ask for.
+ */
+
+import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
+import { allocate, bytesPerElement, elementsFromBytes, type TypedArray } from "../tensor/dtype.ts";
+import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type ByteSource, FileSource } from "./byte-source.ts";
+import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
+import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
+import { readZipDirectory, type ZipEntry } from "./zip.ts";
+
+interface StridedTensor extends StoredTensor {
+  /** In elements, counted from `begin`. */
+  readonly strides: readonly number[];
+}
+
+/** One archive. */
+export class TorchArchive implements TensorSource {
+  readonly name: string;
+  readonly tensors: ReadonlyMap<string, StridedTensor>;
+  readonly metadata: ReadonlyMap<string, string> = new Map();
+  readonly #source: ByteSource;
+
+  private constructor(source: ByteSource, tensors: ReadonlyMap<string, StridedTensor>) {
+    this.name = source.name;
+    this.tensors = tensors;
+    this.#source = source;
+  }
+
+  /** Reads directory and pickle. Takes over `source`: it is closed with the archive, or at once if that is refused. */
+  static async read(source: ByteSource): Promise<TorchArchive> {
+    try {
+      return new TorchArchive(source, await readTensors(source));
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  /** Opens by path. Throws InputError, ModelFormatError, or UnsupportedError for pickles that hold more than tensors. */
+  static async open(path: string): Promise<TorchArchive> {
+    return TorchArchive.read(await FileSource.open(path));
+  }
+
+  async readTensor(name: string): Promise<Tensor> {
+    const { dtype, shape, strides, begin, end, contiguous } = storedTensor(this, name);
+    const stored = elementsFromBytes(dtype, await this.#source.read(begin, end - begin));
+    if (contiguous) return { dtype, shape, data: stored };
+    const data = allocate(dtype, elementCount(shape));
+    gather(stored, data, shape, strides);
+    return { dtype, shape, data };
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+}
+
+async function readTensors(source: ByteSource): Promise<ReadonlyMap<string, StridedTensor>> {
+  const where = source.name;
+  const members = await readZipDirectory(source);
+  const root = findRoot(members, where);
+  const pickleMember = members.get(`${root}data.pkl`)!;
+  const pickleBytes = pickleMember.end - pickleMember.begin;
+  if (pickleBytes > MAX_PICKLE_BYTES) {
+    throw new ModelFormatError(`its pickle of ${pickleBytes} bytes is too large`, { where });
+  }
+  await checkByteOrder(source, members.get(`${root}byteorder`));
+  const state = stateDict(readPickle(await source.read(pickleMember.begin, pickleBytes), where), where);
+  const tensors = new Map<string, StridedTensor>();
+  for (const [name, value] of state) {
+    if (typeof name !== "string" || !(value instanceof TensorReference)) {
+      throw new UnsupportedError(`entry ${JSON.stringify(String(name).slice(0, 200))} is not a tensor`, {
+        where,
+        remedy: "save a plain dict of tensors with torch.save(model.state_dict())",
+      });
+    }
+    const storage = members.get(`${root}data/${value.storage.key}`);
+    tensors.set(name, placeTensor(name, value, storage, where));
+  }
+  return tensors;
+}
+
+/** The folder of data.pkl, with its slash; its name is up to the writer. */
+function findRoot(members: ReadonlyMap<string, ZipEntry>, where: string): string {
+  const roots = [...members.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (roots.length !== 1) {
+    throw new ModelFormatError("is a zip archive, but not one of torch: it must hold one data.pkl", {
+      where,
+    });
+  }
+  return roots[0]!.slice(0, -"data.pkl".length);
+}
+
+async function checkByteOrder(source: ByteSource, member: ZipEntry | undefined): Promise<void> {
+  if (member === undefined) return;
+  const bytes = await source.read(member.begin, Math.min(member.end - member.begin, 16));
+  const order = new TextDecoder().decode(bytes);
+  if (order !== "little") {
+    throw new UnsupportedError(`byte order ${JSON.stringify(order)} is not read`, {
+      where: source.name,
+      remedy: "save the file on a little-endian machine",
+    });
+  }
+}
+
+/** The dict itself, or the one that a training checkpoint keeps under "state_dict". */
+function stateDict(value: PickleValue, where: string): Map<PickleValue, PickleValue> {
+  const nested = value instanceof Map ? value.get("state_dict") : undefined;
+  const state = nested instanceof Map ? nested : value;
+  if (!(state instanceof Map)) throw new ModelFormatError("does not hold a dict of tensors", { where });
+  return state;
+}
+
+/** Checks that the view stays inside its storage and holds no more elements than it. */
+function placeTensor(
+  name: string,
+  reference: TensorReference,
+  storage: ZipEntry | undefined,
+  where: string,
+): StridedTensor {
+  const fail = (reason: string): never => {
+    throw new ModelFormatError(`tensor "${name.slice(0, 200)}": ${reason}`, {
+      where,
+      remedy: "the file is damaged: fetch it again",
+    });
+  };
+  const { shape, strides, offset } = reference;
+  const { dtype, count: storageCount, key } = reference.storage;
+  const itemBytes = bytesPerElement(dtype);
+  if (storage === undefined) return fail(`storage ${JSON.stringify(key.slice(0, 200))} is missing`);
+  if (storage.end - storage.begin !== storageCount * itemBytes) {
+    fail(`storage ${JSON.stringify(key.slice(0, 200))} has another size than stated`);
+  }
+  if (strides.length !== shape.length) fail("shape and strides differ in length");
+  let count = 0;
+  try {
+    count = elementCount(shape);
+    byteLength(dtype, shape);
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    fail(error.reason);
+  }
+  // An expanded view could claim any number of elements out of one.
+  if (count > storageCount) fail("the shape holds more elements than the storage");
+  let last = offset;
+  if (count > 0) for (let axis = 0; axis < shape.length; axis++) last += (shape[axis]! - 1) * strides[axis]!;
+  const span = count === 0 ? 0 : last - offset + 1;
+  if (!(offset + span <= storageCount)) fail("strides and offset lead out of the storage");
+  const begin = storage.begin + offset * itemBytes;
+  const contiguous = isContiguous(shape, strides, count);
+  return { dtype, shape, strides, file: where, begin, end: begin + span * itemBytes, contiguous };
+}
+
+/** Axes of size one may have any stride. */
+function isContiguous(shape: readonly number[], strides: readonly number[], count: number): boolean {
+  const expected = contiguousStrides(shape);
+  return count === 0 || shape.every((size, axis) => size === 1 || strides[axis] === expected[axis]);
+}
+
+/** Copies a strided view to row-major order, moving bits: no number changes on the way. */
+function gather(
+  from: TypedArray,
+  to: TypedArray,
+  shape: readonly number[],
+  strides: readonly number[],
+): void {
+  const bits = <A>(View: new (buffer: ArrayBufferLike, at: number, length: number) => A): [A, A] => [
+    new View(from.buffer, from.byteOffset, from.length),
+    new View(to.buffer, to.byteOffset, to.length),
+  ];
+  switch (from.BYTES_PER_ELEMENT) {
+    case 1:
+      gatherElements<number>(...bits(Uint8Array), shape, strides);
+      break;
+    case 2:
+      gatherElements<number>(...bits(Uint16Array), shape, strides);
+      break;
+    case 4:
+      gatherElements<number>(...bits(Uint32Array), shape, strides);
+      break;
+    default:
+      gatherElements<bigint>(...bits(BigUint64Array), shape, strides);
+  }
+}
+
+function gatherElements<T extends number | bigint>(
+  from: { readonly [index: number]: T },
+  to: { [index: number]: T },
+  shape: readonly number[],
+  strides: readonly number[],
+): void {
+  const inner = shape.length - 1;
+  const innerSize = shape[inner]!;
+  const innerStride = strides[inner]!;
+  const outerCount = elementCount(shape.slice(0, inner));
+  const index = new Array<number>(inner).fill(0);
+  let written = 0;
+  let start = 0;
+  for (let outer = 0; outer < outerCount; outer++) {
+    for (let i = 0; i < innerSize; i++) to[written++] = from[start + i * innerStride]!;
+    // Odometer over the outer axes.
+    for (let axis = inner - 1; axis >= 0; axis--) {
+      index[axis]! += 1;
+      start += strides[axis]!;
+      if (index[axis]! < shape[axis]!) break;
+      start -= shape[axis]! * strides[axis]!;
+      index[axis] = 0;
+    }
+  }
+}
