@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { EngineError, InputError } from "../errors.ts";
 import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
+import { boundParameters } from "./bound-parameters.ts";
 import type {
   Engine,
   EngineOptions,
@@ -11,6 +12,7 @@ import type {
   RunRequest,
   Session,
   State,
+  StateOrigin,
   StoreRule,
   TensorData,
   WeightSource,
@@ -45,6 +47,7 @@ class LocalState implements State {
 class LocalSession implements Session {
   readonly model: Session["model"];
   readonly #session: InferenceSession;
+  #disposed = false;
 
   constructor(model: OnnxModel, session: InferenceSession) {
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
@@ -74,7 +77,10 @@ class LocalSession implements Session {
     return Object.fromEntries(fetch.map((name) => [name, fromTensor(results[name] as Tensor)]));
   }
 
+  /** Idempotent, since the engine disposes what its caller has left open. */
   async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
     await this.#session.release();
   }
 }
@@ -129,6 +135,38 @@ function applyStore(rule: StoreRule, output: HostTensor): void {
   }
 }
 
+/** Fills a new state from its origin, a run of the last axis at a time. */
+function copyOverlap({ state: from, rows }: StateOrigin, to: LocalState): void {
+  if (!(from instanceof LocalState) || from.shape.length !== to.shape.length || to.shape.length < 2) {
+    throw new InputError(`[${from.shape}] cannot be the origin of [${to.shape}]`, { where: "createState" });
+  }
+  const overlap = to.shape.map((size, axis) =>
+    axis === 0 ? size : Math.min(size, from.shape[axis] as number),
+  );
+  const last = overlap.length - 1;
+  const walk = (axis: number, source: number, target: number): void => {
+    if (axis === last) {
+      to.data.set(from.data.subarray(source, source + (overlap[axis] as number)), target);
+      return;
+    }
+    for (let index = 0; index < (overlap[axis] as number); index++) {
+      walk(
+        axis + 1,
+        (source + index) * (from.shape[axis + 1] as number),
+        (target + index) * (to.shape[axis + 1] as number),
+      );
+    }
+  };
+  for (let row = 0; row < (overlap[0] as number); row++) {
+    const origin = rows === undefined ? row : rows[row];
+    if (origin === undefined || origin < 0 || origin >= (from.shape[0] as number)) {
+      if (rows === undefined) return;
+      throw new InputError(`row ${origin} is not in [${from.shape}]`, { where: "createState" });
+    }
+    walk(1, origin * (from.shape[1] as number), row * (to.shape[1] as number));
+  }
+}
+
 /** An engine whose sessions run in the calling thread. */
 export class LocalEngine implements Engine {
   readonly #options: EngineOptions;
@@ -140,9 +178,9 @@ export class LocalEngine implements Engine {
   }
 
   async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
-    const bound = model.inputs.some(({ name }) => name === model.parameters[0]?.name) ? [] : model.parameters;
     const externalData: { path: string; data: Uint8Array }[] = [];
-    for (const port of bound) externalData.push({ path: port.name, data: await weightBytes(port, weights) });
+    for (const port of boundParameters(model))
+      externalData.push({ path: port.name, data: await weightBytes(port, weights) });
     const options: InferenceSession.SessionOptions = {
       executionProviders: ["cpu"],
       intraOpNumThreads: this.#options.threads ?? availableParallelism(),
@@ -162,8 +200,10 @@ export class LocalEngine implements Engine {
     }
   }
 
-  async createState(shape: readonly number[]): Promise<State> {
-    return new LocalState(this.#nextState++, shape);
+  async createState(shape: readonly number[], origin?: StateOrigin): Promise<State> {
+    const state = new LocalState(this.#nextState++, shape);
+    if (origin !== undefined) copyOverlap(origin, state);
+    return state;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
