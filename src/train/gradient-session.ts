@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import { gradients } from "../graph/gradient.ts";
 import { writeOnnx } from "../graph/onnx-writer.ts";
-import { parameter, type Value } from "../graph/value.ts";
+import type { Value } from "../graph/value.ts";
 import type { Engine, HostTensor, Session } from "../runtime/engine.ts";
 import { accumulateGradient, type Trainable, weightFeeds } from "./trainable.ts";
 
@@ -81,11 +81,4 @@ export class GradientSession {
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }
-}
-
-/** The parameter values of a list of names and shapes, e.g. of a parameter scope. */
-export function parameterValues(
-  list: readonly { readonly name: string; readonly shape: readonly number[] }[],
-): Value[] {
-  return list.map(({ name, shape }) => parameter(name, shape));
 }

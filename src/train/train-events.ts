@@ -1,0 +1,35 @@
+/** @file What a training run tells its caller while it runs. */
+
+export type TrainEvent =
+  | {
+      readonly type: "start";
+      /** Updates done before: 0, or the checkpoint's when the run is continued. */
+      readonly step: number;
+      readonly steps: number;
+      /** Trained elements. */
+      readonly parameters: number;
+    }
+  | {
+      readonly type: "step";
+      /** Updates done. */
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly metrics: Readonly<Record<string, number>>;
+      /** Factor of the learning rates. */
+      readonly rateFactor: number;
+      /** Before clipping. */
+      readonly gradientNorm: number;
+      /** Pictures trained on since the run was started first. */
+      readonly images: number;
+      readonly imagesPerSecond: number;
+      readonly etaSeconds: number;
+    }
+  | {
+      readonly type: "validation";
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    }
+  | { readonly type: "samples"; readonly step: number; readonly path: string }
+  | { readonly type: "checkpoint"; readonly step: number; readonly path: string }
+  | { readonly type: "end"; readonly step: number; readonly model: string };
