@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
 import { buildPromptRows, type PromptCode, type PromptRequest } from "./prompt.ts";
 import type { PixelSize } from "./segments.ts";
-import { loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
+import { createTokenizer, loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
+import { readTokenizerFiles } from "./tokenizer-files.ts";
 
 const parity = fileURLToPath(new URL("../../test/parity/", import.meta.url));
 const cases = readdirSync(join(parity, "cases")).filter((name) => name.endsWith(".json"));
@@ -143,15 +144,9 @@ describe("rows", () => {
     }
   });
 
-  it("take a BOS in P-B only, and lose the area token of the prefix with one", () => {
-    const withBos: TextTokenizer = {
-      specials: { ...tokenizer.specials, bos: tokenizer.specials.eos },
-      size: tokenizer.size,
-      bosToken: "<|endoftext|>",
-      encode: (text, options) => tokenizer.encode(text, options),
-      decode: (ids, options) => tokenizer.decode(ids, options),
-      idOf: (token) => tokenizer.idOf(token),
-    };
+  it("take a BOS in P-B only, and lose the area token of the prefix with one", async () => {
+    const files = await readTokenizerFiles(join(parity, "models/v1.1"));
+    const withBos = createTokenizer({ ...files, names: { ...files.names, bosToken: "<|endoftext|>" } });
     const { boi, eos } = tokenizer.specials;
     const images = [[16, 16]] as const;
     const captions = ["<image>x"];
