@@ -1,6 +1,6 @@
 /** @file Configuration of the image autoencoder, vae/config.json (docs/nextstep-spec.md 1.6). */
 import { ConfigError } from "../errors.ts";
-import type { ParsedConfig } from "./config.ts";
+import type { ParsedConfig, Release } from "./config.ts";
 import { ConfigReader } from "./config-reader.ts";
 
 export interface AutoencoderConfig {
@@ -30,18 +30,29 @@ export function pixelsPerLatent(config: Pick<AutoencoderConfig, "multipliers">):
   return 2 ** (config.multipliers.length - 1);
 }
 
+/** What the two published classes take for missing keys: they differ (docs/nextstep-spec.md 1.6). */
+const DEFAULTS = {
+  v1: { scalingFactor: 0.3611, shiftFactor: 0.1159, deterministic: false, encoderNorm: false, patchSize: 0 },
+  "v1.1": { scalingFactor: 1, shiftFactor: 0, deterministic: true, encoderNorm: true, patchSize: 1 },
+} as const;
+
 /**
- * Reads vae/config.json. Missing keys take the newer published defaults (scaling 1, shift 0, deterministic, normalised
- * mean); unknown keys have no effect in the published code and are only listed.
+ * Reads vae/config.json; unknown keys have no effect in the published code and are only listed.
+ * @param release whose class reads the file: its defaults stand in for missing keys, and without a patch size
+ * (`psz` null) the first release normalises single latent pixels, the later one nothing.
  * @throws ConfigError naming the key.
  */
 export function parseAutoencoderConfig(
   json: unknown,
   where = "vae/config.json",
+  release: Release = "v1.1",
 ): ParsedConfig<AutoencoderConfig> {
   const reader = new ConfigReader(json, where);
   reader.ignore("sample_size");
-  const patchSize = reader.number(["psz"], 0);
+  const defaults = DEFAULTS[release];
+  const patchSize = reader.isNull("psz") ? 0 : reader.number(["psz"], defaults.patchSize);
+  reader.ignore("psz");
+  const encoderNorm = reader.flag(["encoder_norm"], defaults.encoderNorm);
   const config: AutoencoderConfig = {
     resolution: reader.size(["resolution"], 256),
     inChannels: reader.size(["in_channels"], 3),
@@ -51,10 +62,10 @@ export function parseAutoencoderConfig(
     blocks: reader.size(["num_res_blocks"], 2),
     latentChannels: reader.size(["z_channels"], 16),
     groups: reader.size(["num_groups"], 32),
-    scalingFactor: reader.number(["scaling_factor"], 1),
-    shiftFactor: reader.number(["shift_factor"], 0),
-    deterministic: reader.flag(["deterministic"], true),
-    encoderNorm: reader.flag(["encoder_norm"], true),
+    scalingFactor: reader.number(["scaling_factor"], defaults.scalingFactor),
+    shiftFactor: reader.number(["shift_factor"], defaults.shiftFactor),
+    deterministic: reader.flag(["deterministic"], defaults.deterministic),
+    encoderNorm: encoderNorm && (patchSize !== 0 || release === "v1"),
     patchSize: patchSize === 0 ? undefined : patchSize,
   };
   if (!Number.isInteger(patchSize) || patchSize < 0 || patchSize > 64) {
@@ -89,7 +100,8 @@ export function toAutoencoderJson(config: AutoencoderConfig): Record<string, unk
     shift_factor: config.shiftFactor,
     deterministic: config.deterministic,
     encoder_norm: config.encoderNorm,
-    psz: config.patchSize ?? null,
+    // Without a patch size the later class would not normalise at all.
+    psz: config.patchSize ?? (config.encoderNorm ? 1 : null),
     ...(config.groups === 32 ? {} : { num_groups: config.groups }),
   };
 }

@@ -181,7 +181,8 @@ export function rotaryTables(
   const half = config.headDim / 2;
   const frequencies = Float32Array.from(
     { length: half },
-    (_, k) => 1 / config.ropeTheta ** ((2 * k) / config.headDim),
+    // Rounded to float32 where the published code rounds: at a position of some thousands it shows.
+    (_, k) => 1 / Math.fround(config.ropeTheta ** Math.fround((2 * k) / config.headDim)),
   );
   const cosines = new Float32Array(count * half);
   const sines = new Float32Array(count * half);

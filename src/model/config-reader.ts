@@ -37,6 +37,11 @@ export class ConfigReader {
     throw new ConfigError(`expects ${expected}, got ${shown}`, { where: `${this.#where}: ${key}` });
   }
 
+  /** True if the file says null, which some keys tell apart from saying nothing. */
+  isNull(key: string): boolean {
+    return this.#fields.get(key) === null;
+  }
+
   /** A whole number from 1. */
   size(keys: readonly string[], fallback?: number): number {
     const found = this.#find(keys);

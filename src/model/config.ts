@@ -50,6 +50,20 @@ export interface NextStepConfig {
   readonly autoencoderPath: string | undefined;
 }
 
+/** The two published key sets; their classes also differ in the defaults of the autoencoder. */
+export type Release = "v1" | "v1.1";
+
+/**
+ * Of which release a config.json is. The first names its sizes `latent_*`; 1.1 and the trainer `image_size`,
+ * `patch_size` and `num_channels`, whatever else they hold.
+ */
+export function publishedRelease(json: unknown): Release {
+  if (typeof json !== "object" || json === null) return "v1.1";
+  const has = (...keys: readonly string[]): boolean => keys.some((key) => Object.hasOwn(json, key));
+  if (has("image_size", "patch_size", "num_channels", "image_loss_weight")) return "v1.1";
+  return has("latent_size", "latent_patch_size", "latent_channels", "use_gen_pos_embed") ? "v1" : "v1.1";
+}
+
 /** Numbers in an image token: channels x patch x patch, 64 as published. */
 export function tokenWidth(config: Pick<NextStepConfig, "latentChannels" | "latentPatchSize">): number {
   return config.latentChannels * config.latentPatchSize ** 2;

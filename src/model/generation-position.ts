@@ -1,5 +1,8 @@
 /** @file The generation position embedding of the first release (docs/nextstep-spec.md 2.5). */
 
+/** Token columns of the published table, whatever the grid of the picture. */
+export const GENERATION_GRID = 32;
+
 /**
  * The table [grid * grid, width]: sines and cosines of the column, then of the row, computed in float64.
  * @param grid token columns of the table; @param width hidden size, a multiple of 4.

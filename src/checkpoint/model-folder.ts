@@ -1,0 +1,189 @@
+/** @file A model folder in any published layout: configuration, weights, tokenizer, autoencoder (docs/nextstep-spec.md 1). */
+import { stat } from "node:fs/promises";
+import { isAbsolute, join, relative, resolve } from "node:path";
+import { ModelFormatError } from "../errors.ts";
+import { openSafetensors } from "../formats/safetensors-set.ts";
+import { type NextStepConfig, parseNextStepConfig, publishedRelease, type Release } from "../model/config.ts";
+import { GENERATION_GRID, generationPositions } from "../model/generation-position.ts";
+import { modelParameters } from "../model/parameter-list.ts";
+import { type AutoencoderFolder, readAutoencoderFolder } from "./autoencoder-folder.ts";
+import { readConfigFile } from "./config-file.ts";
+import { officialModelName } from "./official-names.ts";
+import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
+import { TensorSet } from "./tensor-set.ts";
+
+/** The table of the generation position embedding, which the first release stores among its weights. */
+export const GENERATION_POSITIONS_NAME = "gen_pos_embed";
+
+/** Names that official files may hold although the graphs never ask for them. */
+const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head.weight"]);
+
+const IMAGE_MODULES = /^image_(?:in_projector|out_projector|head)\./;
+
+const DEFAULT_AUTOENCODER_PATH = "vae";
+
+export interface ModelFolder extends AsyncDisposable {
+  readonly path: string;
+  /** Of which release the configuration's key set is. */
+  readonly release: Release;
+  /** Biases and the extra layer before the LM head are as the weights have them, whatever config.json says. */
+  readonly config: NextStepConfig;
+  /** config.json as stored, to be written back unchanged. */
+  readonly configJson: unknown;
+  readonly tensors: TensorSet;
+  /** Folder that holds tokenizer.json and its companions. */
+  readonly tokenizerPath: string;
+  readonly autoencoder: AutoencoderFolder | undefined;
+  /** False for a plain language model, whose image modules are still to be made (training start weights). */
+  readonly hasImageModules: boolean;
+  /** Of config.json. */
+  readonly unknownKeys: readonly string[];
+  /** Of model and configuration; the autoencoder lists its own. */
+  readonly problems: readonly Problem[];
+  /**
+   * The generation position table [positions, hidden], or undefined if this model uses none. A stored table wins over
+   * the formula, as in the published code, which loads it as a buffer.
+   */
+  generationPositions(): Promise<Float32Array | undefined>;
+}
+
+/**
+ * Reads what is there without judging it: fatal problems are listed, not thrown.
+ * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
+ */
+export async function readModelFolder(path: string): Promise<ModelFolder> {
+  const configPath = join(path, "config.json");
+  const configJson = await readConfigFile(configPath);
+  const parsed = parseNextStepConfig(configJson, configPath);
+  const release = publishedRelease(configJson);
+  const tensors = await openTensors(path);
+  try {
+    const config = followTensors(parsed.config, tensors);
+    const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
+    const problems = [
+      ...compareTensors(modelParameters(config), tensors, STRAYS),
+      ...generationTableProblems(config, tensors),
+      ...unknownKeyProblems(parsed.unknownKeys),
+    ];
+    const autoencoderPath = await findAutoencoder(path, config, problems);
+    const autoencoder =
+      autoencoderPath === undefined ? undefined : await readAutoencoderFolder(autoencoderPath, release);
+    return {
+      path,
+      release,
+      config,
+      configJson,
+      tensors,
+      tokenizerPath: path,
+      autoencoder,
+      hasImageModules,
+      unknownKeys: parsed.unknownKeys,
+      problems,
+      generationPositions: () => generationTable(config, tensors),
+      async [Symbol.asyncDispose]() {
+        await tensors.close();
+        await autoencoder?.[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await tensors.close();
+    throw error;
+  }
+}
+
+export interface OpenOptions {
+  /** Accept a language model without image modules, to start training from. Default false. */
+  readonly startWeights?: boolean;
+}
+
+/**
+ * Opens a model for use. Weights stay on disk until they are asked for.
+ * @throws ModelFormatError when a tensor is missing or does not fit the configuration: nothing is ever filled in.
+ */
+export async function openModelFolder(path: string, options: OpenOptions = {}): Promise<ModelFolder> {
+  const folder = await readModelFolder(path);
+  try {
+    if (!folder.hasImageModules && options.startWeights !== true) {
+      throw new ModelFormatError("is a language model without image modules", {
+        where: path,
+        remedy: "use it as start weights of `nextstep train model`",
+      });
+    }
+    const tolerated = (problem: Problem): boolean =>
+      !folder.hasImageModules && problem.kind === "missing" && IMAGE_MODULES.test(problem.subject);
+    refuseFatal(
+      folder.problems.filter((problem) => !tolerated(problem)),
+      path,
+    );
+    if (folder.autoencoder !== undefined) {
+      const { path: vaePath, weightFile, problems } = folder.autoencoder;
+      refuseFatal(problems, join(vaePath, weightFile));
+    }
+    return folder;
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openTensors(path: string): Promise<TensorSet> {
+  const source = await openSafetensors(path);
+  try {
+    return new TensorSet(source, officialModelName);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** A bias exists exactly when its tensor does; configurations of different releases disagree on the defaults. */
+function followTensors(config: NextStepConfig, tensors: TensorSet): NextStepConfig {
+  return {
+    ...config,
+    attentionBias: tensors.has("layers.0.self_attn.q_proj.bias"),
+    outputBias: tensors.has("layers.0.self_attn.o_proj.bias"),
+    mlpBeforeLmHead: tensors.has("before_lm_head.weight"),
+  };
+}
+
+function generationTableProblems(config: NextStepConfig, tensors: TensorSet): Problem[] {
+  const shape = tensors.entries.get(GENERATION_POSITIONS_NAME)?.shape;
+  if (shape === undefined || !config.generationPositions) return [];
+  if (shape.length === 3 && shape[0] === 1 && shape[2] === config.hiddenSize) return [];
+  const detail = `has shape [${shape.join(", ")}], expected [1, positions, ${config.hiddenSize}]`;
+  return [{ kind: "shape", subject: GENERATION_POSITIONS_NAME, detail, fatal: true }];
+}
+
+async function generationTable(
+  config: NextStepConfig,
+  tensors: TensorSet,
+): Promise<Float32Array | undefined> {
+  if (!config.generationPositions) return undefined;
+  if (tensors.has(GENERATION_POSITIONS_NAME)) return tensors.read(GENERATION_POSITIONS_NAME);
+  return generationPositions(GENERATION_GRID, config.hiddenSize);
+}
+
+/**
+ * The autoencoder's folder: `vae_name_or_path` if that is a folder inside this one, else `vae/`, else none. A path
+ * that leads elsewhere is the publisher's own and means nothing here.
+ */
+async function findAutoencoder(
+  path: string,
+  config: NextStepConfig,
+  problems: Problem[],
+): Promise<string | undefined> {
+  const named = config.autoencoderPath;
+  if (named !== undefined && named !== "") {
+    const inside = resolve(path, named);
+    const leaves = isAbsolute(named) || relative(path, inside).startsWith("..");
+    if (!leaves && (await isFolder(inside))) return inside;
+    const detail = leaves ? `leads out of the folder and is not followed` : `names no folder here`;
+    problems.push({ kind: "location", subject: "vae_name_or_path", detail, fatal: false });
+  }
+  const usual = join(path, DEFAULT_AUTOENCODER_PATH);
+  return (await isFolder(usual)) ? usual : undefined;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}

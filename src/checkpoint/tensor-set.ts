@@ -1,0 +1,97 @@
+/** @file Weights of a model under their official names, each read from disk only when it is asked for. */
+import { ModelFormatError } from "../errors.ts";
+import type { StoredTensor, TensorSource, TensorToWrite } from "../formats/tensor-source.ts";
+import type { WeightSource } from "../runtime/engine.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { type Tensor, toFloat32 } from "../tensor/tensor.ts";
+
+/** One weight, not yet read. */
+export interface NamedTensor {
+  /** Official name, e.g. `layers.0.mlp.up_proj.weight` (docs/nextstep-spec.md 1.5 and 1.6). */
+  readonly name: string;
+  readonly dtype: DType;
+  /** Shape under the official name; holds as many elements as the stored one. */
+  readonly shape: readonly number[];
+  readonly storedName: string;
+  readonly stored: StoredTensor;
+}
+
+/** How a stored name reads officially; `shape` where that differs too. */
+export interface OfficialName {
+  readonly name: string;
+  readonly shape?: readonly number[];
+}
+
+/** A source of tensors, seen through the official names. Owns the source. */
+export class TensorSet {
+  readonly name: string;
+  /** In the order of the file. */
+  readonly entries: ReadonlyMap<string, NamedTensor>;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly #source: TensorSource;
+
+  /** @throws ModelFormatError when two stored tensors mean the same official one. */
+  constructor(
+    source: TensorSource,
+    officialName: (storedName: string, stored: StoredTensor) => OfficialName = (name) => ({ name }),
+  ) {
+    this.name = source.name;
+    this.metadata = source.metadata;
+    this.#source = source;
+    const entries = new Map<string, NamedTensor>();
+    for (const [storedName, stored] of source.tensors) {
+      const { name, shape = stored.shape } = officialName(storedName, stored);
+      const twin = entries.get(name);
+      if (twin !== undefined) {
+        throw new ModelFormatError(`"${storedName}" and "${twin.storedName}" both stand for "${name}"`, {
+          where: source.name,
+          remedy: "keep one of them",
+        });
+      }
+      entries.set(name, { name, dtype: stored.dtype, shape, storedName, stored });
+    }
+    this.entries = entries;
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  /** Looks up a weight. @throws ModelFormatError if there is none of that name. */
+  entry(name: string): NamedTensor {
+    const entry = this.entries.get(name);
+    if (entry === undefined) throw new ModelFormatError(`has no tensor "${name}"`, { where: this.name });
+    return entry;
+  }
+
+  /** One weight as it is stored, row-major, under its official shape. */
+  async readStored(name: string): Promise<Tensor> {
+    const { storedName, shape } = this.entry(name);
+    const { dtype, data } = await this.#source.readTensor(storedName);
+    return { dtype, shape, data };
+  }
+
+  /** One weight widened to float32, row-major. The only copy: nothing is kept here. */
+  async read(name: string): Promise<Float32Array> {
+    return toFloat32(await this.readStored(name));
+  }
+
+  /** For `Engine.createSession`: binds each parameter to the weight of its name. */
+  get weightSource(): WeightSource {
+    return (port) => this.read(port.name);
+  }
+
+  /** Every tensor, to be written under its official name. The set must stay open meanwhile. */
+  toWrite(): TensorToWrite[] {
+    return Array.from(this.entries.values(), ({ name, dtype, shape }) => ({
+      name,
+      dtype,
+      shape,
+      load: () => this.readStored(name),
+    }));
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+}
