@@ -1,0 +1,219 @@
+/** @file A batch of rows and its random draws as the inputs of the training graph. */
+import { InputError } from "../../errors.ts";
+import { rotaryTables } from "../../model/backbone.ts";
+import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
+import type { HostTensor } from "../../runtime/engine.ts";
+import { IGNORED_LABEL } from "../../sequence/segments.ts";
+import { causalMask, sampleMask } from "./attention-mask.ts";
+import type { TrainingParts } from "./training-graph.ts";
+
+/** One image of a batch as tokens in raster order. */
+export interface BatchImage {
+  /** Clean tokens [count * 64]: what is to be predicted. */
+  readonly tokens: Float32Array;
+  /** The tokens as the backbone reads them, same size; the clean ones unless they are corrupted on purpose. */
+  readonly read: Float32Array;
+  /** Whether the image loss counts it. */
+  readonly predicted: boolean;
+}
+
+/** Rows of one length. Positions that only fill a row up have the padding id and ignored labels. */
+export interface TokenRows {
+  readonly rows: number;
+  readonly tokens: number;
+  /** [rows * tokens] */
+  readonly ids: Int32Array;
+  /** [rows * tokens], -100 where the language loss looks away. */
+  readonly labels: Int32Array;
+  /** In the order of their placeholders: row by row, then along the row. */
+  readonly images: readonly BatchImage[];
+  /** [rows * tokens], which sample of its row a position belongs to; given when samples do not see each other. */
+  readonly samples?: Int32Array;
+}
+
+/** Random draws of the flow-matching loss, image tokens in the order of the batch's predicted images. */
+export interface FlowDraws {
+  /** [predictions * repeats], in (0, 1). */
+  readonly times: Float32Array;
+  /** [predictions * repeats * 64], normal. */
+  readonly noise: Float32Array;
+}
+
+export interface TrainingFeeds {
+  readonly parts: TrainingParts;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** Divisors that turn the graph's sums into the published means. */
+  readonly lmCount: number;
+  readonly imageCount: number;
+}
+
+/** Number of image tokens that the flow-matching loss predicts. */
+export function predictionCount(config: NextStepConfig, batch: TokenRows): number {
+  if (config.imageLossWeight <= 0) return 0;
+  const width = tokenWidth(config);
+  return batch.images.reduce((sum, image) => sum + (image.predicted ? image.tokens.length / width : 0), 0);
+}
+
+function indices(values: Int32Array, shape: readonly number[]): HostTensor {
+  return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
+}
+
+function floats(data: Float32Array, shape: readonly number[]): HostTensor {
+  return { dtype: "float32", shape, data };
+}
+
+function concatenate(arrays: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    joined.set(array, at);
+    at += array.length;
+  }
+  return joined;
+}
+
+/** Where each position's embedding comes from: text ids in order, then image tokens in order. */
+function placeEmbeddings(config: NextStepConfig, { ids, images }: TokenRows): Record<string, Int32Array> {
+  const width = tokenWidth(config);
+  const placeholders = ids.reduce((sum, id) => sum + (id === config.placeholder ? 1 : 0), 0);
+  const tokens = images.reduce((sum, image) => sum + image.tokens.length / width, 0);
+  if (placeholders !== tokens) {
+    throw new InputError(`${placeholders} image positions for ${tokens} image tokens`, { where: "batch" });
+  }
+  const texts = ids.length - placeholders;
+  const textIds = new Int32Array(texts);
+  const source = new Int32Array(ids.length);
+  const places = new Int32Array(ids.length);
+  let text = 0;
+  let image = texts;
+  ids.forEach((id, at) => {
+    const from = id === config.placeholder ? image++ : text;
+    if (from === text) textIds[text++] = id;
+    source[at] = from;
+    places[from] = at;
+  });
+  return { textIds, source, places };
+}
+
+interface Predictions {
+  readonly imagePositions: readonly number[];
+  readonly lmPositions: readonly number[];
+  readonly labels: readonly number[];
+  /** Image tokens that have a position before them, whether or not their image is predicted. */
+  readonly imageTokens: number;
+}
+
+/**
+ * Position j is an image position iff the id after it is a placeholder, else a language position; the last position
+ * of a row predicts nothing.
+ */
+function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions {
+  const { rows, tokens, ids, labels, images } = batch;
+  const width = tokenWidth(config);
+  const imagePositions: number[] = [];
+  const lmPositions: number[] = [];
+  const lmLabels: number[] = [];
+  let imageTokens = 0;
+  let image = 0;
+  let token = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < tokens; column++) {
+      const at = row * tokens + column;
+      if (ids[at] !== config.placeholder) {
+        const label = labels[at] as number;
+        if (column === 0 || label === IGNORED_LABEL) continue;
+        lmPositions.push(at - 1);
+        lmLabels.push(label);
+        continue;
+      }
+      const { tokens: clean, predicted } = images[image]!;
+      if (column === 0) {
+        throw new InputError("a row begins with an image token, which nothing predicts", { where: "batch" });
+      }
+      imageTokens++;
+      if (predicted) imagePositions.push(at - 1);
+      if (++token === clean.length / width) {
+        image++;
+        token = 0;
+      }
+    }
+  }
+  return { imagePositions, lmPositions, labels: lmLabels, imageTokens };
+}
+
+/**
+ * The graph's inputs for a batch, and which graph it needs. Positions run on along a row.
+ * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
+ */
+export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: FlowDraws): TrainingFeeds {
+  const { rows, tokens, images } = batch;
+  const { headBatchMultiplier: repeats } = config;
+  const width = tokenWidth(config);
+  const { textIds, source, places } = placeEmbeddings(config, batch) as Record<
+    "textIds" | "source" | "places",
+    Int32Array
+  >;
+  const { imagePositions, lmPositions, labels, imageTokens } = listPredictions(config, batch);
+  const predictions = predictionCount(config, batch);
+  if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
+    throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
+      where: "batch",
+    });
+  }
+  if (lmPositions.length === 0) throw new InputError("no text to predict", { where: "batch" });
+  const parts: TrainingParts = {
+    images: images.length > 0,
+    imageLoss: predictions > 0,
+    maskPerRow: batch.samples !== undefined,
+  };
+  const predicting = Int32Array.from(predictions > 0 ? [...imagePositions, ...lmPositions] : lmPositions);
+  const predictingPlaces = new Int32Array(rows * tokens).fill(predicting.length);
+  predicting.forEach((position, place) => {
+    predictingPlaces[position] = place;
+  });
+  const { cosines, sines } = rotaryTables(config, tokens);
+  const table = [tokens, config.headDim / 2];
+  const columns = Int32Array.from({ length: rows * tokens }, (_, at) => at % tokens);
+  const weights = lossWeights(config, lmPositions.length, imageTokens);
+  const lmCount = lmPositions.length;
+  const imageCount = predictions * repeats;
+  const feeds: Record<string, HostTensor> = {
+    text_ids: indices(textIds, [textIds.length]),
+    source: indices(source, [rows, tokens]),
+    source_places: indices(places, [rows * tokens]),
+    positions: indices(columns, [rows, tokens]),
+    cosines: floats(cosines, table),
+    sines: floats(sines, table),
+    mask: batch.samples === undefined ? causalMask(tokens) : sampleMask(batch.samples, rows, tokens),
+    predicting: indices(predicting, [predicting.length]),
+    predicting_places: indices(predictingPlaces, [rows * tokens]),
+    labels: indices(Int32Array.from(labels), [lmCount]),
+    lm_factor: floats(Float32Array.of(weights.lm / lmCount), []),
+  };
+  if (parts.images) {
+    feeds.read_tokens = floats(concatenate(images.map(({ read }) => read)), [
+      rows * tokens - textIds.length,
+      width,
+    ]);
+  }
+  if (parts.imageLoss) {
+    const clean = images.filter(({ predicted }) => predicted).map((image) => image.tokens);
+    feeds.targets = floats(concatenate(clean), [predictions, width]);
+    feeds.times = floats(draws.times, [predictions, repeats]);
+    feeds.noise = floats(draws.noise, [predictions, repeats, width]);
+    feeds.image_factor = floats(Float32Array.of(weights.image / imageCount), []);
+  }
+  return { parts, feeds, lmCount, imageCount };
+}
+
+/** Weights of the two mean losses; with `tokenLengthWeight`, shares of the tokens of each kind as well. */
+function lossWeights(
+  config: NextStepConfig,
+  lmTokens: number,
+  imageTokens: number,
+): { readonly lm: number; readonly image: number } {
+  const { lmLossWeight: lm, imageLossWeight: image } = config;
+  if (!config.tokenLengthWeight) return { lm, image };
+  const all = lmTokens + imageTokens;
+  return { lm: (lm * lmTokens) / all, image: (image * imageTokens) / all };
+}

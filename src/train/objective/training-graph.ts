@@ -1,0 +1,115 @@
+/**
+ * @file The training objective as a graph: text and image tokens in one sequence, cross-entropy on text, flow
+ * matching on image tokens (docs/nextstep-spec.md 4.5).
+ */
+import { add, mul, neg, square, sub } from "../../graph/operators/elementwise.ts";
+import { pickLast } from "../../graph/operators/gather.ts";
+import { concat, reshape, split } from "../../graph/operators/layout.ts";
+import { reduceMean, sum } from "../../graph/operators/reduce.ts";
+import { selectRows } from "../../graph/operators/select-rows.ts";
+import { logSoftmax } from "../../graph/operators/softmax.ts";
+import { addSizes, multiplySizes } from "../../graph/size.ts";
+import { input, type Value } from "../../graph/value.ts";
+import { backbone, embedTokens, imageIn, imageOut, lmHead } from "../../model/backbone.ts";
+import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
+import { conditionEmbedding, flowNet, timeEmbedding } from "../../model/flow-head.ts";
+import { ParameterScope } from "../../model/parameter-scope.ts";
+import type { LossGraph } from "../gradient-session.ts";
+
+/** What a batch consists of; another set of parts is another graph. */
+export interface TrainingParts {
+  /** There are image tokens to read. */
+  readonly images: boolean;
+  /** There are image tokens to predict: the flow head and its condition are trained. */
+  readonly imageLoss: boolean;
+  /** Each row has a mask of its own, instead of one causal mask for all. */
+  readonly maskPerRow: boolean;
+}
+
+/** Sums over a batch, from which the two losses follow: a batch's counts are known outside. */
+export const LM_SUM = "lm_sum";
+export const IMAGE_SUM = "image_sum";
+
+/**
+ * The graph of `loss = lm_factor * lm_sum + image_factor * image_sum` with inputs, all without a name's prefix:
+ * - `text_ids` int64 [texts], `read_tokens` [images, 64]: the text ids and the image tokens of all rows, row by row.
+ * - `source` int64 [rows, tokens]: the row of concat(text, image) that stands at a position; `source_places` int64
+ *   [texts + images] is its inverse.
+ * - `positions` int64 [rows, tokens], `cosines` and `sines` [positions, headDim / 2], `mask` as the backbone takes it.
+ * - `predicting` int64 [predictions + lm]: positions (row * tokens + column) whose next token is predicted, image
+ *   tokens first; `predicting_places` int64 [rows * tokens] its inverse (the number of predictions where none is).
+ * - `labels` int64 [lm]; `targets` [predictions, 64] clean tokens; `times` [predictions, repeats], `noise`
+ *   [predictions, repeats, 64]: every image token is trained at `repeats` times of its own.
+ * - `lm_factor`, `image_factor`: scalars, weight / count.
+ *
+ * The parameters are those that the loss depends on.
+ */
+export function trainingGraph(config: NextStepConfig, parts: TrainingParts): LossGraph {
+  const scope = new ParameterScope();
+  const width = tokenWidth(config);
+  const half = config.headDim / 2;
+  const textEmbeds = embedTokens(scope, config, input("text_ids", "int64", ["texts"])); // [texts, D]
+  const embeds = parts.images
+    ? concat([textEmbeds, imageIn(scope, config, input("read_tokens", "float32", ["images", width]))], 0)
+    : textEmbeds;
+  const placed = selectRows(
+    embeds,
+    input("source", "int64", ["rows", "tokens"]),
+    input("source_places", "int64", [embeds.shape[0] ?? 0]),
+  ); // [rows, tokens, D]
+  const { hidden } = backbone(scope, config, {
+    embeds: placed,
+    positions: input("positions", "int64", ["rows", "tokens"]),
+    cosines: input("cosines", "float32", ["positions", half]),
+    sines: input("sines", "float32", ["positions", half]),
+    mask: input("mask", "float32", [parts.maskPerRow ? "rows" : 1, 1, "tokens", "tokens"]),
+  });
+  const positions = multiplySizes("rows", "tokens");
+  const predictions = parts.imageLoss ? "predictions" : 0;
+  const predicting = selectRows(
+    reshape(hidden, [positions, config.hiddenSize]),
+    input("predicting", "int64", [addSizes(predictions, "lm")]),
+    input("predicting_places", "int64", [positions]),
+  ); // [predictions + lm, D]
+  const [imageHidden, lmHidden] = parts.imageLoss
+    ? (split(predicting, 0, [predictions, "lm"]) as [Value, Value])
+    : [undefined, predicting];
+  const lmSum = lmLossSum(scope, config, lmHidden);
+  const lmPart = mul(lmSum, input("lm_factor", "float32", []));
+  if (imageHidden === undefined) {
+    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: [...scope.values().values()] };
+  }
+  const imageSum = imageLossSum(scope, config, imageHidden);
+  return {
+    loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
+    metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
+    parameters: [...scope.values().values()],
+  };
+}
+
+/** Sum of the cross-entropies of the `labels`. hidden [lm, D] -> [] */
+function lmLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+  const logProbabilities = logSoftmax(lmHead(scope, config, hidden)); // [lm, vocab]
+  return neg(sum(pickLast(logProbabilities, input("labels", "int64", ["lm"]))));
+}
+
+/**
+ * Sum over image tokens and times of the mean squared error of the velocity. The condition does not depend on the
+ * time, so its embedding is computed once a token, not once a time. hidden [predictions, D] -> []
+ */
+function imageLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+  const width = tokenWidth(config);
+  const { headBatchMultiplier: repeats, headWidth } = config;
+  const count = hidden.shape[0] ?? 0;
+  const all = multiplySizes(repeats, count);
+  const condition = conditionEmbedding(scope, config, imageOut(scope, config, hidden)); // [predictions, headWidth]
+  const times = input("times", "float32", [count, repeats]);
+  const time = reshape(timeEmbedding(scope, config, reshape(times, [all])), [count, repeats, headWidth]);
+  const y = reshape(add(time, reshape(condition, [count, 1, headWidth])), [all, headWidth]);
+  const clean = reshape(input("targets", "float32", [count, width]), [count, 1, width]);
+  const noise = input("noise", "float32", [count, repeats, width]);
+  const velocity = sub(clean, noise); // [predictions, repeats, width]
+  const noisy = add(noise, mul(velocity, reshape(times, [count, repeats, 1]))); // t x + (1 - t) n
+  const predicted = flowNet(scope, config, reshape(noisy, [all, width]), y); // [predictions * repeats, width]
+  return sum(reduceMean(square(sub(predicted, reshape(velocity, [all, width]))), [-1]));
+}
