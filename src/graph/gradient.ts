@@ -3,20 +3,28 @@ import { ShapeError } from "../errors.ts";
 import { add } from "./operators/elementwise.ts";
 import { zeros } from "./operators/layout.ts";
 import { formatShape, sameShape } from "./size.ts";
-import { constant, type OperatorNode, type Value } from "./value.ts";
+import { type CompositeNode, constant, type OperatorNode, type Value } from "./value.ts";
 
-/** Operator nodes on a path from any of `sources` to `output`, in an order in which inputs come first. */
-function nodesBetween(output: Value, sources: ReadonlySet<Value>): OperatorNode[] {
-  const order: OperatorNode[] = [];
+type Node = OperatorNode | CompositeNode;
+
+/** A node on the way, with the values that it makes. */
+interface Step {
+  readonly node: Node;
+  readonly outputs: readonly Value[];
+}
+
+/** Nodes on a path from any of `sources` to `output`, in an order in which inputs come first. */
+function stepsBetween(output: Value, sources: ReadonlySet<Value>): Step[] {
+  const order: Step[] = [];
   const depends = new Map<Value, boolean>();
-  const visited = new Map<OperatorNode, boolean>();
+  const visited = new Map<Node, boolean>();
   // An explicit stack: unrolled graphs are deeper than the call stack.
   const stack: { value: Value; entered: boolean }[] = [{ value: output, entered: false }];
   while (stack.length > 0) {
     const top = stack[stack.length - 1] as { value: Value; entered: boolean };
     const { value } = top;
     const node = value.producer;
-    if (depends.has(value) || node.kind !== "operator") {
+    if (depends.has(value) || (node.kind !== "operator" && node.kind !== "composite")) {
       if (!depends.has(value)) depends.set(value, sources.has(value));
       stack.pop();
     } else if (!top.entered && !visited.has(node)) {
@@ -28,13 +36,27 @@ function nodesBetween(output: Value, sources: ReadonlySet<Value>): OperatorNode[
       if (reaches === undefined) {
         reaches = node.inputs.some((operand) => operand !== undefined && depends.get(operand) === true);
         visited.set(node, reaches);
-        if (reaches) order.push(node);
+        if (reaches) order.push({ node, outputs: node.kind === "operator" ? node.outputs : [value] });
       }
       depends.set(value, reaches || sources.has(value));
       stack.pop();
     }
   }
   return order;
+}
+
+function nameOf(node: Node): string {
+  return node.kind === "operator" ? node.operator.name : node.name;
+}
+
+function backward(
+  node: Node,
+  outputGradients: readonly (Value | undefined)[],
+): readonly (Value | undefined)[] {
+  if (node.kind === "composite") return node.gradient(outputGradients[0] as Value);
+  const rule = node.operator.gradient;
+  if (rule === undefined) throw new ShapeError("has no gradient rule", { where: nameOf(node) });
+  return rule(node, outputGradients);
 }
 
 /**
@@ -49,19 +71,17 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   }
   const sources = new Set(wrt);
   const accumulated = new Map<Value, Value>([[loss, constant(1)]]);
-  for (const node of nodesBetween(loss, sources).reverse()) {
-    const outputGradients = node.outputs.map((output) => accumulated.get(output));
+  for (const { node, outputs } of stepsBetween(loss, sources).reverse()) {
+    const outputGradients = outputs.map((output) => accumulated.get(output));
     if (outputGradients.every((gradient) => gradient === undefined)) continue;
-    const rule = node.operator.gradient;
-    if (rule === undefined) throw new ShapeError("has no gradient rule", { where: node.operator.name });
-    const inputGradients = rule(node, outputGradients);
+    const inputGradients = backward(node, outputGradients);
     node.inputs.forEach((operand, index) => {
       const gradient = inputGradients[index];
       if (operand === undefined || gradient === undefined) return;
       if (!sameShape(gradient.shape, operand.shape)) {
         throw new ShapeError(
           `gradient ${formatShape(gradient.shape)} of input ${index} ${formatShape(operand.shape)}`,
-          { where: node.operator.name },
+          { where: nameOf(node) },
         );
       }
       const sum = accumulated.get(operand);

@@ -62,6 +62,10 @@ function list(outputs: readonly Value[]): Listing {
     const { producer } = top.value;
     if (done.has(producer)) {
       stack.pop();
+    } else if (producer.kind === "composite") {
+      done.add(producer);
+      stack.pop();
+      stack.push({ value: producer.definition, entered: false });
     } else if (producer.kind !== "operator") {
       done.add(producer);
       leaves.push(top.value);
@@ -101,6 +105,7 @@ class GraphWriter {
     else if (producer.kind === "constant")
       name = this.constant(value.dtype, value.shape as number[], producer.data);
     else if (producer.kind === "sizes") name = this.sizeVector(producer.sizes);
+    else if (producer.kind === "composite") name = this.name(producer.definition);
     else name = this.freshName(producer.operator.name);
     this.#names.set(value, name);
     return name;

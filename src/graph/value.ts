@@ -36,6 +36,20 @@ export interface OperatorNode {
   readonly outputs: readonly Value[];
 }
 
+/**
+ * A value written in terms of other operators, with a gradient of its own: where the chain rule over the parts would
+ * compute more than a rule for the whole.
+ */
+export interface CompositeNode {
+  readonly kind: "composite";
+  readonly name: string;
+  readonly inputs: readonly Value[];
+  /** What stands in the graph for this node. */
+  readonly definition: Value;
+  /** One gradient per input, from the gradient of the value. */
+  readonly gradient: (gradient: Value) => readonly Value[];
+}
+
 /** A tensor given at every run. */
 export interface InputNode {
   readonly kind: "input";
@@ -59,7 +73,7 @@ export interface SizesNode {
   readonly sizes: Shape;
 }
 
-export type Producer = OperatorNode | InputNode | ParameterNode | ConstantNode | SizesNode;
+export type Producer = OperatorNode | CompositeNode | InputNode | ParameterNode | ConstantNode | SizesNode;
 
 export interface Value {
   readonly dtype: ValueType;
@@ -119,6 +133,17 @@ export function apply(
 ): Value {
   const [value] = applyMany(operator, inputs, [{ dtype, shape }], attributes);
   return value as Value;
+}
+
+/** A value equal to `definition` in the operands `inputs`, whose gradient is computed by `gradient` alone. */
+export function composite(
+  name: string,
+  inputs: readonly Value[],
+  definition: Value,
+  gradient: CompositeNode["gradient"],
+): Value {
+  const { dtype, shape } = definition;
+  return { dtype, shape, producer: { kind: "composite", name, inputs, definition, gradient } };
 }
 
 /** The inputs of a node that are known to be there. */

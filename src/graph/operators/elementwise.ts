@@ -172,9 +172,8 @@ const siluOperator: Operator = {
   name: "silu",
   onnx: { type: "QuickGelu", domain: "com.microsoft" },
   gradient: unaryRule((x, y, g) => {
-    const s = sigmoid(x);
-    // d/dx x*s = s + x*s*(1-s) = s + y - y*s
-    return mul(g, add(s, sub(y, mul(y, s))));
+    // d/dx x*s = s + x*s*(1-s) = y + s*(1-y), one pass over two operands less than term by term.
+    return mul(g, add(y, mul(sigmoid(x), sub(constant(1), y))));
   }),
 };
 

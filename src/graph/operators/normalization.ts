@@ -1,16 +1,20 @@
 /** @file RMS, layer and group normalisation, fused forward; gradients composed of reductions. */
-import { type Dim, formatShape, multiplySizes } from "../size.ts";
+import { type Dim, formatShape, multiplySizes, type Shape } from "../size.ts";
 import {
   apply,
+  composite,
   constant,
   expectType,
   type Operator,
   requiredInput,
   shapeError,
+  sizes,
   type Value,
 } from "../value.ts";
-import { add, mul, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
+import { cast } from "./cast.ts";
+import { add, div, mul, neg, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
+import { matmul } from "./matmul.ts";
 import { reduceMean, reduceSum } from "./reduce.ts";
 
 function expectScale(operator: string, x: Value, ...scales: readonly Value[]): void {
@@ -100,20 +104,6 @@ export function layerNorm(x: Value, epsilon: number, weight?: Value, bias?: Valu
   return apply(layerNormOperator, inputs, "float32", x.shape, { axis: -1, epsilon: { float: epsilon } });
 }
 
-const groupNormOperator: Operator = {
-  name: "groupStandardize",
-  onnx: { type: "InstanceNormalization" },
-  gradient: (node, [gradient]) => {
-    if (gradient === undefined) return [];
-    const x = requiredInput(node, 0); // [pictures, groups, elements]
-    const y = node.outputs[0] as Value;
-    const centre = reduceMean(x, [2], { keepDims: true });
-    const variance = sub(reduceMean(square(x), [2], { keepDims: true }), square(centre));
-    const inverse = reciprocal(sqrt(shift(variance, epsilonOf(node.attributes)))); // [pictures, groups, 1]
-    return [centredGradient(gradient, y, inverse), undefined, undefined];
-  },
-};
-
 /**
  * Group normalisation (docs/nextstep-spec.md 2.3): mean 0 and variance 1 over each group of channels of each
  * picture, then a factor and an offset a channel. x [pictures, channels, height, width], weight and bias [channels].
@@ -132,13 +122,43 @@ export function groupNorm(x: Value, groups: number, weight: Value, bias: Value, 
       );
     }
   }
-  const elements = multiplySizes(channels / groups, height as Dim, width as Dim);
-  const grouped = reshape(x, [pictures as Dim, groups, elements]);
-  const one = constant(new Array<number>(groups).fill(1));
-  const zero = constant(new Array<number>(groups).fill(0));
-  const normal = apply(groupNormOperator, [grouped, one, zero], "float32", grouped.shape, {
-    epsilon: { float: epsilon },
+  const each = channels / groups; // channels a group
+  const positions = multiplySizes(height as Dim, width as Dim);
+  const elements = multiplySizes(each, positions);
+  const count = typeof elements === "number" ? constant(elements) : cast(sizes([elements]), "float32");
+  const perGroup: Shape = [pictures as Dim, groups, elements];
+  const perChannel: Shape = [pictures as Dim, channels, positions];
+  const factors = reshape(weight, [groups, each]);
+
+  const grouped = reshape(x, perGroup);
+  const centred = sub(grouped, div(reduceSum(grouped, [2], { keepDims: true }), count));
+  const variance = div(dotLast(centred, centred), count); // [pictures, groups, 1]
+  const inverse = reciprocal(sqrt(shift(variance, epsilon)));
+  const slope = reshape(mul(inverse, factors), [pictures as Dim, channels, 1]);
+  const centredChannels = reshape(centred, perChannel);
+  const y = add(mul(centredChannels, slope), reshape(bias, [channels, 1]));
+
+  // dx = slope dy - centred inverse³ Σ(w dy centred)/count - inverse Σ(w dy)/count, sums over the group. All that
+  // touches whole pictures is one sum, one product and the two terms; the rest is one number a channel.
+  return composite("groupNorm", [x, weight, bias], reshape(y, x.shape), (gradient) => {
+    const dy = reshape(gradient, perChannel);
+    const byChannel: Shape = [pictures as Dim, groups, each];
+    const total = reshape(reduceSum(dy, [2]), byChannel); // Σ dy
+    const projection = reshape(dotLast(dy, centredChannels), byChannel); // Σ dy centred
+    const overGroup = (value: Value): Value =>
+      div(reduceSum(mul(value, factors), [2], { keepDims: true }), count);
+    const curve = mul(mul(inverse, square(inverse)), overGroup(projection)); // [pictures, groups, 1]
+    const offset = mul(inverse, overGroup(total));
+    const along = reshape(add(mul(centred, neg(curve)), neg(offset)), perChannel);
+    const dx = add(mul(dy, slope), along);
+    const dWeight = reduceSum(mul(projection, inverse), [0]); // [groups, each]
+    return [reshape(dx, x.shape), reshape(dWeight, [channels]), reshape(reduceSum(total, [0]), [channels])];
   });
-  const perChannel = [1, channels, 1, 1];
-  return add(mul(reshape(normal, x.shape), reshape(weight, perChannel)), reshape(bias, perChannel));
+}
+
+/** Σ a b over the last axis as a product of a row with a column, one pass over both. a, b [m, n, k] -> [m, n, 1]. */
+function dotLast(a: Value, b: Value): Value {
+  const [m, n, k] = a.shape as [Dim, Dim, Dim];
+  const rows: Shape = [m, n, 1, k];
+  return reshape(matmul(reshape(a, rows), reshape(b, rows), { transB: true }), [m, n, 1]);
 }
