@@ -28,6 +28,12 @@ export interface State {
   dispose(): Promise<void>;
 }
 
+/** What a new state starts from: row r is row `rows[r]` of `state`; without `rows`, row r. */
+export interface StateOrigin {
+  readonly state: State;
+  readonly rows?: readonly number[];
+}
+
 /**
  * After a run, copy an output into a state instead of returning it: `output [rows, ..., n, ...]` is placed along
  * `axis` of `state [rows, ..., capacity, ...]` from `starts[row]` on, all other axes being equal. Row r of the
@@ -73,6 +79,9 @@ export interface EngineOptions {
 export interface Engine extends AsyncDisposable {
   /** `weights` is required when the model was written with its parameters as initializers. */
   createSession(model: OnnxModel, weights?: WeightSource): Promise<Session>;
-  /** A state of zeros. */
-  createState(shape: readonly number[]): Promise<State>;
+  /**
+   * A state of zeros. With an origin of the same rank, what overlaps is copied from it: this is how a cache grows,
+   * and how its rows are dropped, repeated and reordered.
+   */
+  createState(shape: readonly number[], origin?: StateOrigin): Promise<State>;
 }

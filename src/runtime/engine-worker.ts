@@ -1,0 +1,114 @@
+/**
+ * @file The thread behind the worker engine: a local engine that does one command after another, in the order in
+ * which they were sent. So a run sees every write to a state that was sent before it.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { EngineError } from "../errors.ts";
+import type { HostTensor, Session, State } from "./engine.ts";
+import {
+  type Answer,
+  type Command,
+  type FeedMessage,
+  packError,
+  type Request,
+  type WorkerData,
+} from "./engine-messages.ts";
+import { LocalEngine } from "./local-engine.ts";
+
+const port = parentPort;
+if (port === null) throw new EngineError("runs only as a worker thread", { where: "engine-worker" });
+
+const engine = new LocalEngine((workerData as WorkerData).options);
+const sessions = new Map<number, Session>();
+const states = new Map<number, State>();
+/** Weights that have come for a session that is still to be created. */
+const weights = new Map<number, Map<string, Float32Array>>();
+
+function known<Item>(items: ReadonlyMap<number, Item>, id: number, what: string): Item {
+  const item = items.get(id);
+  if (item === undefined) throw new EngineError(`${what} was disposed`, { where: "engine" });
+  return item;
+}
+
+function feed(message: FeedMessage): HostTensor | State {
+  return "state" in message ? known(states, message.state, "a state") : message;
+}
+
+async function perform(command: Command): Promise<Record<string, HostTensor> | Float32Array | undefined> {
+  switch (command.kind) {
+    case "weight": {
+      const given = weights.get(command.session) ?? new Map<string, Float32Array>();
+      weights.set(command.session, given.set(command.name, command.data));
+      return;
+    }
+    case "createSession": {
+      const given = weights.get(command.session);
+      weights.delete(command.session);
+      const source = (parameter: { readonly name: string }): Float32Array =>
+        given?.get(parameter.name) ?? new Float32Array(0);
+      sessions.set(command.session, await engine.createSession(command.model, source));
+      return;
+    }
+    case "run": {
+      const feeds = Object.fromEntries(
+        Object.entries(command.feeds).map(([name, message]) => [name, feed(message)]),
+      );
+      const store = command.store.map((rule) => ({ ...rule, state: known(states, rule.state, "a state") }));
+      return known(sessions, command.session, "the session").run(feeds, {
+        ...(command.fetch === undefined ? {} : { fetch: command.fetch }),
+        store,
+      });
+    }
+    case "disposeSession":
+      await known(sessions, command.session, "the session").dispose();
+      sessions.delete(command.session);
+      return;
+    case "createState": {
+      const { shape, origin } = command;
+      const from =
+        origin === undefined ? undefined : { ...origin, state: known(states, origin.state, "a state") };
+      states.set(command.state, await engine.createState(shape, from));
+      return;
+    }
+    case "readState":
+      return known(states, command.state, "a state").read();
+    case "writeState":
+      return known(states, command.state, "a state")
+        .write(command.data, command.offset)
+        .then(() => undefined);
+    case "disposeState":
+      states.delete(command.state);
+      return;
+    case "close":
+      await engine[Symbol.asyncDispose]();
+      sessions.clear();
+      states.clear();
+      return;
+  }
+}
+
+/** Outputs are fresh buffers that nothing here keeps: they can be handed over instead of copied. */
+function buffersOf(value: Record<string, HostTensor> | Float32Array | undefined): ArrayBuffer[] {
+  if (value === undefined) return [];
+  const arrays = value instanceof Float32Array ? [value] : Object.values(value).map(({ data }) => data);
+  const buffers = arrays.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer);
+  return [...new Set(buffers)];
+}
+
+async function answer({ id, command }: Request): Promise<void> {
+  try {
+    const value = await perform(command);
+    const reply: Answer = { id, value };
+    port?.postMessage(reply, buffersOf(value));
+  } catch (error) {
+    const reply: Answer = { id, error: packError(error) };
+    port?.postMessage(reply);
+  }
+  // With its port closed the thread has nothing left to wait for and ends by itself, after its native parts.
+  if (command.kind === "close") port?.close();
+}
+
+let last = Promise.resolve();
+port.on("message", (request: Request) => {
+  last = last.then(() => answer(request));
+});
