@@ -1,0 +1,19 @@
+/** @file The kinds of parity cases that this room can run by itself. */
+import { runBackboneCase } from "./backbone-case.ts";
+import { runBucketsCase } from "./buckets-case.ts";
+import { runHeadCase } from "./head-case.ts";
+import { runPackingCase } from "./packing-case.ts";
+import { runPromptsCase } from "./prompts-case.ts";
+import type { KindRunner } from "./run-parity.ts";
+import { runTokenizerCase } from "./tokenizer-case.ts";
+import { runVaeCase } from "./vae-case.ts";
+
+export const KIND_RUNNERS: ReadonlyMap<string, KindRunner> = new Map<string, KindRunner>([
+  ["backbone", runBackboneCase],
+  ["buckets", runBucketsCase],
+  ["head", runHeadCase],
+  ["packing", runPackingCase],
+  ["prompts", runPromptsCase],
+  ["tokenizer", runTokenizerCase],
+  ["vae", runVaeCase],
+]);

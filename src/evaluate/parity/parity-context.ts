@@ -1,0 +1,70 @@
+/** @file What the cases of a folder share: models, tokenizers and an engine, each opened once. */
+import { join } from "node:path";
+import { type ModelFolder, openModelFolder } from "../../checkpoint/model-folder.ts";
+import type { TensorSet } from "../../checkpoint/tensor-set.ts";
+import { DataFormatError } from "../../errors.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import type { Value } from "../../graph/value.ts";
+import type { Engine, Feeds, HostTensor } from "../../runtime/engine.ts";
+import { LocalEngine } from "../../runtime/local-engine.ts";
+import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
+import { readTokenizerFiles } from "../../sequence/tokenizer-files.ts";
+
+export class ParityContext implements AsyncDisposable {
+  readonly engine: Engine = new LocalEngine();
+  readonly #models: string;
+  readonly #open = new Map<string, Promise<ModelFolder>>();
+
+  /** @param folder that holds cases/ and models/. */
+  constructor(folder: string) {
+    this.#models = join(folder, "models");
+  }
+
+  /** Path of a model. @throws DataFormatError for a name that leads elsewhere. */
+  modelPath(name: string): string {
+    if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) {
+      throw new DataFormatError(`${JSON.stringify(name)} is not the name of a model`, { where: "model" });
+    }
+    return join(this.#models, name);
+  }
+
+  /** The model that a case names. */
+  async model(name: string | undefined): Promise<ModelFolder> {
+    if (name === undefined) throw new DataFormatError("names no model", { where: "model" });
+    const known = this.#open.get(name) ?? openModelFolder(this.modelPath(name));
+    this.#open.set(name, known);
+    return known;
+  }
+
+  /** A model's tokenizer, with another bos_token if one is given. */
+  async tokenizer(name: string | undefined, bosToken?: string | null): Promise<TextTokenizer> {
+    if (name === undefined) throw new DataFormatError("names no model", { where: "model" });
+    const files = await readTokenizerFiles(this.modelPath(name));
+    return createTokenizer(
+      bosToken === undefined ? files : { ...files, names: { ...files.names, bosToken } },
+    );
+  }
+
+  /** Runs a graph once. */
+  async compute(
+    outputs: Readonly<Record<string, Value>>,
+    tensors: TensorSet,
+    feeds: Feeds,
+  ): Promise<Record<string, HostTensor>> {
+    const session = await this.engine.createSession(
+      writeOnnx(outputs, { parameters: "initializers" }),
+      tensors.weightSource,
+    );
+    try {
+      return await session.run(feeds);
+    } finally {
+      await session.dispose();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const model of this.#open.values())
+      await (await model.catch(() => undefined))?.[Symbol.asyncDispose]();
+    await this.engine[Symbol.asyncDispose]();
+  }
+}
