@@ -3,7 +3,9 @@ import {
   addSizes,
   broadcastShapes,
   type Dim,
+  divideSize,
   formatShape,
+  multiplySizes,
   type Shape,
   sameShape,
   sizeOf,
@@ -13,6 +15,7 @@ import {
   apply,
   applyMany,
   constant,
+  expectType,
   type Operator,
   type OperatorNode,
   requiredInput,
@@ -183,7 +186,7 @@ const sliceOperator: Operator = {
     const step = knownOperand(node, 4);
     if (step === -1) return [reverse(gradient, axis)];
     if (step !== 1) throw shapeError("slice", `a slice with step ${step} has no gradient`);
-    return [pad(gradient, axis, start, subtractSizes(x.shape[axis] as Dim, end))];
+    return [pad(gradient, [{ axis, before: start, after: subtractSizes(x.shape[axis] as Dim, end) }])];
   },
 };
 
@@ -216,10 +219,8 @@ export function slice(x: Value, range: SliceRange): Value {
       `${start} to ${end} by ${step} lies outside axis ${axis} of ${formatShape(x.shape)}`,
     );
   }
-  if (typeof length !== "number" && step !== 1) {
-    throw shapeError("slice", `a step of ${step} needs a known length, got ${length}`);
-  }
-  const kept = typeof length === "number" ? Math.ceil(length / step) : length;
+  const kept = divideSize(addSizes(length, step - 1), step);
+  if (kept === undefined) throw shapeError("slice", `a step of ${step} does not divide the length ${length}`);
   const shape = x.shape.map((size, index) => (index === axis ? kept : size));
   return apply(
     sliceOperator,
@@ -249,28 +250,60 @@ export function reverse(x: Value, axis: number): Value {
   );
 }
 
+/** Zeros added at both ends of one axis; a negative number takes elements away instead. */
+export interface Margin {
+  readonly axis: number;
+  readonly before: Dim;
+  readonly after: Dim;
+}
+
 const padOperator: Operator = {
   name: "pad",
   onnx: { type: "Pad" },
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
-    const x = requiredInput(node, 0);
-    const before = knownOperand(node, 1);
-    const axis = Number(knownOperand(node, 3));
-    const end = addSizes(before, x.shape[axis] as Dim);
-    return [slice(gradient, { axis, start: before, end })];
+    const margins = requiredInput(node, 1).producer;
+    const axes = requiredInput(node, 3).producer;
+    if (margins.kind !== "sizes" || axes.kind !== "constant")
+      throw shapeError("pad", "margins are not known");
+    const opposite = margins.sizes.map((size) => multiplySizes(size, -1));
+    const back = axes.data.map((axis, index) => ({
+      axis,
+      before: opposite[index] as Dim,
+      after: opposite[index + axes.data.length] as Dim,
+    }));
+    return [pad(gradient, back)];
   },
 };
 
-/** x with `before` and `after` zeros added along one axis. */
-export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
-  if (before === 0 && after === 0) return x;
-  const [along] = normalizeAxes("pad", [axis], x.shape.length) as [number];
-  const shape = x.shape.map((dim, index) => (index === along ? addSizes(before, dim, after) : dim));
-  return apply(
-    padOperator,
-    [x, sizes([before, after]), constant(0), constant([along], [1], "int64")],
-    x.dtype,
-    shape,
+/** x with zeros added around it, or elements taken away, along one or several axes in one pass. */
+export function pad(x: Value, margins: readonly Margin[]): Value {
+  expectType("pad", x, "float32");
+  const rank = x.shape.length;
+  normalizeAxes(
+    "pad",
+    margins.map(({ axis }) => axis),
+    rank,
   );
+  const kept = margins
+    .filter(({ before, after }) => before !== 0 || after !== 0)
+    .map(({ axis, ...ends }) => ({ axis: axis < 0 ? axis + rank : axis, ...ends }));
+  if (kept.length === 0) return x;
+  const shape = x.shape.map((dim, index) => {
+    const margin = kept.find(({ axis }) => axis === index);
+    return margin === undefined ? dim : addSizes(margin.before, dim, margin.after);
+  });
+  if (shape.some((dim) => typeof dim === "number" && dim < 0)) {
+    throw shapeError(
+      "pad",
+      `${formatShape(x.shape)} has not the elements to take away for ${formatShape(shape)}`,
+    );
+  }
+  const ends = sizes([...kept.map(({ before }) => before), ...kept.map(({ after }) => after)]);
+  const axes = constant(
+    kept.map(({ axis }) => axis),
+    [kept.length],
+    "int64",
+  );
+  return apply(padOperator, [x, ends, constant(0), axes], "float32", shape);
 }
