@@ -12,12 +12,12 @@ import { readTokenizerFiles } from "../../sequence/tokenizer-files.ts";
 
 export class ParityContext implements AsyncDisposable {
   readonly engine: Engine = new LocalEngine();
-  readonly #models: string;
+  /** Holds cases/ and models/. */
+  readonly folder: string;
   readonly #open = new Map<string, Promise<ModelFolder>>();
 
-  /** @param folder that holds cases/ and models/. */
   constructor(folder: string) {
-    this.#models = join(folder, "models");
+    this.folder = folder;
   }
 
   /** Path of a model. @throws DataFormatError for a name that leads elsewhere. */
@@ -25,7 +25,7 @@ export class ParityContext implements AsyncDisposable {
     if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) {
       throw new DataFormatError(`${JSON.stringify(name)} is not the name of a model`, { where: "model" });
     }
-    return join(this.#models, name);
+    return join(this.folder, "models", name);
   }
 
   /** The model that a case names. */
