@@ -236,12 +236,12 @@ export async function trainTokenizer(
     heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await firstPictures(pictures, SAMPLE_PICTURES);
   const stage = new TokenizerStage(config, engine, { pictures, heldOut, samples });
   const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
-  return runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
+  return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
 }
 
 async function readPictures(path: string, side: number, count: number): Promise<RgbImage[]> {
   await using source = await TarPictures.open(path);
-  return firstPictures(new PictureStore(source, side, 0), count);
+  return await firstPictures(new PictureStore(source, side, 0), count);
 }
 
 async function firstPictures(store: PictureStore, count: number): Promise<RgbImage[]> {
