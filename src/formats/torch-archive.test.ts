@@ -200,6 +200,35 @@ describe("published autoencoders", () => {
   });
 });
 
+describe("an archive of PyTorch 2.13", () => {
+  it("gives the tensors of its state_dict, views unrolled", async () => {
+    const path = fileURLToPath(new URL("../../test/formats/nested.pt", import.meta.url));
+    const source = await TorchArchive.open(path);
+    const shapes = Array.from(source.tensors, ([name, t]) => `${name} ${t.dtype} [${t.shape.join(",")}]`);
+    expect(shapes).toEqual([
+      "0.weight float32 [2,3]",
+      "0.bias float32 [2]",
+      "1.weight float32 [2]",
+      "1.bias float32 [2]",
+      "1.running_mean float32 [2]",
+      "1.running_var float32 [2]",
+      "1.num_batches_tracked int64 []",
+      "strided float32 [4,3,2]",
+      "half float16 [2,2]",
+      "brain bfloat16 [3]",
+    ]);
+    const values = async (name: string): Promise<number[]> => [...toFloat32(await source.readTensor(name))];
+    const strided = [0, 1, 2, 3].flatMap((k) =>
+      [0, 1, 2].flatMap((j) => [0, 1].map((i) => 12 * i + 4 * j + k)),
+    );
+    expect(await values("strided")).toEqual(strided);
+    expect(await values("half")).toEqual([1, 2, 4, 5]);
+    expect(await values("brain")).toEqual([0, 1, 2]);
+    expect(await values("0.bias")).toEqual([-0.011439144611358643, 0.45777493715286255]);
+    await source.close();
+  });
+});
+
 async function rawBytes(path: string, begin: number, end: number): Promise<ArrayBuffer> {
   const source = await FileSource.open(path);
   const bytes = await source.read(begin, end - begin);
