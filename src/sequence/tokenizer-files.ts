@@ -2,50 +2,30 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { ModelFormatError } from "../errors.ts";
 import { ADDITIONAL_SPECIAL_TOKENS, END_OF_TEXT, PADDING } from "./special-tokens.ts";
+import {
+  bytePairModel,
+  checkAddedToken,
+  checkId,
+  checkTokenizerJson,
+  checkVocabulary,
+  isObject,
+  type JsonObject,
+  qwen2Pipeline,
+  specialToken,
+  type TokenizerJson,
+} from "./tokenizer-json.ts";
 
 /** Qwen2.5's tokenizer.json has 7 MB; a bound well above it keeps a hostile file from filling memory. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
-/** Largest id accepted. The widest text vocabularies in use stay below 300,000. */
-const MAX_TOKEN_ID = 1 << 22;
-/** Long patterns are a way to make a regular expression engine crawl; published ones have some 100 characters. */
-const MAX_PATTERN_LENGTH = 2000;
-
-/** Qwen2's way to cut text into words: contractions, letters, single numerals, punctuation, line ends, spaces. */
-export const QWEN2_SPLIT_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-export interface AddedTokenEntry {
-  readonly id: number;
-  readonly content: string;
-  readonly single_word: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly normalized: boolean;
-  readonly special: boolean;
-}
-
-type JsonObject = { readonly [key: string]: unknown };
-
-/** tokenizer.json after checking: a byte-level BPE. The parts that only the tokenizer library reads stay as they are. */
-export interface TokenizerJson {
-  readonly added_tokens: readonly AddedTokenEntry[];
-  readonly normalizer: JsonObject | null;
-  readonly pre_tokenizer: JsonObject | null;
-  readonly post_processor: JsonObject | null;
-  readonly decoder: JsonObject;
-  readonly model: JsonObject & {
-    readonly vocab: Readonly<Record<string, number>>;
-    readonly merges: readonly (string | readonly string[])[];
-  };
-}
-
 /** What tokenizer_config.json says of special tokens. */
 export interface TokenizerNames {
   readonly bosToken: string | null;
   readonly eosToken: string;
   readonly padToken: string;
+  /** additional_special_tokens, in order. */
+  readonly additional: readonly string[];
 }
 
 export interface TokenizerFiles {
@@ -69,6 +49,7 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
     bosToken: tokenName(merged, "bos_token"),
     eosToken: tokenName(merged, "eos_token") ?? END_OF_TEXT,
     padToken: tokenName(merged, "pad_token") ?? PADDING,
+    additional: additionalTokens(merged),
   };
   return { json: completeAddedTokens(json, merged, names, legacy ?? {}), names };
 }
@@ -78,52 +59,9 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
  * what training does to a plain text tokenizer. Existing tokens keep their ids.
  */
 export function withImageTokens(files: TokenizerFiles): TokenizerFiles {
-  const names = { ...files.names, padToken: PADDING };
+  const names = { ...files.names, padToken: PADDING, additional: ADDITIONAL_SPECIAL_TOKENS };
   const json = appendSpecial(files.json, [PADDING, ...ADDITIONAL_SPECIAL_TOKENS]);
   return { json, names };
-}
-
-/** A special token as published tokenizer files describe it: matched as written, spaces around it untouched. */
-export function specialToken(id: number, content: string): AddedTokenEntry {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-}
-
-/** The parts of tokenizer.json around the vocabulary, as Qwen2 has them. */
-export function qwen2Pipeline(): Pick<
-  TokenizerJson,
-  "normalizer" | "pre_tokenizer" | "post_processor" | "decoder"
-> {
-  return {
-    normalizer: { type: "NFC" },
-    pre_tokenizer: {
-      type: "Sequence",
-      pretokenizers: [
-        { type: "Split", pattern: { Regex: QWEN2_SPLIT_PATTERN }, behavior: "Isolated", invert: false },
-        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
-      ],
-    },
-    post_processor: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-  };
-}
-
-/** The model part of tokenizer.json for a byte-level BPE. */
-export function bytePairModel(
-  vocab: Readonly<Record<string, number>>,
-  merges: readonly (readonly string[])[],
-): TokenizerJson["model"] {
-  return {
-    type: "BPE",
-    dropout: null,
-    unk_token: null,
-    continuing_subword_prefix: "",
-    end_of_word_suffix: "",
-    fuse_unk: false,
-    byte_fallback: false,
-    ignore_merges: false,
-    vocab,
-    merges,
-  };
 }
 
 async function assemble(folder: string): Promise<TokenizerJson> {
@@ -154,42 +92,6 @@ async function assemble(folder: string): Promise<TokenizerJson> {
   };
 }
 
-function checkTokenizerJson(json: JsonObject): TokenizerJson {
-  const where = "tokenizer.json";
-  const { model, decoder } = json;
-  if (!isObject(model) || (model.type ?? "BPE") !== "BPE") {
-    throw new UnsupportedError("not a BPE tokenizer", { where, remedy: "use a Qwen2 style tokenizer" });
-  }
-  if (!isObject(decoder) || decoder.type !== "ByteLevel") {
-    throw new UnsupportedError("not a byte-level tokenizer", {
-      where,
-      remedy: "use a Qwen2 style tokenizer",
-    });
-  }
-  if (!isObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
-  const vocab = checkVocabulary(model.vocab, where);
-  if (!Array.isArray(model.merges)) throw new ModelFormatError("model.merges is not a list", { where });
-  const merges: (string | string[])[] = [];
-  for (const merge of model.merges as unknown[]) {
-    if (typeof merge === "string") merges.push(merge);
-    else if (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string")) {
-      merges.push(merge);
-    } else throw new ModelFormatError("model.merges holds something other than pairs", { where });
-  }
-  checkPatterns(json.pre_tokenizer);
-  checkPatterns(json.normalizer);
-  const added = json.added_tokens ?? [];
-  if (!Array.isArray(added)) throw new ModelFormatError("added_tokens is not a list", { where });
-  return {
-    added_tokens: added.map((entry: unknown) => checkAddedToken(entry, where)),
-    normalizer: optionalObject(json.normalizer, "normalizer", where),
-    pre_tokenizer: optionalObject(json.pre_tokenizer, "pre_tokenizer", where),
-    post_processor: optionalObject(json.post_processor, "post_processor", where),
-    decoder,
-    model: { ...model, type: "BPE", vocab, merges },
-  };
-}
-
 /**
  * Adds what stands beside tokenizer.json: the configuration's added_tokens_decoder, added_tokens.json (`legacy`, for
  * folders without tokenizer.json), and special tokens outside both lists.
@@ -216,17 +118,7 @@ function completeAddedTokens(
   const special: string[] = [];
   for (const name of [names.bosToken, names.eosToken]) if (name !== null) special.push(name);
   if (tokenName(config, "pad_token") !== null) special.push(names.padToken);
-  const additional = config.additional_special_tokens ?? [];
-  if (!Array.isArray(additional)) {
-    throw new ModelFormatError("additional_special_tokens is not a list", { where });
-  }
-  for (const entry of additional as unknown[]) {
-    const content = isObject(entry) ? entry.content : entry;
-    if (typeof content !== "string" || content === "") {
-      throw new ModelFormatError("additional_special_tokens holds something other than tokens", { where });
-    }
-    special.push(content);
-  }
+  special.push(...names.additional);
   for (const [content, id] of Object.entries(legacy)) {
     if (known.has(content)) continue;
     const token = specialToken(checkId(id, "added_tokens.json"), content);
@@ -252,52 +144,17 @@ function appendSpecial(json: TokenizerJson, names: readonly string[]): Tokenizer
   return { ...json, added_tokens: entries };
 }
 
-function checkVocabulary(vocab: JsonObject, where: string): Record<string, number> {
-  const checked: Record<string, number> = Object.create(null);
-  const seen = new Set<number>();
-  for (const [token, value] of Object.entries(vocab)) {
-    const id = checkId(value, where);
-    if (seen.has(id)) throw new ModelFormatError(`id ${id} stands for two tokens`, { where });
-    seen.add(id);
-    checked[token] = id;
+function additionalTokens(config: JsonObject): string[] {
+  const where = "tokenizer_config.json";
+  const additional = config.additional_special_tokens ?? [];
+  if (!Array.isArray(additional)) {
+    throw new ModelFormatError("additional_special_tokens is not a list", { where });
   }
-  return checked;
-}
-
-function checkAddedToken(entry: unknown, where: string): AddedTokenEntry {
-  if (!isObject(entry) || typeof entry.content !== "string" || entry.content === "") {
-    throw new ModelFormatError("an added token has no content", { where });
-  }
-  const special = entry.special === true;
-  return {
-    id: checkId(entry.id, where),
-    content: entry.content,
-    single_word: entry.single_word === true,
-    lstrip: entry.lstrip === true,
-    rstrip: entry.rstrip === true,
-    normalized: typeof entry.normalized === "boolean" ? entry.normalized : !special,
-    special,
-  };
-}
-
-function checkId(value: unknown, where: string): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID)
-    return value;
-  throw new ModelFormatError(`${String(value).slice(0, 40)} is not a token id`, { where });
-}
-
-function checkPatterns(part: unknown): void {
-  const pending: unknown[] = [part];
-  for (let item = pending.pop(); pending.length > 0 || item !== undefined; item = pending.pop()) {
-    if (typeof item === "object" && item !== null) {
-      for (const [key, value] of Object.entries(item)) {
-        if (key === "Regex" && typeof value === "string" && value.length > MAX_PATTERN_LENGTH) {
-          throw new ModelFormatError(`a pattern has ${value.length} characters`, { where: "tokenizer.json" });
-        }
-        pending.push(value);
-      }
-    }
-  }
+  return additional.map((entry: unknown) => {
+    const content = isObject(entry) ? entry.content : entry;
+    if (typeof content === "string" && content !== "") return content;
+    throw new ModelFormatError("additional_special_tokens holds something other than tokens", { where });
+  });
 }
 
 function tokenName(config: JsonObject, key: string): string | null {
@@ -306,16 +163,6 @@ function tokenName(config: JsonObject, key: string): string | null {
   if (name === undefined || name === null || name === "") return null;
   if (typeof name === "string") return name;
   throw new ModelFormatError(`${key} is not a token`, { where: "tokenizer_config.json" });
-}
-
-function optionalObject(value: unknown, key: string, where: string): JsonObject | null {
-  if (value === undefined || value === null) return null;
-  if (isObject(value)) return value;
-  throw new ModelFormatError(`${key} is not an object`, { where });
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function readText(folder: string, name: string): Promise<string | null> {

@@ -1,6 +1,5 @@
 /** @file Text to token ids and back: the byte-level BPE of a model folder (docs/nextstep-spec.md 1.4). */
 
-import { Tokenizer } from "@huggingface/tokenizers";
 import { InputError, ModelFormatError } from "../errors.ts";
 import { tokenBytes } from "./byte-alphabet.ts";
 import {
@@ -10,6 +9,7 @@ import {
   IMAGE_PLACEHOLDER,
   type SpecialIds,
 } from "./special-tokens.ts";
+import { createEngine, type TokenizerEngine } from "./tokenizer-engine.ts";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.ts";
 
 export interface TextTokenizer {
@@ -47,21 +47,14 @@ class BytePairTokenizer implements TextTokenizer {
   readonly specials: SpecialIds;
   readonly size: number;
   readonly bosToken: string | null;
-  readonly #tokenizer: Tokenizer;
+  readonly #engine: TokenizerEngine;
   /** Sparse: a hole is an id without a token. */
   readonly #tokens: (string | undefined)[] = [];
   readonly #specialIds = new Set<number>();
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor({ json, names }: TokenizerFiles) {
-    try {
-      this.#tokenizer = new Tokenizer(json, {});
-    } catch (cause) {
-      throw new ModelFormatError("the tokenizer files do not fit together", {
-        where: "tokenizer.json",
-        cause,
-      });
-    }
+    this.#engine = createEngine(json);
     for (const [token, id] of Object.entries(json.model.vocab)) this.#tokens[id] = token;
     for (const { id, content, special } of json.added_tokens) {
       this.#tokens[id] = content;
@@ -81,7 +74,7 @@ class BytePairTokenizer implements TextTokenizer {
   }
 
   encode(text: string, { special = false }: { readonly special?: boolean } = {}): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens: special }).ids;
+    return this.#engine.encode(text, { add_special_tokens: special }).ids;
   }
 
   decode(ids: readonly number[], { skipSpecial = false }: { readonly skipSpecial?: boolean } = {}): string {
@@ -96,7 +89,7 @@ class BytePairTokenizer implements TextTokenizer {
   }
 
   idOf(token: string): number | null {
-    return this.#tokenizer.token_to_id(token) ?? null;
+    return this.#engine.token_to_id(token) ?? null;
   }
 
   #required(token: string): number {
