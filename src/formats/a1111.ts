@@ -4,6 +4,7 @@
  */
 
 import { DataFormatError, InputError } from "../errors.ts";
+import { quoted } from "./quoted.ts";
 
 /** Keyword of the PNG text chunk. */
 export const PARAMETERS_KEYWORD = "parameters";
@@ -31,7 +32,7 @@ const KEY_CHARACTER = /[\p{L}\p{N}_ \-/]/u;
 export function formatParameters(parameters: GenerationParameters): string {
   const settings = Array.from(parameters.settings, ([key, value]) => {
     if (!KEY.test(key) || key.endsWith(" ")) {
-      throw new InputError(`${JSON.stringify(key)} cannot name a setting`, {
+      throw new InputError(`${quoted(key)} cannot name a setting`, {
         where: PARAMETERS_KEYWORD,
         remedy: "use letters, digits, spaces, - and /",
       });

@@ -4,6 +4,7 @@
  */
 
 import { ModelFormatError } from "../errors.ts";
+import { quoted } from "./quoted.ts";
 
 /** Values that are passed over unread may nest this deep; more would be recursion for its own sake. */
 const MAX_SKIPPED_DEPTH = 64;
@@ -47,7 +48,7 @@ export class JsonReader {
     const seen = new Set<string>();
     do {
       const key = this.string();
-      if (seen.has(key)) this.fail(`key ${JSON.stringify(key.slice(0, 200))} occurs twice`);
+      if (seen.has(key)) this.fail(`key ${quoted(key)} occurs twice`);
       if (seen.size >= maxKeys) this.fail(`an object has more than ${maxKeys} keys`);
       seen.add(key);
       this.#expect(":");
@@ -148,7 +149,7 @@ export class JsonReader {
   #unexpected(wanted: string): never {
     const rest = this.#text.slice(this.#at, this.#at + 20);
     this.fail(
-      `at character ${this.#at}: ${wanted} expected, found ${rest === "" ? "the end" : JSON.stringify(rest)}`,
+      `at character ${this.#at}: ${wanted} expected, found ${rest === "" ? "the end" : quoted(rest)}`,
     );
   }
 }

@@ -6,6 +6,7 @@
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { MAX_RANK } from "../tensor/shape.ts";
+import { quoted } from "./quoted.ts";
 
 /** Storage classes by dtype. */
 export const STORAGE_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
@@ -302,8 +303,7 @@ class PickleMachine {
   #global(module: string, name: string): Global {
     const found = findGlobal(module, name);
     if (found === undefined) {
-      const asked = `${module}.${name}`.slice(0, MAX_GLOBAL_CHARACTERS);
-      this.#unsupported(JSON.stringify(asked));
+      this.#unsupported(quoted(`${module}.${name}`));
     }
     return found;
   }
@@ -320,7 +320,7 @@ class PickleMachine {
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
       if (typeof key === "object" && key !== null) this.#unsupported("a dict key that is not a name");
-      if (target.has(key)) this.#fail(`has the key ${JSON.stringify(String(key).slice(0, 200))} twice`);
+      if (target.has(key)) this.#fail(`has the key ${quoted(String(key))} twice`);
       target.set(key, items[i + 1]!);
     }
   }

@@ -3,6 +3,7 @@
 import { inflateSync } from "node:zlib";
 import { DataFormatError, InputError } from "../errors.ts";
 import { type PngChunk, readPngChunks, writePngChunks } from "./png.ts";
+import { quoted } from "./quoted.ts";
 
 export type PngTextKind = "tEXt" | "iTXt" | "zTXt";
 
@@ -149,7 +150,7 @@ function inflate(type: string, body: Uint8Array, where: string, budget: { bytes:
 /** The rules of the PNG standard: 1 to 79 printable Latin-1 characters, no spaces outside or double. */
 function checkKeyword(keyword: string): void {
   if (!/^[\x20-\x7e\xa1-\xff]{1,79}$/.test(keyword) || /^ | $| {2}/.test(keyword)) {
-    throw new InputError(`${JSON.stringify(keyword.slice(0, 100))} is not a PNG keyword`, {
+    throw new InputError(`${quoted(keyword)} is not a PNG keyword`, {
       where: "PNG text",
       remedy: "use 1 to 79 printable Latin-1 characters",
     });
@@ -165,7 +166,9 @@ function encode({ keyword, text, kind }: PngTextToWrite): PngChunk {
   checkKeyword(keyword);
   const type = kind ?? (isLatin1(text) ? "tEXt" : "iTXt");
   if (text.includes("\0") || (type === "tEXt" && !isLatin1(text))) {
-    throw new InputError(`text "${keyword}" has characters that ${type} cannot hold`, { where: "PNG text" });
+    throw new InputError(`text ${quoted(keyword)} has characters that ${type} cannot hold`, {
+      where: "PNG text",
+    });
   }
   const head = Buffer.from(keyword, "latin1");
   // iTXt: keyword end, not compressed, method 0, no language, no translated keyword.
@@ -173,7 +176,9 @@ function encode({ keyword, text, kind }: PngTextToWrite): PngChunk {
   const body = Buffer.from(text, type === "tEXt" ? "latin1" : "utf8");
   const data = new Uint8Array(head.length + gap + body.length);
   if (data.length > MAX_TEXT_BYTES) {
-    throw new InputError(`text "${keyword}" of ${body.length} bytes is too long`, { where: "PNG text" });
+    throw new InputError(`text ${quoted(keyword)} of ${body.length} bytes is too long`, {
+      where: "PNG text",
+    });
   }
   data.set(head);
   data.set(body, head.length + gap);

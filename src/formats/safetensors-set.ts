@@ -6,6 +6,7 @@ import { InputError, ModelFormatError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type ByteSource, FileSource } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
+import { quoted } from "./quoted.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 
@@ -112,7 +113,7 @@ export async function readWeightMap(source: ByteSource): Promise<ReadonlyMap<str
 /** A shard must be a file of the same folder: an index may not make us open anything else. */
 function checkShardName(shard: string, where: string): void {
   if (!/^[^/\\:\0]{1,240}\.safetensors$/.test(shard) || basename(shard) !== shard || shard.startsWith(".")) {
-    throw new ModelFormatError(`names ${JSON.stringify(shard.slice(0, 200))} as a shard`, {
+    throw new ModelFormatError(`names ${quoted(shard)} as a shard`, {
       where,
       remedy: "shards must be .safetensors files in the folder of the index",
     });

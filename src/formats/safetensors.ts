@@ -9,6 +9,7 @@ import { byteLength, MAX_RANK } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type ByteSource, FileSource } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
+import { quoted } from "./quoted.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 
 /** The reference's own limit. */
@@ -90,7 +91,7 @@ async function readHeader(source: ByteSource): Promise<Header> {
 }
 
 function readEntry(reader: JsonReader, name: string, where: string, dataStart: number): StoredTensor {
-  const label = `tensor "${name.slice(0, 200)}"`;
+  const label = `tensor ${quoted(name)}`;
   let dtype: DType | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
@@ -107,14 +108,14 @@ function readEntry(reader: JsonReader, name: string, where: string, dataStart: n
       const stated = reader.string();
       dtype = fromSafetensorsDType(stated);
       if (dtype === undefined) {
-        throw new UnsupportedError(`${label} has dtype ${JSON.stringify(stated.slice(0, 40))}`, {
+        throw new UnsupportedError(`${label} has dtype ${quoted(stated)}`, {
           where,
           remedy: "convert the weights to F32, F16 or BF16",
         });
       }
     } else if (field === "shape") shape = sizes(MAX_RANK);
     else if (field === "data_offsets") offsets = sizes(2);
-    else reader.fail(`${label} has an unknown field ${JSON.stringify(field.slice(0, 40))}`);
+    else reader.fail(`${label} has an unknown field ${quoted(field)}`);
   });
   const [begin, end] = offsets ?? [];
   if (dtype === undefined || shape === undefined || begin === undefined || end === undefined) {
@@ -150,7 +151,7 @@ function checkLayout(
   for (const [name, { begin, end }] of ordered) {
     if (begin !== position) {
       throw new ModelFormatError(
-        `tensor "${name.slice(0, 200)}" begins at byte ${begin}, where ${position} was expected`,
+        `tensor ${quoted(name)} begins at byte ${begin}, where ${position} was expected`,
         { where: source.name, remedy: "tensors overlap or leave a hole: write the file again" },
       );
     }

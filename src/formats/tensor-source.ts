@@ -3,6 +3,7 @@
 import { ModelFormatError } from "../errors.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { quoted } from "./quoted.ts";
 
 /** What is known of a tensor before its elements are read. */
 export interface StoredTensor {
@@ -44,7 +45,7 @@ export function storedTensor<T extends StoredTensor>(
 ): T {
   const found = source.tensors.get(name);
   if (found === undefined) {
-    throw new ModelFormatError(`has no tensor "${name}"`, { where: source.name });
+    throw new ModelFormatError(`has no tensor ${quoted(name)}`, { where: source.name });
   }
   return found;
 }

@@ -9,6 +9,7 @@ import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts";
 import { type ByteSource, FileSource } from "./byte-source.ts";
 import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
+import { quoted } from "./quoted.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 import { readZipDirectory, type ZipEntry } from "./zip.ts";
 
@@ -73,7 +74,7 @@ async function readTensors(source: ByteSource): Promise<ReadonlyMap<string, Stri
   const tensors = new Map<string, StridedTensor>();
   for (const [name, value] of state) {
     if (typeof name !== "string" || !(value instanceof TensorReference)) {
-      throw new UnsupportedError(`entry ${JSON.stringify(String(name).slice(0, 200))} is not a tensor`, {
+      throw new UnsupportedError(`entry ${quoted(String(name))} is not a tensor`, {
         where,
         remedy: "save a plain dict of tensors with torch.save(model.state_dict())",
       });
@@ -100,7 +101,7 @@ async function checkByteOrder(source: ByteSource, member: ZipEntry | undefined):
   const bytes = await source.read(member.begin, Math.min(member.end - member.begin, 16));
   const order = new TextDecoder().decode(bytes);
   if (order !== "little") {
-    throw new UnsupportedError(`byte order ${JSON.stringify(order)} is not read`, {
+    throw new UnsupportedError(`byte order ${quoted(order)} is not read`, {
       where: source.name,
       remedy: "save the file on a little-endian machine",
     });
@@ -123,7 +124,7 @@ function placeTensor(
   where: string,
 ): StridedTensor {
   const fail = (reason: string): never => {
-    throw new ModelFormatError(`tensor "${name.slice(0, 200)}": ${reason}`, {
+    throw new ModelFormatError(`tensor ${quoted(name)}: ${reason}`, {
       where,
       remedy: "the file is damaged: fetch it again",
     });
@@ -131,9 +132,9 @@ function placeTensor(
   const { shape, strides, offset } = reference;
   const { dtype, count: storageCount, key } = reference.storage;
   const itemBytes = bytesPerElement(dtype);
-  if (storage === undefined) return fail(`storage ${JSON.stringify(key.slice(0, 200))} is missing`);
+  if (storage === undefined) return fail(`storage ${quoted(key)} is missing`);
   if (storage.end - storage.begin !== storageCount * itemBytes) {
-    fail(`storage ${JSON.stringify(key.slice(0, 200))} has another size than stated`);
+    fail(`storage ${quoted(key)} has another size than stated`);
   }
   if (strides.length !== shape.length) fail("shape and strides differ in length");
   let count = 0;

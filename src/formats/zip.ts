@@ -5,6 +5,7 @@
 
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { quoted } from "./quoted.ts";
 
 /** A stored member: bytes `begin` to `end` of the archive. */
 export interface ZipEntry {
@@ -56,7 +57,7 @@ export async function readZipDirectory(source: ByteSource): Promise<ReadonlyMap<
     if (next > size) fail("the zip directory is damaged");
     const name = decoder.decode(bytes.subarray(at + 46, nameEnd));
     if ((view.getUint16(at + 8, true) & ENCRYPTED_FLAG) !== 0 || view.getUint16(at + 10, true) !== 0) {
-      throw new UnsupportedError(`member ${JSON.stringify(name.slice(0, 200))} is compressed or encrypted`, {
+      throw new UnsupportedError(`member ${quoted(name)} is compressed or encrypted`, {
         where: source.name,
         remedy: "torch.save writes members uncompressed: save the file again",
       });
@@ -73,9 +74,9 @@ export async function readZipDirectory(source: ByteSource): Promise<ReadonlyMap<
     );
     if (member === undefined || member.size !== member.storedSize)
       return fail("the zip directory is damaged");
-    if (entries.has(name)) fail(`member ${JSON.stringify(name.slice(0, 200))} occurs twice`);
+    if (entries.has(name)) fail(`member ${quoted(name)} occurs twice`);
     const begin = await dataBegin(source, member.header, nameEnd - at - 46, fail);
-    if (begin + member.size > offset) fail(`member ${JSON.stringify(name.slice(0, 200))} lies past the end`);
+    if (begin + member.size > offset) fail(`member ${quoted(name)} lies past the end`);
     entries.set(name, { name, begin, end: begin + member.size });
     at = next;
   }

@@ -46,7 +46,7 @@ export function toFloat32(source: Tensor): Float32Array {
     for (let i = 0; i < data.length; i++) out[i] = Number(data[i]!);
     return out;
   }
-  return Float32Array.from(data);
+  return new Float32Array(data);
 }
 
 /**
@@ -62,7 +62,7 @@ export function fromFloat32(dtype: DType, shape: readonly number[], values: Floa
     case "bfloat16":
       return tensor(dtype, shape, float32ToBfloat16(values));
     case "float64":
-      return tensor(dtype, shape, Float64Array.from(values));
+      return tensor(dtype, shape, new Float64Array(values));
     default:
       throw new UnsupportedError(`float32 values cannot be stored as ${dtype}`);
   }
