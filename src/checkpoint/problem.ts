@@ -5,7 +5,7 @@ import { isFloat } from "../tensor/dtype.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { TensorSet } from "./tensor-set.ts";
 
-export type ProblemKind = "missing" | "shape" | "dtype" | "extra" | "unknown-key" | "location";
+export type ProblemKind = "missing" | "shape" | "dtype" | "extra" | "unknown-key" | "location" | "tokenizer";
 
 /** One finding. Fatal ones keep the folder from being used; nothing is ever filled in with random weights. */
 export interface Problem {

@@ -1,0 +1,96 @@
+/** @file What `nextstep inspect` finds out about a path: one form for each kind of thing it can be. */
+import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
+import type { NextStepConfig, Release } from "../model/config.ts";
+import type { Problem } from "./problem.ts";
+import type { ListedTensor, PartCount } from "./tensor-listing.ts";
+
+interface Weights {
+  readonly tensors: readonly ListedTensor[];
+  readonly parts: readonly PartCount[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A weight file, or the shards behind an index. */
+export interface WeightsInspection extends Weights {
+  readonly kind: "safetensors" | "safetensors index" | "torch archive";
+  readonly path: string;
+  readonly problems: readonly Problem[];
+}
+
+export interface AutoencoderInspection extends Weights {
+  readonly kind: "autoencoder";
+  readonly path: string;
+  readonly weightFile: string;
+  readonly config: AutoencoderConfig;
+  readonly problems: readonly Problem[];
+}
+
+export interface ModelInspection extends Weights {
+  readonly kind: "model";
+  readonly path: string;
+  readonly release: Release;
+  readonly config: NextStepConfig;
+  readonly hasImageModules: boolean;
+  /** Ids that the tokenizer can give, and its bos_token; undefined if it cannot be read. */
+  readonly tokenizer: { readonly size: number; readonly bosToken: string | null } | undefined;
+  readonly autoencoder: AutoencoderInspection | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** A config.json by itself. */
+export interface ConfigInspection {
+  readonly kind: "config";
+  readonly path: string;
+  readonly of: "model" | "autoencoder";
+  readonly config: NextStepConfig | AutoencoderConfig;
+  readonly problems: readonly Problem[];
+}
+
+export interface TarInspection {
+  readonly kind: "tar";
+  readonly path: string;
+  readonly members: number;
+  readonly bytes: number;
+  /** Files by extension. */
+  readonly extensions: Readonly<Record<string, number>>;
+  readonly samples: number;
+  readonly pictures: number;
+  /** Keys of the first samples. */
+  readonly firstKeys: readonly string[];
+}
+
+export interface PictureInspection {
+  readonly kind: "png";
+  readonly path: string;
+  readonly width: number;
+  readonly height: number;
+  /** What the text that galleries read says. */
+  readonly parameters:
+    | {
+        readonly prompt: string;
+        readonly negativePrompt: string;
+        readonly settings: Readonly<Record<string, string>>;
+      }
+    | undefined;
+  /** This program's own recipe, as JSON; undefined if there is none. */
+  readonly recipe: unknown;
+  /** IPTC digital source type, if the picture states one. */
+  readonly sourceType: string | undefined;
+  /** Keywords of all texts. */
+  readonly texts: readonly string[];
+}
+
+export type Inspection =
+  | WeightsInspection
+  | AutoencoderInspection
+  | ModelInspection
+  | ConfigInspection
+  | TarInspection
+  | PictureInspection;
+
+/** All findings, the autoencoder's behind the model's. */
+export function problemsOf(inspection: Inspection): readonly Problem[] {
+  if (!("problems" in inspection)) return [];
+  const nested = inspection.kind === "model" ? (inspection.autoencoder?.problems ?? []) : [];
+  return [...inspection.problems, ...nested];
+}
