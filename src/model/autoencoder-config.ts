@@ -1,7 +1,7 @@
 /** @file Configuration of the image autoencoder, vae/config.json (docs/nextstep-spec.md 1.6). */
 import { ConfigError } from "../errors.ts";
 import type { ParsedConfig, Release } from "./config.ts";
-import { ConfigReader } from "./config-reader.ts";
+import { ConfigReader, MAX_LAYERS } from "./config-reader.ts";
 
 export interface AutoencoderConfig {
   readonly resolution: number;
@@ -59,7 +59,7 @@ export function parseAutoencoderConfig(
     outChannels: reader.size(["out_ch"], 3),
     channels: reader.size(["ch"], 128),
     multipliers: reader.sizes("ch_mult", [1, 2, 4, 4]),
-    blocks: reader.size(["num_res_blocks"], 2),
+    blocks: reader.size(["num_res_blocks"], 2, MAX_LAYERS),
     latentChannels: reader.size(["z_channels"], 16),
     groups: reader.size(["num_groups"], 32),
     scalingFactor: reader.number(["scaling_factor"], defaults.scalingFactor),

@@ -4,6 +4,9 @@ import { ConfigError } from "../errors.ts";
 /** Largest size accepted: far above any published model, far below what would overflow an element count. */
 const MAX_SIZE = 2 ** 31;
 
+/** Most repetitions of a layer or block: graphs are built one by one, and a hostile count would never end. */
+export const MAX_LAYERS = 1024;
+
 export class ConfigReader {
   readonly #fields: ReadonlyMap<string, unknown>;
   readonly #where: string;
@@ -42,8 +45,8 @@ export class ConfigReader {
     return this.#fields.get(key) === null;
   }
 
-  /** A whole number from 1. */
-  size(keys: readonly string[], fallback?: number): number {
+  /** A whole number from 1 up to `most`. */
+  size(keys: readonly string[], fallback?: number, most = MAX_SIZE): number {
     const found = this.#find(keys);
     if (found === undefined) {
       if (fallback === undefined)
@@ -51,8 +54,8 @@ export class ConfigReader {
       return fallback;
     }
     const { key, value } = found;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-      this.#fail(key, value, "a whole number from 1");
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
+      this.#fail(key, value, most === MAX_SIZE ? "a whole number from 1" : `a whole number from 1 to ${most}`);
     }
     return value;
   }

@@ -1,6 +1,6 @@
 /** @file The model's configuration: one canonical form for every published key set (docs/nextstep-spec.md 1.3). */
 import { ConfigError, UnsupportedError } from "../errors.ts";
-import { ConfigReader } from "./config-reader.ts";
+import { ConfigReader, MAX_LAYERS } from "./config-reader.ts";
 
 /** Sizes and settings of a NextStep model. Sizes count elements; ids are rows of the embedding table. */
 export interface NextStepConfig {
@@ -119,7 +119,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
   const config: NextStepConfig = {
     hiddenSize,
     intermediateSize: reader.size(["intermediate_size"]),
-    layers: reader.size(["num_hidden_layers"]),
+    layers: reader.size(["num_hidden_layers"], undefined, MAX_LAYERS),
     heads,
     kvHeads: reader.size(["num_key_value_heads"], heads),
     headDim: reader.size(["head_dim"], Math.floor(hiddenSize / heads)),
@@ -135,7 +135,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
     latentPatchSize,
     latentSize,
     headWidth: reader.size(["fm_head_dim", "genloss_width"], 1536),
-    headLayers: reader.size(["fm_head_layers", "genloss_depth"], 12),
+    headLayers: reader.size(["fm_head_layers", "genloss_depth"], 12, MAX_LAYERS),
     headMlpRatio: reader.number(["fm_head_mlp_ratio"], 1),
     headBatchMultiplier: reader.size(["fm_head_batch_mul", "genloss_batch_mul"], 4),
     lmLossWeight: reader.number(["lm_loss_weight"], 0.01),
