@@ -1,0 +1,16 @@
+/** @file The moving average against its recurrence. */
+import { expect, it } from "vitest";
+import { MovingAverage } from "./ema.ts";
+import { trainable } from "./trainable.ts";
+
+it("starts at the weights and follows them", () => {
+  const weight = trainable("w", [2], Float32Array.of(1, -2));
+  const average = new MovingAverage([weight], 0.75);
+  expect([...average.averages[0]!.data]).toEqual([1, -2]);
+  weight.data.set([5, 2]);
+  average.update();
+  expect([...average.averages[0]!.data]).toEqual([2, -1]);
+  average.update();
+  expect([...average.averages[0]!.data]).toEqual([2.75, -0.25]);
+  expect([...weight.data]).toEqual([5, 2]);
+});
