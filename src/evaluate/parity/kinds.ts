@@ -5,6 +5,7 @@ import { runHeadCase } from "./head-case.ts";
 import { runPackingCase } from "./packing-case.ts";
 import { runPromptsCase } from "./prompts-case.ts";
 import type { KindRunner } from "./run-parity.ts";
+import { runSamplerCase } from "./sampler-case.ts";
 import { runTokenizerCase } from "./tokenizer-case.ts";
 import { runVaeCase } from "./vae-case.ts";
 
@@ -14,6 +15,7 @@ export const KIND_RUNNERS: ReadonlyMap<string, KindRunner> = new Map<string, Kin
   ["head", runHeadCase],
   ["packing", runPackingCase],
   ["prompts", runPromptsCase],
+  ["sampler", runSamplerCase],
   ["tokenizer", runTokenizerCase],
   ["vae", runVaeCase],
 ]);
