@@ -1,0 +1,56 @@
+/**
+ * @file The backbone as generation runs it: text and image tokens mixed, continuing a cache. Prefill and single steps
+ * are the same graph at other sizes, so that one session serves both and the weights are packed once.
+ */
+import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
+import { add, mul, neg, shift } from "../graph/operators/elementwise.ts";
+import { gatherRows } from "../graph/operators/gather.ts";
+import { reshape } from "../graph/operators/layout.ts";
+import { input, type Value } from "../graph/value.ts";
+import { backbone, embedTokens, imageIn } from "../model/backbone.ts";
+import { type NextStepConfig, tokenWidth } from "../model/config.ts";
+import { ParameterScope } from "../model/parameter-scope.ts";
+
+/** Names of a layer's cache inputs, and of the outputs that extend it. */
+export const cacheNames = (layer: number) =>
+  ({
+    keys: `keys.${layer}`,
+    values: `values.${layer}`,
+    newKeys: `new_keys.${layer}`,
+    newValues: `new_values.${layer}`,
+  }) as const;
+
+/**
+ * Inputs: `ids` int64 [rows, tokens]; `images` [rows, tokens, 64] and `is_image` [rows, tokens, 1], 1 where the image
+ * token counts instead of the id; `positions` int64 [rows, tokens]; `cosines`, `sines` [positions, headDim / 2];
+ * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `picks` int64 [picked], places
+ * row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
+ */
+export function backboneGraph(config: NextStepConfig): OnnxModel {
+  const scope = new ParameterScope();
+  const half = config.headDim / 2;
+  const width = tokenWidth(config);
+  const isImage = input("is_image", "float32", ["rows", "tokens", 1]);
+  const text = embedTokens(scope, config, input("ids", "int64", ["rows", "tokens"]));
+  const image = imageIn(scope, config, input("images", "float32", ["rows", "tokens", width]));
+  const cache = (part: "keys" | "values"): Value[] =>
+    Array.from({ length: config.layers }, (_, layer) =>
+      input(cacheNames(layer)[part], "float32", ["rows", config.kvHeads, "past", config.headDim]),
+    );
+  const { hidden, keys, values } = backbone(scope, config, {
+    // Factors of exactly 0 and 1 choose without rounding.
+    embeds: add(mul(text, shift(neg(isImage), 1)), mul(image, isImage)), // [rows, tokens, D]
+    positions: input("positions", "int64", ["rows", "tokens"]),
+    cosines: input("cosines", "float32", ["positions", half]),
+    sines: input("sines", "float32", ["positions", half]),
+    mask: input("mask", "float32", ["rows", 1, "tokens", "past+tokens"]),
+    cache: { keys: cache("keys"), values: cache("values") },
+  });
+  const table = reshape(hidden, ["rows*tokens", config.hiddenSize]);
+  const outputs: Record<string, Value> = { hidden: gatherRows(table, input("picks", "int64", ["picked"])) };
+  keys.forEach((key, layer) => {
+    outputs[cacheNames(layer).newKeys] = key;
+    outputs[cacheNames(layer).newValues] = values[layer] as Value;
+  });
+  return writeOnnx(outputs, { parameters: "initializers" });
+}

@@ -1,0 +1,92 @@
+/** @file Pictures to image tokens and back, through the autoencoder (docs/nextstep-spec.md 2.3, 2.4). */
+import { patchify, unpatchify } from "../image/patchify.ts";
+import { fromPlanes, type RgbImage } from "../image/pixels.ts";
+import { pixelsPerLatent } from "../model/autoencoder-config.ts";
+import { tokenWidth } from "../model/config.ts";
+import type { Grid } from "../sequence/segments.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+
+/** Neither black nor white: where nothing is drawn yet. */
+const NEUTRAL = 128;
+
+export interface DecodedPicture {
+  /** What the decoder was given: scaled back and shifted. [channels, h, w] */
+  readonly latents: Float32Array;
+  /** Decoder output before clamping, about [-1, 1]. [3, H, W] */
+  readonly planes: Float32Array;
+  readonly pixels: RgbImage;
+}
+
+/** Pixels on a side of an image token. */
+export function pixelsPerToken({ autoencoder, folder }: ModelSessions): number {
+  return pixelsPerLatent(autoencoder.config) * folder.config.latentPatchSize;
+}
+
+/**
+ * The tokens of a picture. The posterior is taken at its mean, also where the configuration would sample it: a picture
+ * is then read the same every time.
+ * @param planes [3, H, W] in [-1, 1], sides multiples of {@link pixelsPerToken}
+ * @returns tokens [h * w, 64], and the latents [channels, H / 8, W / 8] that they are cut from
+ */
+export async function encodePicture(
+  sessions: ModelSessions,
+  planes: Float32Array,
+  [height, width]: readonly [height: number, width: number],
+): Promise<{ tokens: Float32Array; latents: Float32Array }> {
+  const { config } = sessions.folder;
+  const { scalingFactor, shiftFactor, inChannels } = sessions.autoencoder.config;
+  const session = await sessions.encoder();
+  const result = await session.run({
+    pixels: { dtype: "float32", shape: [1, inChannels, height, width], data: planes },
+  });
+  const mean = result.mean?.data as Float32Array;
+  const latents = mean.map((value) => Math.fround(value - shiftFactor) * scalingFactor);
+  const side = pixelsPerToken(sessions);
+  const tokens = patchify(latents, {
+    images: 1,
+    channels: config.latentChannels,
+    grid: [height / side, width / side],
+    patch: config.latentPatchSize,
+  });
+  return { tokens, latents };
+}
+
+/** The picture of tokens [h * w, 64]. */
+export async function decodePicture(
+  sessions: ModelSessions,
+  tokens: Float32Array,
+  [rows, columns]: Grid,
+): Promise<DecodedPicture> {
+  const { latentChannels, latentPatchSize } = sessions.folder.config;
+  const { scalingFactor, shiftFactor } = sessions.autoencoder.config;
+  const latents = unpatchify(tokens, {
+    images: 1,
+    channels: latentChannels,
+    grid: [rows, columns],
+    patch: latentPatchSize,
+  }).map((value) => Math.fround(value / scalingFactor) + shiftFactor);
+  const session = await sessions.decoder();
+  const shape = [1, latentChannels, rows * latentPatchSize, columns * latentPatchSize];
+  const result = await session.run({ latents: { dtype: "float32", shape, data: latents } });
+  const planes = result.pixels?.data as Float32Array;
+  const side = pixelsPerToken(sessions);
+  return { latents, planes, pixels: fromPlanes(planes, [rows * side, columns * side]) };
+}
+
+/** The picture so far: whole rows of tokens decoded, grey below. tokens [drawn, 64] */
+export async function previewPicture(
+  sessions: ModelSessions,
+  tokens: Float32Array,
+  [rows, columns]: Grid,
+): Promise<RgbImage> {
+  const side = pixelsPerToken(sessions);
+  const [height, width] = [rows * side, columns * side];
+  const data = new Uint8Array(3 * height * width).fill(NEUTRAL);
+  const rowLength = columns * tokenWidth(sessions.folder.config);
+  const drawn = Math.min(rows, Math.floor(tokens.length / rowLength));
+  if (drawn > 0) {
+    const { pixels } = await decodePicture(sessions, tokens.subarray(0, drawn * rowLength), [drawn, columns]);
+    data.set(pixels.data);
+  }
+  return { width, height, data };
+}
