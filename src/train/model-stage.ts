@@ -27,6 +27,7 @@ import { GradientSession } from "./gradient-session.ts";
 import { type BatchStream, batchStream, captionOf, SampleBuilder } from "./model-batches.ts";
 import type { ModelTrainConfig } from "./model-config.ts";
 import { LatentStore } from "./model-stage-latents.ts";
+import { drawPromptGrid } from "./model-stage-preview.ts";
 import { type HeldOutSample, ModelValidation } from "./model-stage-validation.ts";
 import { initialModelWeights } from "./model-stage-weights.ts";
 import { drawFlow } from "./objective/flow-draws.ts";
@@ -63,6 +64,8 @@ class ModelStage implements TrainStage {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
+  /** Left out without prompts. */
+  readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
   readonly #parts: StageParts;
   /** Sessions by the parts of a batch: text alone or with images. */
   readonly #sessions = new Map<string, GradientSession>();
@@ -72,6 +75,7 @@ class ModelStage implements TrainStage {
     this.trainables = parts.trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
+    if (parts.config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
   }
 
   position(): JsonValue {
@@ -134,6 +138,18 @@ class ModelStage implements TrainStage {
     return (await this.#parts.validation?.run(weights)) ?? {};
   }
 
+  async #drawPrompts(weights: readonly NamedBuffer[]): Promise<Uint8Array> {
+    const { config, tokenizer } = this.#parts;
+    const folder = join(config.output, "samples", ".model");
+    await rm(folder, { recursive: true, force: true });
+    try {
+      await this.writeModel(folder, weights);
+      return await drawPromptGrid(folder, tokenizer, config);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
     const { model, autoencoder, tokenizer, tokenizerPath, config } = this.#parts;
     const tensors = tensorsToWrite(
@@ -142,7 +158,7 @@ class ModelStage implements TrainStage {
     const grids: Grid[] = config.aspectBuckets
       ? aspectBuckets(config.imageSize).map(({ grid }) => grid)
       : [[config.imageSize / PIXELS_PER_TOKEN, config.imageSize / PIXELS_PER_TOKEN]];
-    const written = join(folder, "model");
+    const written = join(folder, ".model");
     await writeModelFolder(written, {
       configJson: {
         ...toConfigJson({ ...model, autoencoderPath: "vae" }),
@@ -158,7 +174,7 @@ class ModelStage implements TrainStage {
         weightFile: autoencoder.weightFile,
       },
     });
-    // The caller's folder is itself renamed when it is whole.
+    // The folder may hold other files already; whoever gave it renames it when it is whole.
     for (const name of await readdir(written)) await rename(join(written, name), join(folder, name));
     await rm(written, { recursive: true });
   }
