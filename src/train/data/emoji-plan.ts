@@ -1,8 +1,8 @@
 /** @file Which pictures the emoji data consists of: singles, held-out pairs of subject and style, composed scenes. */
 
-import { createHash } from "node:crypto";
 import { ConfigError } from "../../errors.ts";
-import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { CounterRng } from "../../tensor/counter-rng.ts";
+import { randomFor } from "../step-random.ts";
 import { type Background, COLOURED_BACKGROUNDS, type Scene, type SceneLayout } from "./emoji-scenes.ts";
 import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-sets.ts";
 import type { EmojiSubject } from "./emoji-subjects.ts";
@@ -42,11 +42,6 @@ const COLOURED_SHARE = 0.5;
 /** Attempts at a scene that is new and possible; only tiny sets of subjects run out of combinations. */
 const MAX_ATTEMPTS = 1000;
 
-/** A 64-bit key for random numbers that belong to a seed and a name, however many other names there are. */
-function keyOf(seed: number, name: string): bigint {
-  return createHash("sha256").update(`${seed}:${name}`).digest().readBigUInt64LE(0);
-}
-
 /**
  * The style in which a subject is held out, if any. It depends on the seed and the subject alone, so that the
  * held-out pairs of a subset are held out of every larger set, too.
@@ -54,7 +49,7 @@ function keyOf(seed: number, name: string): bigint {
 export function heldOutStyle(subject: EmojiSubject, seed: number): EmojiStyle | undefined {
   const others = [...subject.icons.keys()].filter((style) => style !== DEFAULT_STYLE);
   if (others.length + 1 < HELD_OUT_MINIMUM_STYLES) return undefined;
-  const rng = new CounterRng(keyOf(seed, `held-out ${subject.id}`));
+  const rng = randomFor(seed, `held-out ${subject.id}`);
   return rng.uniform() < HELD_OUT_SHARE ? others[rng.below(others.length)] : undefined;
 }
 
@@ -84,7 +79,7 @@ export function planEmojiData({ subjects, seed, sceneShare }: EmojiPlanOptions):
       styles.filter((style) => style !== kept),
     );
   }
-  const rng = new CounterRng(keyOf(seed, "scenes"));
+  const rng = randomFor(seed, "scenes");
   const sceneCount = Math.round((singles.length * sceneShare) / (1 - sceneShare));
   const scenes = composeScenes(subjects, usable, sceneCount, rng);
   return { train: rng.shuffle([...singles, ...scenes]), heldOut };

@@ -14,6 +14,7 @@ import {
 import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-sets.ts";
 import type { EmojiSubject } from "./emoji-subjects.ts";
 import { numberWord, withIndefiniteArticle } from "./english-noun.ts";
+import type { WeightedCaption } from "./sample-json.ts";
 
 /** Background colours by the word that captions use. White is the one that captions need not mention. */
 export const BACKGROUNDS = {
@@ -54,12 +55,6 @@ export interface Scene {
   readonly background: Background;
   readonly first: EmojiSubject;
   readonly second?: EmojiSubject;
-}
-
-/** A caption and how often it should be drawn beside the others of its picture. */
-export interface WeightedCaption {
-  readonly text: string;
-  readonly weight: number;
 }
 
 const COUNTS: Readonly<Partial<Record<SceneLayout, number>>> = { two: 2, three: 3, four: 4 };

@@ -59,6 +59,8 @@ const metadataSchema = z.object({ categories: z.record(z.string(), z.array(z.str
 
 /** One icon, ready to be drawn: the SVG body and its view box. */
 export interface EmojiIcon {
+  /** The slug under which the set keeps it, which differs from the one asked for where that is an alias. */
+  readonly slug: string;
   readonly body: string;
   /** left, top, width, height of the view box in SVG user units. */
   readonly viewBox: readonly [number, number, number, number];
@@ -151,7 +153,7 @@ async function loadSet(style: EmojiStyle, path: (file: string) => string): Promi
         if (icon.hidden === true) return undefined;
         const width = icon.width ?? defaultWidth;
         const height = icon.height ?? defaultHeight;
-        return { body: icon.body, viewBox: [icon.left ?? 0, icon.top ?? 0, width, height] };
+        return { slug: name, body: icon.body, viewBox: [icon.left ?? 0, icon.top ?? 0, width, height] };
       }
       const alias =
         icons.aliases !== undefined && Object.hasOwn(icons.aliases, name) ? icons.aliases[name] : undefined;

@@ -129,6 +129,7 @@ export function listSubjects(sets: readonly EmojiSet[]): EmojiSubject[] {
   const base = sets.find((set) => set.style === DEFAULT_STYLE);
   if (base === undefined) throw new ConfigError(`the ${DEFAULT_STYLE} set is needed to name subjects`);
   const minimum = Math.min(MINIMUM_STYLES, sets.length);
+  const owners = new Set(Object.values(base.categories).flat());
   const subjects: EmojiSubject[] = [];
   const slugOfName = new Map<string, string>();
   for (const [label, slugs] of Object.entries(base.categories)) {
@@ -136,7 +137,7 @@ export function listSubjects(sets: readonly EmojiSet[]): EmojiSubject[] {
     if (category === undefined) continue;
     for (const id of slugs) {
       if (!isKept(id, category)) continue;
-      const icons = findIcons(id, sets);
+      const icons = findIcons(id, sets, owners);
       if (icons.size < minimum) continue;
       const words = describeSlug(id);
       const other = slugOfName.get(words.name);
@@ -150,12 +151,20 @@ export function listSubjects(sets: readonly EmojiSet[]): EmojiSubject[] {
   return subjects;
 }
 
-function findIcons(id: string, sets: readonly EmojiSet[]): Map<EmojiStyle, EmojiIcon> {
+/**
+ * A set that lets a slug stand for the icon of another subject (a game of cricket shown by the insect) has no picture
+ * of its own for it.
+ */
+function findIcons(
+  id: string,
+  sets: readonly EmojiSet[],
+  subjects: ReadonlySet<string>,
+): Map<EmojiStyle, EmojiIcon> {
   const elsewhere = SLUGS_ELSEWHERE[id];
   const icons = new Map<EmojiStyle, EmojiIcon>();
   for (const set of sets) {
     const icon = set.icon(id) ?? (elsewhere === undefined ? undefined : set.icon(elsewhere));
-    if (icon !== undefined) icons.set(set.style, icon);
+    if (icon !== undefined && (icon.slug === id || !subjects.has(icon.slug))) icons.set(set.style, icon);
   }
   return icons;
 }
