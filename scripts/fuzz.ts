@@ -9,8 +9,8 @@ import { parseArgs } from "node:util";
 import { type FuzzReport, fuzz } from "./fuzz/run.ts";
 import { fuzzTargets } from "./fuzz/targets.ts";
 
-/** 500 inputs take under a second; a process that is silent for so long will not come back. */
-const SILENCE_MS = 120_000;
+/** 500 inputs take a tenth of a second, on a busy machine half a minute; silence beyond that is a hang. */
+const SILENCE_MS = 300_000;
 /** In MiB: readers hold headers only, so a run that needs more has a leak or a bomb. */
 const HEAP_LIMIT = 256;
 

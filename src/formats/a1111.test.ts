@@ -79,7 +79,7 @@ describe("parseParameters", () => {
     expect(() => parseParameters("x".repeat(5_000_000))).toThrow(DataFormatError);
   });
 
-  it("finds what the original pattern finds, on 20 000 random lines", () => {
+  it("finds what the original pattern finds, on 5 000 random lines", () => {
     const original = /\s*([\p{L}\p{N}_][\p{L}\p{N}_ \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)/gu;
     const pieces = [
       "a",
@@ -104,7 +104,7 @@ describe("parseParameters", () => {
     ];
     const rng = new CounterRng(5);
     let found = 0;
-    for (let round = 0; round < 20_000; round++) {
+    for (let round = 0; round < 5_000; round++) {
       const line = Array.from({ length: rng.below(24) }, () => pieces[rng.below(pieces.length)]!)
         .join("")
         .trim();
@@ -123,7 +123,7 @@ describe("parseParameters", () => {
       expect([...settings], line).toEqual(matches.length >= 3 ? [...expected] : []);
       if (matches.length >= 3) found++;
     }
-    expect(found).toBeGreaterThan(500);
+    expect(found).toBeGreaterThan(300);
   });
 
   it("stays linear where the pattern would not", () => {

@@ -145,9 +145,19 @@ function quotedAt(line: string, start: number): { value: string; end: number } |
 
 /** JSON's escapes undone; kept as it stands if it is not JSON after all. */
 function unquote(value: string): string {
-  try {
-    return String(JSON.parse(value));
-  } catch {
-    return value;
+  return isJsonString(value) ? String(JSON.parse(value)) : value;
+}
+
+/** Checked beforehand: a text of a hundred thousand bad escapes would cost as many exceptions. */
+function isJsonString(quotedValue: string): boolean {
+  for (let at = 1; at < quotedValue.length - 1; at++) {
+    const character = quotedValue[at]!;
+    if (character < " ") return false;
+    if (character !== "\\") continue;
+    at++;
+    const escaped = quotedValue[at]!;
+    if (escaped === "u" && /^[0-9a-fA-F]{4}$/.test(quotedValue.slice(at + 1, at + 5))) at += 4;
+    else if (!'"\\/bfnrt'.includes(escaped)) return false;
   }
+  return true;
 }

@@ -1,7 +1,6 @@
 /** @file Random access to bytes that may be far larger than memory: every reader of this room reads ranges. */
 
 import { type FileHandle, open } from "node:fs/promises";
-import { basename } from "node:path";
 import { DataFormatError, InputError } from "../errors.ts";
 
 export interface ByteSource {
@@ -93,7 +92,7 @@ export class FileSource implements ByteSource {
       const { bytesRead } = await this.#handle.read(bytes, done, want, offset + done);
       if (bytesRead === 0) {
         throw new DataFormatError("became shorter while it was read", {
-          where: basename(this.name),
+          where: this.name,
           remedy: "make sure nothing writes to it",
         });
       }
