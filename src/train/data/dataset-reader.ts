@@ -190,14 +190,16 @@ export class TarDataset implements AsyncDisposable {
 
   #acquire(tar: number): OpenTar {
     const known = this.#open.get(tar);
+    const open = known ?? { source: FileSource.open(this.#paths[tar]!), readers: 0 };
     // Re-insertion keeps the map in the order of last use.
     this.#open.delete(tar);
-    const open = known ?? { source: FileSource.open(this.#paths[tar]!), readers: 0 };
     this.#open.set(tar, open);
-    // A tar that cannot be opened now may be there at the next read.
-    open.source.catch(() => {
-      if (this.#open.get(tar) === open) this.#open.delete(tar);
-    });
+    if (known === undefined) {
+      // A tar that cannot be opened now may be there at the next read.
+      open.source.catch(() => {
+        if (this.#open.get(tar) === open) this.#open.delete(tar);
+      });
+    }
     return open;
   }
 

@@ -13,10 +13,13 @@ export interface WeightedCaption {
 export const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
 const texts = z.union([z.string(), z.array(z.string())]);
+const alternativesSchema = z.union([texts, z.record(z.string(), texts)]);
+/** One text, a list of texts, or either under names. */
+export type CaptionAlternatives = z.infer<typeof alternativesSchema>;
 
 const sampleSchema = z.looseObject({
   caption: z.string().optional(),
-  caption_all: z.union([texts, z.record(z.string(), texts)]).optional(),
+  caption_all: alternativesSchema.optional(),
   text: z.string().optional(),
   metadata: z.looseObject({ caption_weights: z.array(z.number().nonnegative()).optional() }).optional(),
 });

@@ -3,11 +3,12 @@
 import { join } from "node:path";
 import { InputError } from "../../errors.ts";
 import { TarWriter } from "../../formats/tar-writer.ts";
+import type { CaptionAlternatives } from "./sample-json.ts";
 
 /** Description of a sample as it stands in `KEY.json`. */
 export interface SampleJson {
   readonly caption: string;
-  readonly caption_all?: readonly string[];
+  readonly caption_all?: CaptionAlternatives;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
