@@ -114,7 +114,9 @@ function mergeWords(words: readonly Word[], tokens: string[], size: number): (re
       idOf.set(left + right, merged);
     }
     merges.push([left, right]);
-    const touched = new Set<number>();
+    // Only pairs with the new token can have become more frequent. The others keep their one place in the queue, from
+    // where they are moved down when they come up.
+    const grown = new Set<number>();
     for (const word of places.get(pair) ?? []) {
       const symbols = replacePair(word.symbols, pair, merged);
       // Places are never forgotten: an earlier merge may have taken the pair out of this word.
@@ -123,12 +125,12 @@ function mergeWords(words: readonly Word[], tokens: string[], size: number): (re
       word.symbols = symbols;
       for (const fresh of pairsOf(word)) {
         addPair(fresh, word);
-        touched.add(fresh);
+        if (Math.floor(fresh / PAIR_BASE) === merged || fresh % PAIR_BASE === merged) grown.add(fresh);
       }
     }
     counts.delete(pair);
     places.delete(pair);
-    for (const fresh of touched) queue.push({ pair: fresh, count: counts.get(fresh) ?? 0 });
+    for (const fresh of grown) queue.push({ pair: fresh, count: counts.get(fresh) ?? 0 });
   }
   return merges;
 }
