@@ -16,7 +16,12 @@ export function numberBetween(minimum: number, maximum: number): (text: string) 
 export function integerBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
+    if (
+      !/^[+-]?\d+$/.test(text.trim()) ||
+      !Number.isSafeInteger(value) ||
+      value < minimum ||
+      value > maximum
+    ) {
       throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
     }
     return value;

@@ -9,7 +9,11 @@ const MAX_STEM = 80;
 
 /** `A red apple!` -> `a-red-apple`; letters and digits of any script stay. */
 export function promptSlug(prompt: string): string {
-  const words = prompt.normalize("NFC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words =
+    prompt
+      .normalize("NFC")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
   let slug = "";
   for (const word of words) {
     const next = slug === "" ? word : `${slug}-${word}`;
@@ -35,7 +39,9 @@ export async function freeName(directory: string, stem: string): Promise<string>
 }
 
 /** Where `--out` sends pictures. */
-export type Target = { readonly kind: "file"; readonly path: string } | { readonly kind: "folder"; readonly path: string };
+export type Target =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "folder"; readonly path: string };
 
 /**
  * `--out picture.png` names the file of a single picture, anything else a folder.
@@ -46,12 +52,18 @@ export function parseTarget(out: string | undefined, pictures: number): Target {
   const extension = extname(out).toLowerCase();
   if (extension !== ".png") {
     if ([".jpg", ".jpeg", ".webp", ".gif", ".avif"].includes(extension)) {
-      throw new InputError(`"${basename(out)}" is not a PNG name`, { where: "--out", remedy: "pictures are written as .png" });
+      throw new InputError(`"${basename(out)}" is not a PNG name`, {
+        where: "--out",
+        remedy: "pictures are written as .png",
+      });
     }
     return { kind: "folder", path: out };
   }
   if (pictures > 1) {
-    throw new InputError(`one file for ${pictures} pictures`, { where: "--out", remedy: "name a folder instead" });
+    throw new InputError(`one file for ${pictures} pictures`, {
+      where: "--out",
+      remedy: "name a folder instead",
+    });
   }
   return { kind: "file", path: out };
 }

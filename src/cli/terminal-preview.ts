@@ -11,7 +11,13 @@ export function colorDepthOf(environment: Readonly<Record<string, string | undef
 }
 
 /** Mean colour of the pixels of a cell, [r, g, b] in 0 to 255. */
-function meanColor(image: RgbImage, left: number, top: number, right: number, bottom: number): [number, number, number] {
+function meanColor(
+  image: RgbImage,
+  left: number,
+  top: number,
+  right: number,
+  bottom: number,
+): [number, number, number] {
   const sum: [number, number, number] = [0, 0, 0];
   for (let y = top; y < bottom; y++) {
     for (let x = left; x < right; x++) {

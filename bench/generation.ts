@@ -1,0 +1,132 @@
+/** @file Benchmarks of generation: a whole token of the image head, a backbone step, the autoencoder. */
+
+import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
+import { backboneGraph, cacheNames } from "../src/generate/backbone-graph.ts";
+import { imageHeadGraph } from "../src/generate/head-graphs.ts";
+import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
+import { rotaryTables } from "../src/model/backbone.ts";
+import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
+import { TIME_FEATURES } from "../src/model/flow-head.ts";
+import type { Engine, HostTensor } from "../src/runtime/engine.ts";
+import { type Measurement, measure } from "./measure.ts";
+import { countingTensor, randomTensor, randomWeights } from "./random-feeds.ts";
+
+export interface HeadSizes {
+  readonly steps: number;
+  readonly branches: number;
+  readonly images: number;
+  readonly runs: number;
+}
+
+/** One image token: condition to token through the unrolled solver. */
+export async function benchHead(
+  engine: Engine,
+  config: NextStepConfig,
+  sizes: HeadSizes,
+): Promise<Measurement> {
+  const { steps, branches, images, runs } = sizes;
+  const session = await engine.createSession(imageHeadGraph(config, steps), randomWeights(1));
+  const table = (value: number): HostTensor => ({
+    dtype: "float32",
+    shape: [steps],
+    data: new Float32Array(steps).fill(value),
+  });
+  const feeds = {
+    conditions: randomTensor([branches * images, config.hiddenSize]),
+    times: table(0.5),
+    a: table(1),
+    b: table(1 / steps),
+    c: table(0.01),
+    weights: randomTensor([branches, images]),
+    noise: randomTensor([images, steps + 1, tokenWidth(config)]),
+  };
+  const { headWidth: width, headLayers, hiddenSize } = config;
+  const step =
+    headLayers * (3 * width ** 2 + 2 * width ** 2) + 2 * width ** 2 + 2 * tokenWidth(config) * width;
+  const once = hiddenSize ** 2 + hiddenSize * width;
+  const rows = branches * images;
+  const flops = 2 * (rows * (steps * step + once) + steps * (TIME_FEATURES * width + width ** 2));
+  return measure("head", { width, layers: headLayers, steps, branches, images }, { runs, flops }, () =>
+    session.run(feeds),
+  );
+}
+
+export interface BackboneSizes {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly past: number;
+  readonly runs: number;
+}
+
+/** New tokens behind cached ones through all layers. */
+export async function benchBackbone(
+  engine: Engine,
+  config: NextStepConfig,
+  sizes: BackboneSizes,
+): Promise<Measurement> {
+  const { rows, tokens, past, runs } = sizes;
+  const session = await engine.createSession(backboneGraph(config), randomWeights(2));
+  const { cosines, sines } = rotaryTables(config, past + tokens);
+  const rotary = [past + tokens, config.headDim / 2];
+  const feeds: Record<string, HostTensor> = {
+    ids: countingTensor([rows, tokens], config.vocabSize),
+    images: randomTensor([rows, tokens, tokenWidth(config)]),
+    is_image: { dtype: "float32", shape: [rows, tokens, 1], data: new Float32Array(rows * tokens).fill(1) },
+    positions: countingTensor([rows, tokens], tokens),
+    cosines: { dtype: "float32", shape: rotary, data: cosines },
+    sines: { dtype: "float32", shape: rotary, data: sines },
+    mask: {
+      dtype: "float32",
+      shape: [rows, 1, tokens, past + tokens],
+      data: new Float32Array(rows * tokens * (past + tokens)),
+    },
+    picks: countingTensor([rows], rows * tokens),
+  };
+  for (let layer = 0; layer < config.layers; layer++) {
+    const shape = [rows, config.kvHeads, past, config.headDim];
+    feeds[cacheNames(layer).keys] = randomTensor(shape, 2 * layer + 1);
+    feeds[cacheNames(layer).values] = randomTensor(shape, 2 * layer + 2);
+  }
+  const { hiddenSize: hidden, heads, kvHeads, headDim, intermediateSize, layers } = config;
+  const matrices = hidden * headDim * (2 * heads + 2 * kvHeads) + 3 * hidden * intermediateSize;
+  const attention = 2 * heads * headDim * (past + tokens);
+  const flops = 2 * rows * tokens * (layers * (matrices + attention) + hidden * tokenWidth(config));
+  const described = {
+    hidden,
+    intermediate: intermediateSize,
+    heads,
+    kvHeads,
+    headDim,
+    layers,
+    rows,
+    tokens,
+    past,
+  };
+  return measure("backbone", described, { runs, flops }, () => session.run(feeds));
+}
+
+export interface AutoencoderSizes {
+  readonly direction: "encode" | "decode";
+  readonly width: number;
+  readonly height: number;
+  readonly pictures: number;
+  readonly runs: number;
+}
+
+/** Pictures to latents, or latents to pictures. */
+export async function benchAutoencoder(
+  engine: Engine,
+  config: AutoencoderConfig,
+  sizes: AutoencoderSizes,
+): Promise<Measurement> {
+  const { direction, width, height, pictures, runs } = sizes;
+  const factor = pixelsPerLatent(config);
+  const graph = direction === "decode" ? decoderGraph(config) : encoderGraph(config);
+  const session = await engine.createSession(graph, randomWeights(3));
+  const feeds: Record<string, HostTensor> =
+    direction === "decode"
+      ? { latents: randomTensor([pictures, config.latentChannels, height / factor, width / factor]) }
+      : { pixels: randomTensor([pictures, config.inChannels, height, width]) };
+  const described = { direction, width, height, pictures, channels: config.channels, blocks: config.blocks };
+  return measure("vae", described, { runs }, () => session.run(feeds));
+}

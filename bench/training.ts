@@ -1,0 +1,73 @@
+/** @file Benchmark of a training step of the model: forward, backward and update, as the trainer runs it. */
+import type { NextStepConfig } from "../src/model/config.ts";
+import { tokenWidth } from "../src/model/config.ts";
+import type { Engine } from "../src/runtime/engine.ts";
+import { IGNORED_LABEL } from "../src/sequence/segments.ts";
+import { CounterRng } from "../src/tensor/counter-rng.ts";
+import { GradientSession } from "../src/train/gradient-session.ts";
+import { drawFlow } from "../src/train/objective/flow-draws.ts";
+import { predictionCount, type TokenRows, trainingFeeds } from "../src/train/objective/training-feeds.ts";
+import { trainingGraph } from "../src/train/objective/training-graph.ts";
+import { adamW } from "../src/train/optimizer/adamw.ts";
+import { trainable } from "../src/train/trainable.ts";
+import { type Measurement, measure } from "./measure.ts";
+import { randomWeights } from "./random-feeds.ts";
+
+export interface TrainingSizes {
+  readonly batch: number;
+  readonly textTokens: number;
+  readonly imageTokens: number;
+  readonly runs: number;
+}
+
+/** Rows of `textTokens` ids followed by one image. */
+function rowsOf(config: NextStepConfig, { batch, textTokens, imageTokens }: TrainingSizes): TokenRows {
+  const tokens = textTokens + imageTokens;
+  const rng = new CounterRng(5);
+  const ids = new Int32Array(batch * tokens).fill(config.placeholder);
+  const labels = new Int32Array(batch * tokens).fill(IGNORED_LABEL);
+  const images = Array.from({ length: batch }, (_, row) => {
+    for (let column = 0; column < textTokens; column++) {
+      ids[row * tokens + column] = 4 + ((row + column) % (config.vocabSize - 4));
+      labels[row * tokens + column] = ids[row * tokens + column]!;
+    }
+    const clean = rng.fillNormal(new Float32Array(imageTokens * tokenWidth(config)));
+    return { tokens: clean, read: clean, predicted: true };
+  });
+  return { rows: batch, tokens, ids, labels, images };
+}
+
+/** One step of AdamW training on random data. */
+export async function benchTraining(
+  engine: Engine,
+  config: NextStepConfig,
+  sizes: TrainingSizes,
+): Promise<Measurement> {
+  const rows = rowsOf(config, sizes);
+  const { feeds, parts } = trainingFeeds(
+    config,
+    rows,
+    drawFlow(config, predictionCount(config, rows), new CounterRng(6)),
+  );
+  const graph = trainingGraph(config, parts);
+  const weights = randomWeights(4);
+  const trainables = await Promise.all(
+    graph.parameters.map(async ({ producer, shape }) => {
+      if (producer.kind !== "parameter") throw new TypeError("a parameter was expected");
+      const port = { name: producer.name, dtype: "float32" as const, shape };
+      return trainable(producer.name, shape as readonly number[], await weights(port));
+    }),
+  );
+  const session = await GradientSession.create(engine, graph, trainables);
+  const optimizer = adamW([{ parameters: trainables, learningRate: 1e-6, weightDecay: 0.1 }], {
+    betas: [0.9, 0.95],
+    epsilon: 1e-8,
+  });
+  let update = 0;
+  const parameters = trainables.reduce((sum, { data }) => sum + data.length, 0);
+  const described = { ...sizes, parameters, hidden: config.hiddenSize, layers: config.layers };
+  return measure("train", described, { runs: sizes.runs }, async () => {
+    await session.run(feeds, true);
+    await optimizer.step({ update: ++update, rateFactor: 1, gradientFactor: 1 });
+  });
+}

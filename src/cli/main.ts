@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+/** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
+import { Command, CommanderError } from "commander";
+import { NextStepError } from "../errors.ts";
+import { addDrawCommand } from "./draw-options.ts";
+import type { Terminal } from "./terminal.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+/** What shells expect of a program that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
+
+/** Aborts at the first interrupt, so that work can end in order; a second one ends the process at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  return controller.signal;
+}
+
+function addInspectCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("inspect")
+    .description("tell what a weight file, model folder, tar or picture holds")
+    .argument("<path>", "safetensors, torch archive, tar, PNG, config.json or model folder")
+    .option("--json", "print JSON")
+    .action(async (path: string, options: { json?: true }) => {
+      const { runInspect } = await import("./inspect.ts");
+      process.exitCode = await runInspect(path, options.json === true, terminal);
+    });
+}
+
+function addTrainCommands(program: Command, terminal: Terminal): void {
+  const train = program
+    .command("train")
+    .description("train a tokenizer or a model; started again, it continues");
+  for (const stage of ["tokenizer", "model"] as const) {
+    train
+      .command(stage)
+      .description(
+        stage === "tokenizer" ? "train the image autoencoder" : "train the transformer and its image head",
+      )
+      .argument("<config>", "JSON file with the settings")
+      .option("--json", "print events as JSON lines")
+      .action(async (config: string, options: { json?: true }) => {
+        const { runTraining } = await import("./train.ts");
+        await runTraining(stage, config, options.json === true, terminal);
+      });
+  }
+}
+
+function addDataCommands(program: Command, terminal: Terminal): void {
+  const data = program.command("data").description("make and look at training data");
+  data
+    .command("emoji")
+    .description("render emoji from npm packages, with captions, licences and credits")
+    .argument("<out>", "folder to make")
+    .option("--subjects <count>", "only the best known subjects")
+    .option("--styles <names>", "comma-separated styles; noto must be among them")
+    .option("--scenes <share>", "share of composed scenes, 0 to below 1")
+    .option("--seed <n>", "decides scenes, order and what is held out")
+    .option("--json", "print JSON")
+    .action(async (out: string, options: Record<string, string | true>) => {
+      const { runEmoji } = await import("./data.ts");
+      await runEmoji(out, options, terminal);
+    });
+  data
+    .command("build")
+    .description("pack a folder of pictures with captions")
+    .argument("<folder>", "pictures with .txt, .json or metadata.jsonl captions")
+    .argument("<out>", "folder to make")
+    .option("--json", "print JSON")
+    .action(async (folder: string, out: string, options: { json?: true }) => {
+      const { runBuild } = await import("./data.ts");
+      await runBuild(folder, out, options.json === true, terminal);
+    });
+  data
+    .command("stats")
+    .description("count samples, sizes, captions and licences")
+    .argument("<path>", "tar, or folder of tars")
+    .option("--json", "print JSON")
+    .action(async (path: string, options: { json?: true }) => {
+      const { runStats } = await import("./data.ts");
+      await runStats(path, options.json === true, terminal);
+    });
+}
+
+/** Runs the command line `argv` (without node and script) and sets the process' exit code. */
+async function main(argv: readonly string[]): Promise<void> {
+  const terminal: Terminal = {
+    out: process.stdout,
+    err: process.stderr,
+    environment: process.env,
+    signal: interruptSignal(),
+  };
+  const program = new Command("nextstep")
+    .description("Draws pictures by next-token prediction.")
+    .exitOverride()
+    .showHelpAfterError("(see nextstep --help)")
+    .enablePositionalOptions();
+  addDrawCommand(program, terminal);
+  addInspectCommand(program, terminal);
+  addTrainCommands(program, terminal);
+  addDataCommands(program, terminal);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    process.exitCode = reportFailure(error, terminal);
+  }
+}
+
+/** One line a failure; only faults of the program itself show a stack. */
+function reportFailure(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof NextStepError) {
+    terminal.err.write(`nextstep: ${error.message}\n`);
+    return error.code === "aborted" ? EXIT_INTERRUPTED : EXIT_FAILURE;
+  }
+  const systemCode = error instanceof Error && "code" in error && typeof error.code === "string";
+  terminal.err.write(
+    `nextstep: ${error instanceof Error ? (systemCode ? error.message : error.stack) : String(error)}\n`,
+  );
+  return EXIT_FAILURE;
+}
+
+await main(process.argv.slice(2));
