@@ -12,6 +12,8 @@ const NEUTRAL = 128;
 export interface DecodedPicture {
   /** What the decoder was given: scaled back and shifted. [channels, h, w] */
   readonly latents: Float32Array;
+  /** [channels, h, w] */
+  readonly latentShape: readonly [number, number, number];
   /** Decoder output before clamping, about [-1, 1]. [3, H, W] */
   readonly planes: Float32Array;
   readonly pixels: RgbImage;
@@ -66,11 +68,13 @@ export async function decodePicture(
     patch: latentPatchSize,
   }).map((value) => Math.fround(value / scalingFactor) + shiftFactor);
   const session = await sessions.decoder();
-  const shape = [1, latentChannels, rows * latentPatchSize, columns * latentPatchSize];
-  const result = await session.run({ latents: { dtype: "float32", shape, data: latents } });
+  const latentShape = [latentChannels, rows * latentPatchSize, columns * latentPatchSize] as const;
+  const result = await session.run({
+    latents: { dtype: "float32", shape: [1, ...latentShape], data: latents },
+  });
   const planes = result.pixels?.data as Float32Array;
   const side = pixelsPerToken(sessions);
-  return { latents, planes, pixels: fromPlanes(planes, [rows * side, columns * side]) };
+  return { latents, latentShape, planes, pixels: fromPlanes(planes, [rows * side, columns * side]) };
 }
 
 /** The picture so far: whole rows of tokens decoded, grey below. tokens [drawn, 64] */

@@ -1,0 +1,332 @@
+/** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
+import { basename, resolve } from "node:path";
+import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
+import { InputError } from "../errors.ts";
+import { namedSize } from "../image/aspect-buckets.ts";
+import type { ImageSize } from "../image/pixels.ts";
+import { tokenWidth } from "../model/config.ts";
+import { WorkerEngine } from "../runtime/worker-engine.ts";
+import { buildPromptRows } from "../sequence/prompt.ts";
+import { type Grid, imageIds } from "../sequence/segments.ts";
+import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
+import type { TextSampling } from "./choose-token.ts";
+import { defaultModelPath } from "./default-model.ts";
+import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
+import { Drawing, type DrawingPlan, type TokenBatch } from "./drawing.ts";
+import { pixelsPerToken } from "./image-coder.ts";
+import {
+  encodeInputImages,
+  type ImageInput,
+  placeImages,
+  readInputImages,
+  trainedSide,
+} from "./input-images.ts";
+import { ModelSessions } from "./model-sessions.ts";
+import type { Picture } from "./picture.ts";
+import { promptTokenRows } from "./prompt-rows.ts";
+import type { Recipe } from "./recipe.ts";
+import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
+import { noiseDraws } from "./solvers.ts";
+import { type InjectedNoise, injectedNoise, seededNoise } from "./token-noise.ts";
+import { textPieces, writeTokens } from "./write-text.ts";
+
+/** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
+const MAX_COUNT = 256;
+
+export interface OpenModelOptions {
+  /** Threads of one operator. Default: the machine's processors. */
+  readonly threads?: number;
+}
+
+/** Settings left out are the model's own (nextstep.json in its folder) or the published ones of its release. */
+export interface DrawOptions extends Partial<DrawSettings> {
+  /** Of the first picture of each prompt; the next pictures have the next seeds. Default: at random. */
+  readonly seed?: number;
+  /** In pixels, both multiples of 16. Default: that of the first image, or the square the model was trained on. */
+  readonly size?: { readonly width: number; readonly height: number };
+  /** A named shape instead of a size, e.g. `"16:9"`, at the number of pixels the model was trained on. */
+  readonly aspect?: string;
+  /** Pictures of each prompt. Default 1. */
+  readonly count?: number;
+  /** Pictures to edit or to refer to, at the `<image>` tags of the prompts, or in front of a prompt without any. */
+  readonly images?: readonly ImageInput[];
+  /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. */
+  readonly noise?: InjectedNoise;
+  /** Tokens of an earlier drawing with the same options: it goes on behind them. */
+  readonly tokens?: TokenBatch;
+  readonly signal?: AbortSignal;
+}
+
+export interface WriteOptions extends TextSampling {
+  /** Default 64. */
+  readonly maxTokens?: number;
+  /** Default 0; counts only above temperature 0. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+export class Model implements AsyncDisposable {
+  /** The model's folder. */
+  readonly path: string;
+  /** What it draws with when it is told nothing. */
+  readonly defaults: DefaultSettings;
+  readonly #folder: ModelFolder;
+  readonly #engine: WorkerEngine;
+  readonly #sessions: ModelSessions;
+  readonly #tokenizer: TextTokenizer;
+
+  private constructor(
+    folder: ModelFolder,
+    engine: WorkerEngine,
+    tokenizer: TextTokenizer,
+    defaults: DefaultSettings,
+  ) {
+    this.path = folder.path;
+    this.defaults = defaults;
+    this.#folder = folder;
+    this.#engine = engine;
+    this.#sessions = new ModelSessions(engine, folder);
+    this.#tokenizer = tokenizer;
+  }
+
+  /**
+   * Opens a model folder in any published layout, or the model that comes with the package. Weights are read when
+   * they are first needed.
+   * @throws ModelFormatError, ConfigError or InputError naming the file and what is wrong with it.
+   */
+  static async open(path?: string, options: OpenModelOptions = {}): Promise<Model> {
+    const { threads } = options;
+    if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+      throw new InputError(`${describe(threads)} is not a number of threads`, {
+        where: "threads",
+        remedy: "use 1 or more",
+      });
+    }
+    // The engine thread loads its library while the files are read here.
+    const engine = WorkerEngine.create(threads === undefined ? {} : { threads });
+    try {
+      const folder = await openModelFolder(path ?? defaultModelPath());
+      const [tokenizer, defaults] = await Promise.all([
+        loadTokenizer(folder.tokenizerPath),
+        readDefaultSettings(folder.path, folder.release),
+      ]);
+      return new Model(folder, engine, tokenizer, defaults);
+    } catch (error) {
+      await engine[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Name of the model's folder. */
+  get name(): string {
+    return basename(resolve(this.path));
+  }
+
+  /**
+   * Draws one picture or several of a prompt, or of several prompts in one batch.
+   * @throws InputError or ConfigError for options that do not fit; AbortedError when cancelled between tokens.
+   */
+  draw(prompt: string | readonly string[], options: DrawOptions = {}): Promise<Picture[]> {
+    return this.start(prompt, options).pictures();
+  }
+
+  /** Like {@link draw}, to be followed token by token: `for await (const progress of model.start("a red apple"))`. */
+  start(prompt: string | readonly string[], options: DrawOptions = {}): Drawing {
+    return new Drawing(this.#sessions, () =>
+      this.#plan(typeof prompt === "string" ? [prompt] : prompt, options),
+    );
+  }
+
+  /**
+   * Draws the picture of a recipe again.
+   * @throws InputError when the recipe is of another model, had noise given to it, or its images are not these.
+   */
+  again(recipe: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
+    return new Drawing(this.#sessions, async () => {
+      if (recipe.model !== this.name) {
+        throw new InputError(`was drawn by the model "${recipe.model}", not "${this.name}"`, {
+          where: "recipe",
+          remedy: "open that model",
+        });
+      }
+      if (recipe.injectedNoise === true && options.noise === undefined) {
+        throw new InputError("was drawn with noise that was given", {
+          where: "recipe",
+          remedy: "give the same noise",
+        });
+      }
+      const { prompt, seed, width, height, settings, images } = recipe;
+      if ((images?.length ?? 0) !== (options.images?.length ?? 0)) {
+        throw new InputError(`needs its ${images?.length ?? 0} input images`, {
+          where: "recipe",
+          remedy: "give the same images",
+        });
+      }
+      const plan = await this.#plan([prompt], { ...settings, ...options, seed, size: { width, height } });
+      images?.forEach(({ sha256 }, index) => {
+        if (plan.recipes[0]?.images?.[index]?.sha256 !== sha256) {
+          throw new InputError(`image ${index + 1} is not the one it was drawn from`, { where: "recipe" });
+        }
+      });
+      return plan;
+    });
+  }
+
+  /** Continues a text. The pieces come as they are written. */
+  async *write(prompt: string, options: WriteOptions = {}): AsyncGenerator<string> {
+    const ids = this.#tokenizer.encode(prompt);
+    if (ids.length === 0)
+      throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
+    yield* this.#writeBehind({ ids }, options);
+  }
+
+  /** Says what a picture shows, in the words the model was trained with. */
+  async *caption(image: ImageInput, options: WriteOptions = {}): AsyncGenerator<string> {
+    const [sized] = await readInputImages(this.#sessions, [image], undefined);
+    if (sized === undefined) throw new InputError("is missing", { where: "image" });
+    const [tokens] = await encodeInputImages(this.#sessions, [sized]);
+    const side = pixelsPerToken(this.#sessions);
+    const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
+    const ids = imageIds(this.#tokenizer, grid);
+    const start = ids.indexOf(this.#folder.config.placeholder);
+    yield* this.#writeBehind({ ids, images: [{ start, tokens: tokens as Float32Array }] }, options);
+  }
+
+  async *#writeBehind(
+    row: {
+      readonly ids: readonly number[];
+      readonly images?: readonly { start: number; tokens: Float32Array }[];
+    },
+    options: WriteOptions,
+  ): AsyncGenerator<string> {
+    const { maxTokens = 64, seed = 0 } = options;
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+      throw new InputError(`${describe(maxTokens)} is not a number of tokens`, {
+        where: "maxTokens",
+        remedy: "use 1 or more",
+      });
+    }
+    const { specials } = this.#tokenizer;
+    const stop = new Set(
+      [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),
+    );
+    yield* textPieces(
+      this.#tokenizer,
+      writeTokens(this.#sessions, { ...options, row, maxTokens, seed: checkSeed(seed, 1), stop }),
+    );
+  }
+
+  async #plan(captions: readonly string[], options: DrawOptions): Promise<DrawingPlan> {
+    const given = options.images ?? [];
+    const defaults = given.length > 0 ? this.defaults.editing : this.defaults.drawing;
+    const settings: DrawSettings = { ...defaults, ...pickSettings({ ...options }) };
+    const count = options.count ?? 1;
+    if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
+      throw new InputError(`${describe(count)} pictures`, {
+        where: "count",
+        remedy: `use a whole number from 1 to ${MAX_COUNT}`,
+      });
+    }
+    const seed = checkSeed(options.seed ?? Math.floor(Math.random() * 2 ** 32), count);
+    const asked = this.#askedSize(options);
+    const images = await readInputImages(this.#sessions, given, asked);
+    const size = asked ?? images[0]?.size ?? square(trainedSide(this.#sessions));
+    const placed = placeImages(captions, images);
+    const { release, config } = this.#folder;
+    const prompt = buildPromptRows(this.#tokenizer, {
+      captions: placed.captions,
+      images: images.length === 0 ? null : placed.images.map((image) => image.size),
+      imagesPerCaption: count,
+      positive: settings.positive,
+      negative: settings.negative,
+      size,
+      cfg: settings.cfg,
+      cfgImg: settings.cfgImg,
+      // The first release's way of writing prompts takes one image a caption.
+      code: release === "v1" && placed.images.length <= captions.length ? "P-A" : "P-B",
+      pixelsPerToken: pixelsPerToken(this.#sessions),
+    });
+    const encoded = await encodeInputImages(this.#sessions, images);
+    const rows = promptTokenRows(
+      prompt,
+      placed.images.map((image) => encoded[images.indexOf(image)] as Float32Array),
+    );
+    const tokens = prompt.grid[0] * prompt.grid[1];
+    const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
+    const seeds = Array.from({ length: prompt.pictures }, (_, picture) => seed + (picture % count));
+    const draws = noiseDraws(sampler, steps);
+    const noise =
+      options.noise === undefined
+        ? seededNoise(seeds)
+        : injectedNoise(options.noise, {
+            pictures: prompt.pictures,
+            tokens,
+            draws,
+            width: tokenWidth(config),
+          });
+    const [height, width] = size;
+    const recipes = seeds.map((pictureSeed, picture): Recipe => {
+      return {
+        version: 1,
+        model: this.name,
+        prompt: captions[Math.floor(picture / count)] as string,
+        seed: pictureSeed,
+        width,
+        height,
+        settings,
+        ...(images.length === 0
+          ? {}
+          : {
+              images: images.map((image) => ({
+                sha256: image.sha256,
+                width: image.size[1],
+                height: image.size[0],
+              })),
+            }),
+        ...(options.noise === undefined ? {} : { injectedNoise: true as const }),
+      };
+    });
+    return {
+      grid: prompt.grid,
+      recipes,
+      request: {
+        rows,
+        branches: prompt.branches,
+        count: tokens,
+        sampler,
+        solver: { steps, shift, noiseLevel },
+        guidance: { cfg, cfgImg, schedule: cfgSchedule },
+        noise,
+        useNorm,
+        known: options.tokens?.data,
+        signal: options.signal,
+      },
+    };
+  }
+
+  #askedSize({ size, aspect }: DrawOptions): ImageSize | undefined {
+    if (size !== undefined && aspect !== undefined) {
+      throw new InputError("size and aspect exclude each other", {
+        where: "aspect",
+        remedy: "give one of them",
+      });
+    }
+    if (aspect !== undefined) return namedSize(aspect, trainedSide(this.#sessions));
+    return size === undefined ? undefined : [size.height, size.width];
+  }
+
+  /** Ends the engine thread and closes the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#engine[Symbol.asyncDispose]();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+function square(side: number): ImageSize {
+  return [side, side];
+}
+
+/** Opens a model: `await using model = await open()`. See {@link Model.open}. */
+export function open(path?: string, options?: OpenModelOptions): Promise<Model> {
+  return Model.open(path, options);
+}

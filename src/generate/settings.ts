@@ -1,0 +1,140 @@
+/** @file What a drawing can be told: settings, what each may be, and the published values of each release. */
+import { ConfigError, InputError } from "../errors.ts";
+import type { Release } from "../model/config.ts";
+import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
+import { DEFAULT_NOISE_LEVEL, MAX_STEPS, SAMPLER_NAMES, type SamplerName } from "./solvers.ts";
+
+/** Everything that decides a picture besides prompt, images, size and seed. */
+export interface DrawSettings {
+  /** Scale of guidance away from the negative prompt; 1 draws without guidance. */
+  readonly cfg: number;
+  /** With input images: scale of guidance towards them; 1 leaves it out. */
+  readonly cfgImg: number;
+  readonly cfgSchedule: CfgSchedule;
+  /** Solver steps for each token. */
+  readonly steps: number;
+  /** Timestep shift: above 1 spends more of the steps near the noise. */
+  readonly shift: number;
+  readonly sampler: SamplerName;
+  /** Noise of the samplers `sde` and `cps`. */
+  readonly noiseLevel: number;
+  /** Normalise each token: a setting of the first release. */
+  readonly useNorm: boolean;
+  /** Added behind the prompt. */
+  readonly positive: string;
+  /** What guidance leads away from. */
+  readonly negative: string;
+}
+
+const NEGATIVE =
+  "lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, cropped, worst quality, " +
+  "low quality, normal quality, jpeg artifacts, signature, watermark, username, blurry.";
+
+/** The published pipelines' own defaults, which a model with settings in its folder builds upon. */
+export const PLAIN_SETTINGS: DrawSettings = {
+  cfg: 1,
+  cfgImg: 1,
+  cfgSchedule: "constant",
+  steps: 20,
+  shift: 1,
+  sampler: "sde",
+  noiseLevel: DEFAULT_NOISE_LEVEL,
+  useNorm: false,
+  positive: "",
+  negative: "",
+};
+
+const FIRST_RELEASE: DrawSettings = {
+  ...PLAIN_SETTINGS,
+  cfg: 7.5,
+  steps: 50,
+  sampler: "v1",
+  useNorm: true,
+  positive: "masterpiece, film grained, best quality.",
+  negative: NEGATIVE,
+};
+
+const SECOND_RELEASE: DrawSettings = { ...PLAIN_SETTINGS, cfg: 7.5, steps: 28, negative: NEGATIVE };
+
+/** What editing changes: the picture guides too, and the prompt away from which it leads asks for no change. */
+const EDITING = { cfgImg: 2, positive: "", negative: "Copy original image." } as const;
+
+/** Settings of the official examples (docs/nextstep-spec.md 3.7), where there are none for editing those of the release. */
+export function publishedSettings(release: Release, editing: boolean): DrawSettings {
+  const settings = release === "v1" ? FIRST_RELEASE : SECOND_RELEASE;
+  if (!editing) return settings;
+  return { ...settings, ...EDITING, shift: release === "v1" ? 3.2 : settings.shift };
+}
+
+const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const isText = (value: unknown): boolean => typeof value === "string";
+const isWhole = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
+interface Check {
+  readonly accepts: (value: unknown) => boolean;
+  /** What is allowed, to follow "use". */
+  readonly allowed: string;
+}
+
+const oneOf = (names: readonly string[]): Check => ({
+  accepts: (value) => names.some((name) => name === value),
+  allowed: `one of ${names.join(", ")}`,
+});
+
+const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
+  cfg: { accepts: isFinite, allowed: "a number, 1 for no guidance" },
+  cfgImg: { accepts: isFinite, allowed: "a number, 1 for no guidance by images" },
+  cfgSchedule: oneOf(CFG_SCHEDULES),
+  steps: {
+    accepts: (value) => isWhole(value, 1, MAX_STEPS),
+    allowed: `a whole number from 1 to ${MAX_STEPS}`,
+  },
+  shift: { accepts: (value) => isFinite(value) && value > 0, allowed: "a number above 0, 1 for no shift" },
+  sampler: oneOf(SAMPLER_NAMES),
+  noiseLevel: { accepts: (value) => isFinite(value) && value >= 0, allowed: "a number from 0 up" },
+  useNorm: { accepts: (value) => typeof value === "boolean", allowed: "true or false" },
+  positive: { accepts: isText, allowed: "a text" },
+  negative: { accepts: isText, allowed: "a text" },
+};
+
+export const SETTING_NAMES = Object.keys(CHECKS) as readonly (keyof DrawSettings)[];
+
+/**
+ * The settings among the given values; keys that are no settings are passed over, undefined ones left out.
+ * @param place prefix of the setting's name in errors
+ * @throws ConfigError naming the first setting that does not fit, and what it may be.
+ */
+export function pickSettings(given: Readonly<Record<string, unknown>>, place = ""): Partial<DrawSettings> {
+  const picked = SETTING_NAMES.filter((name) => given[name] !== undefined).map((name) => {
+    const { accepts, allowed } = CHECKS[name];
+    if (!accepts(given[name])) {
+      throw new ConfigError(`${describe(given[name])} is not allowed`, {
+        where: place + name,
+        remedy: `use ${allowed}`,
+      });
+    }
+    return [name, given[name]];
+  });
+  return Object.fromEntries(picked);
+}
+
+/** A value as it stands in an error message, cut short. */
+export function describe(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** Seeds are whole numbers that JSON and JavaScript hold exactly. */
+export const MAX_SEED = Number.MAX_SAFE_INTEGER;
+
+/** @throws InputError unless `seed` and the `pictures - 1` seeds after it are whole numbers up to {@link MAX_SEED}. */
+export function checkSeed(seed: number, pictures: number): number {
+  if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED - (pictures - 1)) {
+    throw new InputError(`${describe(seed)} is not a seed`, {
+      where: "seed",
+      remedy: `use a whole number from 0 to ${MAX_SEED}`,
+    });
+  }
+  return seed;
+}
