@@ -7,6 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 
 const manifest = new URL("../node_modules/onnxruntime-node/package.json", import.meta.url);
 const engine: unknown = JSON.parse(await readFile(manifest, "utf8"));
-if (typeof engine !== "object" || engine === null) throw new TypeError(`${manifest.pathname} is not an object`);
+if (typeof engine !== "object" || engine === null)
+  throw new TypeError(`${manifest.pathname} is not an object`);
 const stripped = Object.fromEntries(Object.entries(engine).filter(([key]) => key !== "scripts"));
 await writeFile(manifest, `${JSON.stringify(stripped, null, 2)}\n`);

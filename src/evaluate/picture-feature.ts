@@ -25,7 +25,8 @@ function shrink(image: RgbImage, side: number): Float64Array {
       for (let channel = 0; channel < 3; channel++) {
         let sum = 0;
         for (let row = top; row < bottom; row++) {
-          for (let column = left; column < right; column++) sum += image.data[(row * image.width + column) * 3 + channel] ?? 0;
+          for (let column = left; column < right; column++)
+            sum += image.data[(row * image.width + column) * 3 + channel] ?? 0;
         }
         planes[channel * side * side + y * side + x] = sum / ((bottom - top) * (right - left) * 255);
       }
@@ -47,8 +48,11 @@ function orientedGradients(image: RgbImage): Float64Array {
   const planes = shrink(image, SHAPE_SIDE);
   const area = SHAPE_SIDE * SHAPE_SIDE;
   const grey = (x: number, y: number): number => {
-    const at = Math.min(SHAPE_SIDE - 1, Math.max(0, y)) * SHAPE_SIDE + Math.min(SHAPE_SIDE - 1, Math.max(0, x));
-    return 0.299 * (planes[at] ?? 0) + 0.587 * (planes[area + at] ?? 0) + 0.114 * (planes[2 * area + at] ?? 0);
+    const at =
+      Math.min(SHAPE_SIDE - 1, Math.max(0, y)) * SHAPE_SIDE + Math.min(SHAPE_SIDE - 1, Math.max(0, x));
+    return (
+      0.299 * (planes[at] ?? 0) + 0.587 * (planes[area + at] ?? 0) + 0.114 * (planes[2 * area + at] ?? 0)
+    );
   };
   const cells = new Float64Array(CELLS * CELLS * BINS);
   for (let y = 0; y < SHAPE_SIDE; y++) {
@@ -81,7 +85,8 @@ function normalizeCells(cells: Float64Array): Float64Array {
     const [row, column] = [Math.floor(cell / CELLS), cell % CELLS];
     let around = 0;
     for (let y = Math.max(0, row - 1); y <= Math.min(CELLS - 1, row + 1); y++) {
-      for (let x = Math.max(0, column - 1); x <= Math.min(CELLS - 1, column + 1); x++) around += energy[y * CELLS + x] ?? 0;
+      for (let x = Math.max(0, column - 1); x <= Math.min(CELLS - 1, column + 1); x++)
+        around += energy[y * CELLS + x] ?? 0;
     }
     return value / Math.sqrt(around + EPSILON);
   });

@@ -20,7 +20,10 @@ export interface RetrievalScore {
  * Ranks all real pictures by distance for each drawing.
  * @throws InputError when a drawing's subject has no real picture, or there is nothing to score.
  */
-export function retrievalScore(drawn: readonly LabelledFeature[], real: readonly LabelledFeature[]): RetrievalScore {
+export function retrievalScore(
+  drawn: readonly LabelledFeature[],
+  real: readonly LabelledFeature[],
+): RetrievalScore {
   if (drawn.length === 0) throw new InputError("no drawings to score", { where: "score" });
   const rows = drawn.map(({ subject, feature }) => {
     const distances = real.map((entry) => featureDistance(feature, entry.feature));

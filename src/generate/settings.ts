@@ -66,7 +66,8 @@ export function publishedSettings(release: Release, editing: boolean): DrawSetti
   return { ...settings, ...EDITING, shift: release === "v1" ? 3.2 : settings.shift };
 }
 
-const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const isFiniteNumber = (value: unknown): value is number =>
+  typeof value === "number" && Number.isFinite(value);
 const isText = (value: unknown): boolean => typeof value === "string";
 const isWhole = (value: unknown, least: number, most: number): boolean =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
@@ -83,16 +84,19 @@ const oneOf = (names: readonly string[]): Check => ({
 });
 
 const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
-  cfg: { accepts: isFinite, allowed: "a number, 1 for no guidance" },
-  cfgImg: { accepts: isFinite, allowed: "a number, 1 for no guidance by images" },
+  cfg: { accepts: isFiniteNumber, allowed: "a number, 1 for no guidance" },
+  cfgImg: { accepts: isFiniteNumber, allowed: "a number, 1 for no guidance by images" },
   cfgSchedule: oneOf(CFG_SCHEDULES),
   steps: {
     accepts: (value) => isWhole(value, 1, MAX_STEPS),
     allowed: `a whole number from 1 to ${MAX_STEPS}`,
   },
-  shift: { accepts: (value) => isFinite(value) && value > 0, allowed: "a number above 0, 1 for no shift" },
+  shift: {
+    accepts: (value) => isFiniteNumber(value) && value > 0,
+    allowed: "a number above 0, 1 for no shift",
+  },
   sampler: oneOf(SAMPLER_NAMES),
-  noiseLevel: { accepts: (value) => isFinite(value) && value >= 0, allowed: "a number from 0 up" },
+  noiseLevel: { accepts: (value) => isFiniteNumber(value) && value >= 0, allowed: "a number from 0 up" },
   useNorm: { accepts: (value) => typeof value === "boolean", allowed: "true or false" },
   positive: { accepts: isText, allowed: "a text" },
   negative: { accepts: isText, allowed: "a text" },

@@ -3,6 +3,7 @@
  * and how it is computed; it holds no data. Graphs are plain immutable objects reachable from their outputs.
  */
 import { ShapeError } from "../errors.ts";
+import { callerLine } from "./caller-line.ts";
 import { formatShape, type Shape } from "./size.ts";
 
 /** Element types that appear in graphs. Weights of other dtypes are widened when they are bound. */
@@ -153,16 +154,9 @@ export function requiredInput(node: OperatorNode, index: number): Value {
   return value;
 }
 
-/**
- * An error about operands, naming the operator, the shapes (in `reason`) and the source line that asked: the first
- * frame outside this room. The stack is read only when an error is made, so building graphs pays nothing for it.
- */
+/** An error about operands: names the operator, the shapes (in `reason`) and the source line that asked. */
 export function shapeError(operator: string, reason: string): ShapeError {
-  const stack = new Error().stack?.split("\n").slice(1) ?? [];
-  const asked = stack.find(
-    (line) => !/[\\/]graph[\\/](?!.*\.test\.)/.test(line) && !line.includes("node:internal"),
-  );
-  const line = asked?.match(/(?:\(|at )([^()\s]+:\d+:\d+)\)?$/)?.[1];
+  const line = callerLine();
   return new ShapeError(reason, { where: line === undefined ? operator : `${operator}, asked by ${line}` });
 }
 

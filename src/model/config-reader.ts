@@ -55,7 +55,11 @@ export class ConfigReader {
     }
     const { key, value } = found;
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
-      this.#fail(key, value, most === MAX_SIZE ? "a whole number from 1" : `a whole number from 1 to ${most}`);
+      this.#fail(
+        key,
+        value,
+        most === MAX_SIZE ? "a whole number from 1" : `a whole number from 1 to ${most}`,
+      );
     }
     return value;
   }

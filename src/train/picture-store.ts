@@ -2,11 +2,27 @@
 import { DataFormatError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import { squareCrop } from "../image/resize.ts";
+import type { TarDataset } from "./data/dataset-reader.ts";
 
 /** Where pictures come from, by index from 0. */
 export interface PictureSource {
   readonly length: number;
   pictureAt(index: number): Promise<RgbImage>;
+}
+
+/** The first picture of every sample. */
+export function firstPictures(dataset: TarDataset): PictureSource {
+  return {
+    length: dataset.length,
+    async pictureAt(index) {
+      const [first] = await dataset.imagesAt(index);
+      if (first === undefined) {
+        const { where } = await dataset.textAt(index);
+        throw new DataFormatError("has no picture", { where, remedy: "leave such samples out of the data" });
+      }
+      return first;
+    },
+  };
 }
 
 export class PictureStore {
@@ -31,6 +47,7 @@ export class PictureStore {
     return this.#source.length;
   }
 
+  /** The picture as a square. Throws as its source does. */
   async at(index: number): Promise<RgbImage> {
     const kept = this.#kept.get(index);
     if (kept !== undefined) return kept;
@@ -40,5 +57,12 @@ export class PictureStore {
     // Whoever comes first stays: in a cycle through everything, replacing old by new would never hit.
     if (this.#kept.size < this.#capacity) this.#kept.set(index, square);
     return square;
+  }
+
+  /** The first `count` pictures, or all if there are fewer. */
+  async first(count: number): Promise<RgbImage[]> {
+    const pictures: RgbImage[] = [];
+    for (let index = 0; index < Math.min(count, this.length); index++) pictures.push(await this.at(index));
+    return pictures;
   }
 }

@@ -20,15 +20,16 @@ import type { Engine } from "../runtime/engine.ts";
 import { LocalEngine } from "../runtime/local-engine.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
 import { contentCrop } from "./content-crop.ts";
+import { TarDataset } from "./data/dataset-reader.ts";
+import { ShardedEpochOrder } from "./data/epoch-order.ts";
 import { GradientSession } from "./gradient-session.ts";
 import { adamW } from "./optimizer/adamw.ts";
 import type { Optimizer, ParameterGroup } from "./optimizer/optimizer.ts";
 import { isDecayed } from "./optimizer/weight-decay.ts";
 import { pictureGrid } from "./picture-grid.ts";
-import { PictureStore } from "./picture-store.ts";
+import { firstPictures, PictureStore } from "./picture-store.ts";
 import { type BatchResult, runTraining, type TrainResult, type TrainStage } from "./run-loop.ts";
-import { EpochOrder, randomFor } from "./step-random.ts";
-import { TarPictures } from "./tar-pictures.ts";
+import { randomFor } from "./step-random.ts";
 import type { TokenizerConfig } from "./tokenizer-config.ts";
 import { tokenizerGraph } from "./tokenizer-loss.ts";
 import { Reconstructor, toPictures, VALIDATION_NOISE, validateTokenizer } from "./tokenizer-validation.ts";
@@ -55,6 +56,14 @@ interface PhaseSpan extends Phase {
   readonly firstVisit: number;
 }
 
+interface TokenizerData {
+  readonly pictures: PictureStore;
+  readonly order: ShardedEpochOrder;
+  readonly heldOut: readonly RgbImage[];
+  /** What the sample grid shows. */
+  readonly samples: readonly RgbImage[];
+}
+
 class TokenizerStage implements TrainStage {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
@@ -63,7 +72,7 @@ class TokenizerStage implements TrainStage {
   readonly #autoencoder: AutoencoderConfig;
   readonly #engine: Engine;
   readonly #pictures: PictureStore;
-  readonly #order: EpochOrder;
+  readonly #order: ShardedEpochOrder;
   readonly #heldOut: readonly RgbImage[];
   readonly #samples: readonly RgbImage[];
   readonly #phases: readonly PhaseSpan[];
@@ -71,18 +80,14 @@ class TokenizerStage implements TrainStage {
   #session: { readonly phase: PhaseSpan; readonly gradients: GradientSession } | undefined;
   #reconstructor: Reconstructor | undefined;
 
-  constructor(
-    config: TokenizerConfig,
-    engine: Engine,
-    data: { pictures: PictureStore; heldOut: readonly RgbImage[]; samples: readonly RgbImage[] },
-  ) {
+  constructor(config: TokenizerConfig, engine: Engine, data: TokenizerData) {
     this.#config = config;
     this.#autoencoder = autoencoderConfig(config);
     this.#engine = engine;
     this.#pictures = data.pictures;
     this.#heldOut = data.heldOut;
     this.#samples = data.samples;
-    this.#order = new EpochOrder(config.seed, data.pictures.length);
+    this.#order = data.order;
     this.#phases = phaseSpans(config);
     this.identity = identityOf(config, data.pictures.length);
     this.trainables = initialTokenizerWeights(autoencoderParameters(this.#autoencoder), config.seed);
@@ -113,7 +118,7 @@ class TokenizerStage implements TrainStage {
     const { accumulate } = this.#config.loop;
     const visit = phase.firstVisit + ((step - phase.firstStep) * accumulate + batch) * phase.batch;
     for (let index = 0; index < phase.batch; index++) {
-      const picture = await this.#pictures.at(this.#order.itemAt(visit + index));
+      const picture = await this.#pictures.at(this.#order.sampleAt(visit + index));
       toPlanes(contentCrop(picture, phase.crop, rng), pixels, index * area);
       strength[index] = this.#config.noise * rng.uniform();
     }
@@ -228,24 +233,20 @@ export async function trainTokenizer(
   const { resolution, cacheBytes, validationData, validationPictures } = config;
   const { threads, spin } = config.engine;
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
-  await using source = await TarPictures.open(config.data);
-  const pictures = new PictureStore(source, resolution, cacheBytes);
+  await using dataset = await TarDataset.open(config.data, { cacheBytes: 0 });
+  const pictures = new PictureStore(firstPictures(dataset), resolution, cacheBytes);
+  const order = new ShardedEpochOrder(config.seed, dataset.tarLengths);
   const heldOut =
     validationData === null ? [] : await readPictures(validationData, resolution, validationPictures);
   const samples =
-    heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await firstPictures(pictures, SAMPLE_PICTURES);
-  const stage = new TokenizerStage(config, engine, { pictures, heldOut, samples });
+    heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await pictures.first(SAMPLE_PICTURES);
+  const stage = new TokenizerStage(config, engine, { pictures, order, heldOut, samples });
   const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
+  // Awaited here: the data set and the engine are closed when this function returns.
   return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
 }
 
 async function readPictures(path: string, side: number, count: number): Promise<RgbImage[]> {
-  await using source = await TarPictures.open(path);
-  return await firstPictures(new PictureStore(source, side, 0), count);
-}
-
-async function firstPictures(store: PictureStore, count: number): Promise<RgbImage[]> {
-  const pictures: RgbImage[] = [];
-  for (let index = 0; index < Math.min(count, store.length); index++) pictures.push(await store.at(index));
-  return pictures;
+  await using dataset = await TarDataset.open(path, { cacheBytes: 0 });
+  return await new PictureStore(firstPictures(dataset), side, 0).first(count);
 }

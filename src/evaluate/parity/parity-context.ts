@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ModelFolder, openModelFolder } from "../../checkpoint/model-folder.ts";
 import type { TensorSet } from "../../checkpoint/tensor-set.ts";
 import { DataFormatError } from "../../errors.ts";
+import { ModelSessions } from "../../generate/model-sessions.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import type { Value } from "../../graph/value.ts";
 import type { Engine, Feeds, HostTensor } from "../../runtime/engine.ts";
@@ -15,6 +16,7 @@ export class ParityContext implements AsyncDisposable {
   /** Holds cases/ and models/. */
   readonly folder: string;
   readonly #open = new Map<string, Promise<ModelFolder>>();
+  readonly #sessions = new Map<ModelFolder, ModelSessions>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -34,6 +36,14 @@ export class ParityContext implements AsyncDisposable {
     const known = this.#open.get(name) ?? openModelFolder(this.modelPath(name));
     this.#open.set(name, known);
     return known;
+  }
+
+  /** The generation sessions of the model that a case names. */
+  async sessions(name: string | undefined): Promise<ModelSessions> {
+    const folder = await this.model(name);
+    const sessions = this.#sessions.get(folder) ?? new ModelSessions(this.engine, folder);
+    this.#sessions.set(folder, sessions);
+    return sessions;
   }
 
   /** A model's tokenizer, with another bos_token if one is given. */

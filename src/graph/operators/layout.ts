@@ -1,4 +1,5 @@
 /** @file Operators that move elements without computing: reshape, transpose, concat, slice, split, expand, pad. */
+import { normalizeAxes } from "../axes.ts";
 import {
   addSizes,
   broadcastShapes,
@@ -24,7 +25,6 @@ import {
   type Value,
 } from "../value.ts";
 import { sumToShape } from "./elementwise.ts";
-import { normalizeAxes } from "./reduce.ts";
 
 const reshapeOperator: Operator = {
   name: "reshape",
@@ -181,14 +181,25 @@ const sliceOperator: Operator = {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
     const start = knownOperand(node, 1);
-    const end = knownOperand(node, 2);
     const axis = Number(knownOperand(node, 3));
     const step = knownOperand(node, 4);
     if (step === -1) return [reverse(gradient, axis)];
-    if (step !== 1) throw shapeError("slice", `a slice with step ${step} has no gradient`);
-    return [pad(gradient, [{ axis, before: start, after: subtractSizes(x.shape[axis] as Dim, end) }])];
+    const spread = step === 1 ? gradient : spreadOut(gradient, axis, Number(step));
+    const covered = addSizes(start, spread.shape[axis] as Dim);
+    return [pad(spread, [{ axis, before: start, after: subtractSizes(x.shape[axis] as Dim, covered) }])];
   },
 };
+
+/** Each element along an axis followed by `step` - 1 zeros. */
+function spreadOut(x: Value, axis: number, step: number): Value {
+  const before = x.shape.slice(0, axis);
+  const after = x.shape.slice(axis + 1);
+  const length = x.shape[axis] as Dim;
+  const apart = pad(reshape(x, [...before, length, 1, ...after]), [
+    { axis: axis + 1, before: 0, after: step - 1 },
+  ]);
+  return reshape(apart, [...before, multiplySizes(length, step), ...after]);
+}
 
 /** First element of an operand that was given as sizes or as a constant when the node was built. */
 function knownOperand(node: OperatorNode, index: number): Dim {

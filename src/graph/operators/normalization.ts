@@ -8,14 +8,12 @@ import {
   type Operator,
   requiredInput,
   shapeError,
-  sizes,
   type Value,
 } from "../value.ts";
-import { cast } from "./cast.ts";
 import { add, div, mul, neg, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceMean, reduceSum } from "./reduce.ts";
+import { reduceMean, reduceSum, sizeAsNumber } from "./reduce.ts";
 
 function expectScale(operator: string, x: Value, ...scales: readonly Value[]): void {
   const width = x.shape.at(-1) as Dim;
@@ -125,7 +123,7 @@ export function groupNorm(x: Value, groups: number, weight: Value, bias: Value, 
   const each = channels / groups; // channels a group
   const positions = multiplySizes(height as Dim, width as Dim);
   const elements = multiplySizes(each, positions);
-  const count = typeof elements === "number" ? constant(elements) : cast(sizes([elements]), "float32");
+  const count = sizeAsNumber(elements);
   const perGroup: Shape = [pictures as Dim, groups, elements];
   const perChannel: Shape = [pictures as Dim, channels, positions];
   const factors = reshape(weight, [groups, each]);

@@ -1,4 +1,5 @@
 /** @file Sums and means over axes. */
+import { normalizeAxes } from "../axes.ts";
 import { type Dim, formatShape, sizeOf } from "../size.ts";
 import {
   apply,
@@ -17,18 +18,6 @@ import { expand, reshape } from "./layout.ts";
 export interface ReduceOptions {
   /** Keep reduced axes with size 1. Default false. */
   readonly keepDims?: boolean;
-}
-
-/** Axes counted from the front, ascending, without repeats. */
-export function normalizeAxes(operator: string, axes: readonly number[], rank: number): number[] {
-  const normal = axes.map((axis) => (axis < 0 ? axis + rank : axis));
-  if (
-    normal.some((axis) => axis < 0 || axis >= rank || !Number.isInteger(axis)) ||
-    new Set(normal).size !== axes.length
-  ) {
-    throw shapeError(operator, `axes [${axes.join(", ")}] do not fit a value of rank ${rank}`);
-  }
-  return normal.sort((a, b) => a - b);
 }
 
 const reduceSumOperator: Operator = {
@@ -74,14 +63,18 @@ export function reduceSum(x: Value, axes: readonly number[], options: ReduceOpti
 export function reduceMean(x: Value, axes: readonly number[], options: ReduceOptions = {}): Value {
   const over = normalizeAxes("reduceMean", axes, x.shape.length);
   const count = sizeOf(over.map((axis) => x.shape[axis] as Dim));
-  const sum = reduceSum(x, over, options);
-  return typeof count === "number" ? scale(sum, 1 / count) : div(sum, cast(sizes([count]), "float32"));
+  const total = reduceSum(x, over, options);
+  return typeof count === "number" ? scale(total, 1 / count) : div(total, sizeAsNumber(count));
+}
+
+/** A size as a float32 scalar, for arithmetic with it. */
+export function sizeAsNumber(size: Dim): Value {
+  return typeof size === "number" ? constant(size) : reshape(cast(sizes([size]), "float32"), []);
 }
 
 /** Mean of all elements, a scalar of shape []. */
 export function mean(x: Value): Value {
-  const flat = reshape(x, [sizeOf(x.shape)]);
-  return reshape(reduceMean(flat, [0], { keepDims: true }), []);
+  return reduceMean(reshape(x, [sizeOf(x.shape)]), [0]);
 }
 
 /** Sum of all elements, a scalar of shape []. */

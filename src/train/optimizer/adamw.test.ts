@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { SafetensorsFile } from "../../formats/safetensors.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
-import { trainable } from "../trainable.ts";
+import { type Trainable, trainable } from "../trainable.ts";
 import { adamW } from "./adamw.ts";
 import { clippingFactor, gradientNorm } from "./gradient-clipping.ts";
 import { isDecayed } from "./weight-decay.ts";
@@ -19,7 +19,7 @@ describe.each(["train-t2i", "train-edit"])("%s", (name) => {
     const reference = await SafetensorsFile.open(`${parity}cases/${name}.safetensors`);
     const model = await SafetensorsFile.open(`${parity}models/train/model.safetensors`);
     const names = [...reference.tensors.keys()].filter((key) => key.startsWith("grad."));
-    const weights = [];
+    const weights: Trainable[] = [];
     for (const key of names) {
       const parameter = key.slice("grad.".length);
       const stored = await model.readTensor(parameter);

@@ -1,0 +1,24 @@
+/**
+ * @file `npm run gallery`: draws the 24 best known subjects with seed 1, as the model's own settings are, and writes
+ * docs/gallery.png and the list of prompts beside it.
+ */
+import { writeFile } from "node:fs/promises";
+import { open } from "../src/generate/model.ts";
+import { encodePng } from "../src/image/decode-image.ts";
+import { pictureGrid } from "../src/train/picture-grid.ts";
+import { knownSubjects } from "./real-pictures.ts";
+
+const PROMPTS = 24;
+const COLUMNS = 8;
+const SEED = 1;
+
+const prompts = (await knownSubjects(PROMPTS)).map(({ withArticle }) => withArticle);
+await using model = await open(process.argv[2]);
+const pictures = await model.draw(prompts, { seed: SEED });
+const rows = Array.from({ length: PROMPTS / COLUMNS }, (_, row) =>
+  pictures.slice(row * COLUMNS, (row + 1) * COLUMNS).map(({ pixels }) => pixels),
+);
+const folder = new URL("../docs/", import.meta.url);
+await writeFile(new URL("gallery.png", folder), await encodePng(pictureGrid(rows)));
+const entries = pictures.map(({ prompt, seed }) => ({ prompt, seed }));
+await writeFile(new URL("gallery.json", folder), `${JSON.stringify(entries, null, 2)}\n`);

@@ -1,0 +1,80 @@
+/** @file Cases of the operators on pictures: convolution, doubling and halving. */
+import { conv2d } from "../operators/convolution.ts";
+import { averagePool, upsample } from "../operators/resample.ts";
+import type { Axis, CaseDraw, CaseGenerator } from "./operator-case.ts";
+import { at, atOrZero, generate, sumIndices } from "./tensor64.ts";
+
+/** Sides that a convolution of the stride accepts: with stride 2, symbolic sides must be even. */
+function side(draw: CaseDraw, stride: number, kernel: number): Axis {
+  if (stride === 1) return draw.axis(kernel, 5);
+  return draw.flip() ? draw.evenAxis(2, 3) : draw.known(draw.integer(kernel, 6));
+}
+
+export const pictureCases: Readonly<Record<string, CaseGenerator>> = {
+  conv2d: (draw) => {
+    const kernel = draw.pick([1, 3, 3]);
+    const stride = draw.pick([1, 2] as const);
+    const pictures = draw.axis(1, 3);
+    const [inside, outside] = [draw.integer(1, 5), draw.integer(1, 5)];
+    const x = draw.operand([
+      pictures,
+      draw.known(inside),
+      side(draw, stride, kernel),
+      side(draw, stride, kernel),
+    ]);
+    const weight = draw.operand([outside, inside, kernel, kernel].map((size) => draw.known(size)));
+    const bias = draw.flip() ? draw.operand([draw.known(outside)]) : undefined;
+    const half = (kernel - 1) / 2;
+    const margin = (): number => draw.integer(0, kernel - 1);
+    const padding = draw.pick([
+      undefined,
+      { top: 0, left: 0, bottom: kernel - 1 && 1, right: kernel - 1 && 1 },
+      { top: margin(), left: margin(), bottom: margin(), right: margin() },
+    ]);
+    const { top, left, bottom, right } = padding ?? { top: half, left: half, bottom: half, right: half };
+    const value = conv2d(x.value, weight.value, bias?.value, {
+      stride,
+      ...(padding === undefined ? {} : { padding }),
+    });
+    return draw.finish(value, (input, filter, offset) => {
+      const [count, , height, width] = input.shape as [number, number, number, number];
+      const outHeight = Math.floor((height + top + bottom - kernel) / stride) + 1;
+      const outWidth = Math.floor((width + left + right - kernel) / stride) + 1;
+      return generate([count, outside, outHeight, outWidth], (index) => {
+        const [picture, channel, row, column] = index as [number, number, number, number];
+        const total = sumIndices([inside, kernel, kernel], (tap) => {
+          const [from, i, j] = tap as [number, number, number];
+          const place = [picture, from, stride * row + i - top, stride * column + j - left];
+          return at(filter, [channel, from, i, j]) * atOrZero(input, place);
+        });
+        return total + (offset === undefined ? 0 : at(offset, [channel]));
+      });
+    });
+  },
+  upsample: (draw) => {
+    const x = draw.operand([draw.axis(1, 3), draw.axis(1, 3), draw.axis(1, 4), draw.axis(1, 4)]);
+    return draw.finish(upsample(x.value), (tensor) => {
+      const [count, channels, height, width] = tensor.shape as [number, number, number, number];
+      return generate([count, channels, 2 * height, 2 * width], (index) =>
+        at(
+          tensor,
+          index.map((place, axis) => (axis < 2 ? place : Math.floor(place / 2))),
+        ),
+      );
+    });
+  },
+  averagePool: (draw) => {
+    const x = draw.operand([draw.axis(1, 3), draw.axis(1, 3), draw.evenAxis(1, 3), draw.evenAxis(1, 3)]);
+    return draw.finish(averagePool(x.value), (tensor) => {
+      const [count, channels, height, width] = tensor.shape as [number, number, number, number];
+      return generate([count, channels, height / 2, width / 2], (index) => {
+        const [picture, channel, row, column] = index as [number, number, number, number];
+        const total = sumIndices([2, 2], (tap) => {
+          const [i, j] = tap as [number, number];
+          return at(tensor, [picture, channel, 2 * row + i, 2 * column + j]);
+        });
+        return total / 4;
+      });
+    });
+  },
+};
