@@ -13,7 +13,7 @@ import type { Recipe } from "./recipe.ts";
 export interface TokenBatch {
   readonly data: Float32Array;
   /** [pictures, tokens, 64] */
-  readonly shape: readonly [number, number, number];
+  readonly shape: readonly number[];
 }
 
 /** What is to be drawn, all settled. */
@@ -32,33 +32,32 @@ export interface DrawingProgress {
   readonly of: number;
   /** The pictures so far: finished rows of tokens decoded, grey below. */
   preview(): Promise<RgbImage[]>;
-  /** A copy of all tokens drawn so far: given back as `tokens`, drawing goes on behind them. */
+  /** A copy of all tokens drawn so far. Given to a new drawing as `tokens`, it goes on behind them. */
   tokens(): TokenBatch;
 }
 
 /**
- * Pictures being drawn. Iterate to follow the progress, or ask for the pictures at once; either starts the work, and
- * leaving the iteration early stops it.
+ * Pictures being drawn. Iterate to follow the progress, or ask for the pictures; either starts the work. Leaving the
+ * iteration early stops it.
  */
 export class Drawing implements AsyncIterable<DrawingProgress> {
   readonly #sessions: ModelSessions;
   readonly #plan: () => Promise<DrawingPlan>;
   #started = false;
-  readonly #finished: Promise<Picture[]>;
-  #finish: (pictures: Picture[]) => void = () => {};
-  #fail: (reason: unknown) => void = () => {};
+  #settle: (outcome: readonly Picture[] | Error) => void = () => {};
+  readonly #outcome: Promise<readonly Picture[]>;
 
   constructor(sessions: ModelSessions, plan: () => Promise<DrawingPlan>) {
     this.#sessions = sessions;
     this.#plan = plan;
-    this.#finished = new Promise((resolve, reject) => {
-      this.#finish = resolve;
-      this.#fail = reject;
+    this.#outcome = new Promise((resolve, reject) => {
+      this.#settle = (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
     });
-    // Whoever only iterates meets the error there; the promise must not end the process as well.
-    this.#finished.catch(() => {});
+    // Who follows the iteration meets the error there; asking for the pictures as well is not required.
+    this.#outcome.catch(() => {});
   }
 
+  /** @throws InputError the second time: tokens are drawn once. */
   [Symbol.asyncIterator](): AsyncGenerator<DrawingProgress> {
     if (this.#started) throw new InputError("can be followed only once", { where: "drawing" });
     this.#started = true;
@@ -66,70 +65,102 @@ export class Drawing implements AsyncIterable<DrawingProgress> {
   }
 
   /**
-   * The finished pictures, in the order of the prompts, several of one prompt side by side.
-   * @throws AbortedError when the drawing was cancelled or its iteration left early.
+   * The finished pictures: in the order of the prompts, those of one prompt side by side.
+   * @throws AbortedError when the drawing was cancelled, or its iteration left early.
    */
-  async pictures(): Promise<Picture[]> {
+  async pictures(): Promise<readonly Picture[]> {
     if (!this.#started) for await (const _ of this);
-    return this.#finished;
+    return this.#outcome;
   }
 
   async *#run(): AsyncGenerator<DrawingProgress> {
+    let outcome: readonly Picture[] | Error = new AbortedError("the drawing was left before its end");
     try {
-      const { request, grid, recipes } = await this.#plan();
-      const width = tokenWidth(this.#sessions.folder.config);
-      const drawn = recipes.map(() => new Float32Array(request.count * width));
-      const known = knownLength(request, recipes.length, width);
-      drawn.forEach((tokens, picture) => {
-        tokens.set(request.known?.subarray(picture * known * width, (picture + 1) * known * width) ?? []);
-      });
-      // Made while the tokens are drawn; whoever needs it waits for it.
-      this.#sessions.decoder().catch(() => {});
-      for await (const { index, token } of drawTokens(this.#sessions, request)) {
-        drawn.forEach((tokens, picture) => {
-          tokens.set(token.subarray(picture * width, (picture + 1) * width), index * width);
-        });
-        yield this.#progress(drawn, index + 1, request.count, grid);
+      const plan = await this.#plan();
+      const canvas = new Canvas(plan, tokenWidth(this.#sessions.folder.config));
+      for await (const { index, token } of drawTokens(this.#sessions, plan.request)) {
+        canvas.set(index, token);
+        // While the last token is shown, the decoder can already be made.
+        if (index + 1 === plan.request.count) this.#sessions.decoder().catch(() => {});
+        yield this.#progress(canvas, plan, index + 1);
       }
-      const pictures: Picture[] = [];
-      for (const [picture, tokens] of drawn.entries()) {
-        const decoded = await decodePicture(this.#sessions, tokens, grid);
-        pictures.push(new Picture({ ...decoded, recipe: recipes[picture] as Recipe, grid, tokens }));
-      }
-      this.#finish(pictures);
+      outcome = await this.#decode(canvas, plan);
     } catch (error) {
-      this.#fail(error);
+      outcome = error instanceof Error ? error : new AbortedError(String(error));
       throw error;
     } finally {
-      // Settled already, unless the iteration was left early.
-      this.#fail(new AbortedError("the drawing was left before it was finished", { where: "drawing" }));
+      this.#settle(outcome);
     }
   }
 
-  #progress(drawn: readonly Float32Array[], count: number, of: number, grid: Grid): DrawingProgress {
-    const width = tokenWidth(this.#sessions.folder.config);
+  #progress(canvas: Canvas, plan: DrawingPlan, drawn: number): DrawingProgress {
     return {
-      token: count,
-      of,
+      token: drawn,
+      of: plan.request.count,
+      tokens: () => canvas.sofar(drawn),
       preview: async () => {
         const pictures: RgbImage[] = [];
-        for (const tokens of drawn) {
-          pictures.push(await previewPicture(this.#sessions, tokens.slice(0, count * width), grid));
+        for (let picture = 0; picture < plan.recipes.length; picture++) {
+          const tokens = canvas.picture(picture, drawn);
+          pictures.push(await previewPicture(this.#sessions, tokens, plan.grid));
         }
         return pictures;
       },
-      tokens: () => {
-        const data = new Float32Array(drawn.length * count * width);
-        drawn.forEach((tokens, picture) => {
-          data.set(tokens.subarray(0, count * width), picture * count * width);
-        });
-        return { data, shape: [drawn.length, count, width] };
-      },
     };
+  }
+
+  /** One picture at a time: the decoder's activations are the larger part of the memory. */
+  async #decode(canvas: Canvas, { recipes, grid, request }: DrawingPlan): Promise<Picture[]> {
+    const pictures: Picture[] = [];
+    for (const [index, recipe] of recipes.entries()) {
+      const tokens = canvas.picture(index, request.count);
+      pictures.push(
+        new Picture({ recipe, grid, tokens, ...(await decodePicture(this.#sessions, tokens, grid)) }),
+      );
+    }
+    return pictures;
   }
 }
 
-/** Tokens of each picture that were drawn earlier. */
-function knownLength({ known }: TokenRequest, pictures: number, width: number): number {
-  return known === undefined ? 0 : known.length / (pictures * width);
+/** The tokens of a batch, [pictures, count, 64]. */
+class Canvas {
+  readonly #tokens: Float32Array;
+  readonly #pictures: number;
+  readonly #count: number;
+  readonly #width: number;
+
+  constructor({ recipes, request }: DrawingPlan, width: number) {
+    this.#pictures = recipes.length;
+    this.#count = request.count;
+    this.#width = width;
+    this.#tokens = new Float32Array(this.#pictures * this.#count * width);
+    const known = (request.known?.length ?? 0) / this.#pictures;
+    for (let picture = 0; picture < this.#pictures && known > 0; picture++) {
+      const tokens = request.known?.subarray(picture * known, (picture + 1) * known) ?? [];
+      this.#tokens.set(tokens, picture * this.#count * width);
+    }
+  }
+
+  /** token [pictures, 64] */
+  set(index: number, token: Float32Array): void {
+    const width = this.#width;
+    for (let picture = 0; picture < this.#pictures; picture++) {
+      const own = token.subarray(picture * width, (picture + 1) * width);
+      this.#tokens.set(own, (picture * this.#count + index) * width);
+    }
+  }
+
+  /** The first tokens of one picture, [drawn, 64], a copy. */
+  picture(picture: number, drawn: number): Float32Array {
+    const start = picture * this.#count * this.#width;
+    return this.#tokens.slice(start, start + drawn * this.#width);
+  }
+
+  sofar(drawn: number): TokenBatch {
+    const data = new Float32Array(this.#pictures * drawn * this.#width);
+    for (let picture = 0; picture < this.#pictures; picture++) {
+      data.set(this.picture(picture, drawn), picture * drawn * this.#width);
+    }
+    return { data, shape: [this.#pictures, drawn, this.#width] };
+  }
 }

@@ -126,7 +126,7 @@ export class Model implements AsyncDisposable {
    * Draws one picture or several of a prompt, or of several prompts in one batch.
    * @throws InputError or ConfigError for options that do not fit; AbortedError when cancelled between tokens.
    */
-  draw(prompt: string | readonly string[], options: DrawOptions = {}): Promise<Picture[]> {
+  draw(prompt: string | readonly string[], options: DrawOptions = {}): Promise<readonly Picture[]> {
     return this.start(prompt, options).pictures();
   }
 

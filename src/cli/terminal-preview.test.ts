@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { colorDepthOf, renderPreview } from "./terminal-preview.ts";
+
+/** Left half red, right half blue. */
+const image = {
+  width: 4,
+  height: 4,
+  data: Uint8Array.from({ length: 48 }, (_, at) => {
+    const column = Math.floor(at / 3) % 4;
+    return at % 3 === (column < 2 ? 0 : 2) ? 255 : 0;
+  }),
+};
+
+it("shows two pixels a cell in 24-bit colours", () => {
+  const lines = renderPreview(image, 4, "truecolor").split("\n");
+  expect(lines).toHaveLength(2);
+  for (const line of lines) {
+    expect(line.match(/▀/g)).toHaveLength(4);
+    expect(line.indexOf("38;2;255;0;0")).toBeLessThan(line.indexOf("38;2;0;0;255"));
+    expect(line.endsWith("\u001b[0m")).toBe(true);
+  }
+});
+
+it("averages pixels of a cell and maps them to the 256-colour cube", () => {
+  const one = renderPreview(image, 1, "256");
+  // Half red, half blue: about 128 each, step 3 of 5.
+  expect(one).toContain(`38;5;${16 + 36 * 3 + 3}`);
+});
+
+it("reads the colour depth off the environment", () => {
+  expect(colorDepthOf({ COLORTERM: "truecolor" })).toBe("truecolor");
+  expect(colorDepthOf({})).toBe("256");
+});
