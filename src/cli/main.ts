@@ -96,6 +96,16 @@ async function main(argv: readonly string[]): Promise<void> {
     .description("Draws pictures by next-token prediction.")
     .exitOverride()
     .showHelpAfterError("(see nextstep --help)")
+    .usage("[options] <prompts...>")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nextstep "a red apple"                    draw, named after prompt and seed
+  nextstep "a dog" --count 4 --seed 7       four pictures in one batch
+  nextstep again a-red-apple-7.png          the same picture again
+  nextstep draw --help                      all options of drawing`,
+    )
     .enablePositionalOptions();
   addDrawCommand(program, terminal);
   addInspectCommand(program, terminal);
