@@ -21,6 +21,14 @@ export const AUTOENCODER_FILES = [
   "diffusion_pytorch_model.safetensors",
 ] as const;
 
+const CONFIG_FILE = "config.json";
+
+/** Whether a folder looks like an autoencoder's at all. */
+export async function holdsAutoencoder(path: string): Promise<boolean> {
+  for (const name of [CONFIG_FILE, ...AUTOENCODER_FILES]) if (await isFile(join(path, name))) return true;
+  return false;
+}
+
 export interface AutoencoderFolder extends AsyncDisposable {
   readonly path: string;
   readonly config: AutoencoderConfig;
@@ -38,8 +46,10 @@ export interface AutoencoderFolder extends AsyncDisposable {
  * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
  */
 export async function readAutoencoderFolder(path: string, release: Release): Promise<AutoencoderFolder> {
-  const configPath = join(path, "config.json");
-  const configJson = await readConfigFile(configPath);
+  const configPath = join(path, CONFIG_FILE);
+  // The later published class goes by its defaults without the file, the first one refuses.
+  const isOptional = release === "v1.1" && !(await isFile(configPath));
+  const configJson = isOptional ? {} : await readConfigFile(configPath);
   const { config, unknownKeys } = parseAutoencoderConfig(configJson, configPath, release);
   const weightFile = await findWeights(path);
   const tensors = await openTensors(join(path, weightFile), config.multipliers.length);
@@ -78,8 +88,7 @@ export async function openAutoencoderFolder(
 
 async function findWeights(path: string): Promise<string> {
   for (const name of AUTOENCODER_FILES) {
-    const found = await stat(join(path, name)).catch(() => undefined);
-    if (found?.isFile()) return name;
+    if (await isFile(join(path, name))) return name;
   }
   throw new ModelFormatError("holds no autoencoder weights", {
     where: path,
@@ -97,4 +106,8 @@ async function openTensors(path: string, levels: number): Promise<TensorSet> {
     await source.close();
     throw error;
   }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }

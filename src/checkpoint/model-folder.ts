@@ -1,12 +1,11 @@
 /** @file A model folder in any published layout: configuration, weights, tokenizer, autoencoder (docs/nextstep-spec.md 1). */
-import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { ModelFormatError } from "../errors.ts";
 import { openSafetensors } from "../formats/safetensors-set.ts";
 import { type NextStepConfig, parseNextStepConfig, publishedRelease, type Release } from "../model/config.ts";
 import { GENERATION_GRID, generationPositions } from "../model/generation-position.ts";
 import { modelParameters } from "../model/parameter-list.ts";
-import { type AutoencoderFolder, readAutoencoderFolder } from "./autoencoder-folder.ts";
+import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from "./autoencoder-folder.ts";
 import { readConfigFile } from "./config-file.ts";
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
@@ -164,7 +163,7 @@ async function generationTable(
 }
 
 /**
- * The autoencoder's folder: `vae_name_or_path` if that is a folder inside this one, else `vae/`, else none. A path
+ * The autoencoder's folder: `vae_name_or_path` if that is one and inside this folder, else `vae/`, else none. A path
  * that leads elsewhere is the publisher's own and means nothing here.
  */
 async function findAutoencoder(
@@ -176,14 +175,10 @@ async function findAutoencoder(
   if (named !== undefined && named !== "") {
     const inside = resolve(path, named);
     const leaves = isAbsolute(named) || relative(path, inside).startsWith("..");
-    if (!leaves && (await isFolder(inside))) return inside;
-    const detail = leaves ? `leads out of the folder and is not followed` : `names no folder here`;
+    if (!leaves && (await holdsAutoencoder(inside))) return inside;
+    const detail = leaves ? `leads out of the folder and is not followed` : `names no autoencoder's folder`;
     problems.push({ kind: "location", subject: "vae_name_or_path", detail, fatal: false });
   }
   const usual = join(path, DEFAULT_AUTOENCODER_PATH);
-  return (await isFolder(usual)) ? usual : undefined;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  return (await holdsAutoencoder(usual)) ? usual : undefined;
 }

@@ -40,6 +40,10 @@ export class ConfigReader {
     throw new ConfigError(`expects ${expected}, got ${shown}`, { where: `${this.#where}: ${key}` });
   }
 
+  has(key: string): boolean {
+    return this.#fields.has(key);
+  }
+
   /** True if the file says null, which some keys tell apart from saying nothing. */
   isNull(key: string): boolean {
     return this.#fields.get(key) === null;

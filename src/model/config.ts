@@ -64,6 +64,14 @@ export function publishedRelease(json: unknown): Release {
   return has("latent_size", "latent_patch_size", "latent_channels", "use_gen_pos_embed") ? "v1" : "v1.1";
 }
 
+/** Keys of which the trainer writes at least one, and nobody else. */
+const TRAINER_KEYS = [
+  "fm_head_mlp_ratio",
+  "hw_aspect_ratios_ids",
+  "use_mlp_before_lm_head",
+  "use_token_length_weight",
+] as const;
+
 /** Numbers in an image token: channels x patch x patch, 64 as published. */
 export function tokenWidth(config: Pick<NextStepConfig, "latentChannels" | "latentPatchSize">): number {
   return config.latentChannels * config.latentPatchSize ** 2;
@@ -114,7 +122,9 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
   refuseOtherArchitectures(reader, where);
   const hiddenSize = reader.size(["hidden_size"]);
   const heads = reader.size(["num_attention_heads"]);
-  const latentPatchSize = reader.size(["latent_patch_size", "patch_size"], 2);
+  // The trainer's class has defaults of its own.
+  const fromTrainer = TRAINER_KEYS.some((key) => reader.has(key));
+  const latentPatchSize = reader.size(["latent_patch_size", "patch_size"], fromTrainer ? 1 : 2);
   const latentSize = reader.size(["latent_size", "image_size"], 32);
   const config: NextStepConfig = {
     hiddenSize,
@@ -138,7 +148,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
     headLayers: reader.size(["fm_head_layers", "genloss_depth"], 12, MAX_LAYERS),
     headMlpRatio: reader.number(["fm_head_mlp_ratio"], 1),
     headBatchMultiplier: reader.size(["fm_head_batch_mul", "genloss_batch_mul"], 4),
-    lmLossWeight: reader.number(["lm_loss_weight"], 0.01),
+    lmLossWeight: reader.number(["lm_loss_weight"], fromTrainer ? 1 : 0.01),
     imageLossWeight: reader.number(["im_loss_weight", "image_loss_weight"], 1),
     tokenLengthWeight: reader.flag(["use_token_length_weight"], false),
     noiseStrength: reader.number(["noise_strength"], 0),
