@@ -83,10 +83,11 @@ export class TensorSet {
 
   /** Every tensor, to be written under its official name. The set must stay open meanwhile. */
   toWrite(): TensorToWrite[] {
-    return Array.from(this.entries.values(), ({ name, dtype, shape }) => ({
+    return Array.from(this.entries.values(), ({ name, dtype, shape, stored }) => ({
       name,
       dtype,
       shape,
+      ...(stored.strides === undefined ? {} : { strides: stored.strides }),
       load: () => this.readStored(name),
     }));
   }

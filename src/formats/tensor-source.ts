@@ -16,6 +16,8 @@ export interface StoredTensor {
   readonly end: number;
   /** False if the elements do not lie there gapless in row-major order; `readTensor` puts them so. */
   readonly contiguous: boolean;
+  /** In elements, where the format states them. */
+  readonly strides?: readonly number[];
 }
 
 /** Named tensors in a file or a set of files. Nothing but headers is in memory. */
@@ -35,6 +37,8 @@ export interface TensorToWrite {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** How torch archives lay the elements out; other formats know row-major only. Default row-major. */
+  readonly strides?: readonly number[];
   load(): Promise<Tensor> | Tensor;
 }
 
@@ -62,10 +66,11 @@ export function tensorsToWrite(tensors: Iterable<readonly [string, Tensor]>): Te
 
 /** Every tensor of a source as a list to write, in its order. The source must stay open meanwhile. */
 export function copyTensors(source: TensorSource): TensorToWrite[] {
-  return Array.from(source.tensors, ([name, { dtype, shape }]) => ({
+  return Array.from(source.tensors, ([name, { dtype, shape, strides }]) => ({
     name,
     dtype,
     shape,
+    ...(strides === undefined ? {} : { strides }),
     load: () => source.readTensor(name),
   }));
 }

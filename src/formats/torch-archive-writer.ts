@@ -7,6 +7,7 @@ import { bytesOf, type DType } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount, sameShape } from "../tensor/shape.ts";
 import { STORAGE_DTYPES } from "./pickle.ts";
 import { type ReplacementFile, replaceFile } from "./replacement-file.ts";
+import { inMemoryOrder, memoryOrder } from "./strided.ts";
 import type { TensorToWrite } from "./tensor-source.ts";
 
 /** torch maps files into memory and wants storages aligned. */
@@ -52,11 +53,20 @@ export async function writeTorchArchive(path: string, tensors: readonly TensorTo
       ) {
         throw new ShapeError(`was announced as ${dtype} [${shape.join(", ")}]`, { where: name });
       }
-      await zip.add(`${root}/data/${i}`, bytesOf(loaded.data));
+      const order = layoutOf(announced);
+      const bytes = order === undefined ? bytesOf(loaded.data) : inMemoryOrder(loaded.data, shape, order);
+      await zip.add(`${root}/data/${i}`, bytes);
     }
     await zip.add(`${root}/version`, encoder.encode("3\n"));
     await zip.finish();
   });
+}
+
+/** The layout of a tensor that is to keep its strides; undefined for row-major, and for views with gaps. */
+function layoutOf({ shape, strides }: TensorToWrite): readonly number[] | undefined {
+  if (strides === undefined || elementCount(shape) === 0) return undefined;
+  const order = memoryOrder(shape, strides);
+  return order?.every((axis, place) => axis === place) ? undefined : order;
 }
 
 /** Streams stored members; each one's bytes start at a multiple of {@link ALIGNMENT}. */
@@ -124,7 +134,8 @@ const DOS_DATE = (1 << 5) | 1;
 function pickleDict(tensors: readonly TensorToWrite[]): Uint8Array {
   const writer = new PickleWriter();
   writer.bytes(0x80, 2, 0x7d, 0x28); // protocol, empty dict, mark
-  for (const [i, { name, dtype, shape }] of tensors.entries()) {
+  for (const [i, tensor] of tensors.entries()) {
+    const { name, dtype, shape, strides } = tensor;
     const storage = STORAGE_CLASSES.get(dtype);
     if (storage === undefined)
       throw new UnsupportedError(`torch archives cannot hold ${dtype}`, { where: name });
@@ -139,7 +150,9 @@ function pickleDict(tensors: readonly TensorToWrite[]): Uint8Array {
     writer.bytes(0x74, 0x51); // tuple, persistent id
     writer.integer(0);
     writer.integers(shape);
-    writer.integers(contiguousStrides(shape));
+    writer.integers(
+      layoutOf(tensor) === undefined || strides === undefined ? contiguousStrides(shape) : strides,
+    );
     writer.bytes(0x89); // requires_grad
     writer.global("collections", "OrderedDict");
     writer.bytes(0x29, 0x52, 0x74, 0x52); // empty tuple, call, tuple, call

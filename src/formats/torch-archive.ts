@@ -4,12 +4,13 @@
  */
 
 import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
-import { allocate, bytesPerElement, elementsFromBytes, type TypedArray } from "../tensor/dtype.ts";
+import { allocate, bytesPerElement, elementsFromBytes } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type ByteSource, FileSource } from "./byte-source.ts";
 import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
 import { quoted } from "./quoted.ts";
+import { gatherStrided } from "./strided.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 import { readZipDirectory, type ZipEntry } from "./zip.ts";
 
@@ -51,7 +52,7 @@ export class TorchArchive implements TensorSource {
     const stored = elementsFromBytes(dtype, await this.#source.read(begin, end - begin));
     if (contiguous) return { dtype, shape, data: stored };
     const data = allocate(dtype, elementCount(shape));
-    gather(stored, data, shape, strides);
+    gatherStrided(stored, data, shape, strides);
     return { dtype, shape, data };
   }
 
@@ -160,56 +161,4 @@ function placeTensor(
 function isContiguous(shape: readonly number[], strides: readonly number[], count: number): boolean {
   const expected = contiguousStrides(shape);
   return count === 0 || shape.every((size, axis) => size === 1 || strides[axis] === expected[axis]);
-}
-
-/** Copies a strided view to row-major order, moving bits: no number changes on the way. */
-function gather(
-  from: TypedArray,
-  to: TypedArray,
-  shape: readonly number[],
-  strides: readonly number[],
-): void {
-  const bits = <A>(View: new (buffer: ArrayBufferLike, at: number, length: number) => A): [A, A] => [
-    new View(from.buffer, from.byteOffset, from.length),
-    new View(to.buffer, to.byteOffset, to.length),
-  ];
-  switch (from.BYTES_PER_ELEMENT) {
-    case 1:
-      gatherElements<number>(...bits(Uint8Array), shape, strides);
-      break;
-    case 2:
-      gatherElements<number>(...bits(Uint16Array), shape, strides);
-      break;
-    case 4:
-      gatherElements<number>(...bits(Uint32Array), shape, strides);
-      break;
-    default:
-      gatherElements<bigint>(...bits(BigUint64Array), shape, strides);
-  }
-}
-
-function gatherElements<T extends number | bigint>(
-  from: { readonly [index: number]: T },
-  to: { [index: number]: T },
-  shape: readonly number[],
-  strides: readonly number[],
-): void {
-  const inner = shape.length - 1;
-  const innerSize = shape[inner]!;
-  const innerStride = strides[inner]!;
-  const outerCount = elementCount(shape.slice(0, inner));
-  const index = new Array<number>(inner).fill(0);
-  let written = 0;
-  let start = 0;
-  for (let outer = 0; outer < outerCount; outer++) {
-    for (let i = 0; i < innerSize; i++) to[written++] = from[start + i * innerStride]!;
-    // Odometer over the outer axes.
-    for (let axis = inner - 1; axis >= 0; axis--) {
-      index[axis]! += 1;
-      start += strides[axis]!;
-      if (index[axis]! < shape[axis]!) break;
-      start -= shape[axis]! * strides[axis]!;
-      index[axis] = 0;
-    }
-  }
 }
