@@ -11,7 +11,7 @@ import { TarWriter } from "../formats/tar-writer.ts";
 import { copyTensors } from "../formats/tensor-source.ts";
 import { formatInspection } from "./format-inspection.ts";
 import { inspectPath } from "./inspect.ts";
-import { problemsOf } from "./inspection.ts";
+import { problemsOf, refuseUnusable } from "./inspection.ts";
 
 const PARITY = fileURLToPath(new URL("../../test/parity/", import.meta.url));
 const MODELS = join(PARITY, "models");
@@ -66,6 +66,9 @@ describe("inspectPath", () => {
       ["unknown-key", "surprise", false],
     ]);
     expect(formatInspection(found)).toMatch(/error {2}layers\.1\.mlp\.up_proj\.weight is missing/);
+    expect(() => refuseUnusable(found)).toThrow(
+      /gate_proj\.weight" is missing.*first of 3 wrong tensors.*\(fetch/,
+    );
   });
 
   it("describes weight files of every kind", async () => {

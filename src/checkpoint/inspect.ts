@@ -5,7 +5,7 @@ import { ModelFormatError, NextStepError } from "../errors.ts";
 import { PARAMETERS_KEYWORD, parseParameters } from "../formats/a1111.ts";
 import { type ByteSource, FileSource } from "../formats/byte-source.ts";
 import { isPng, readPngChunks } from "../formats/png.ts";
-import { findPngText, readPngTexts } from "../formats/png-text.ts";
+import { findPngText, RECIPE_KEYWORD, readPngTexts } from "../formats/png-text.ts";
 import { openSafetensors, SafetensorsSet } from "../formats/safetensors-set.ts";
 import { readTarIndex } from "../formats/tar.ts";
 import { groupTarSamples } from "../formats/tar-sample.ts";
@@ -29,9 +29,6 @@ import type {
 import { readModelFolder } from "./model-folder.ts";
 import { type Problem, unknownKeyProblems } from "./problem.ts";
 import { countParts, listNamed, listStored } from "./tensor-listing.ts";
-
-/** Keyword of the PNG text that holds a picture's own recipe as JSON. */
-export const RECIPE_KEYWORD = "nextstep";
 
 /** Bytes by which a file is recognised: past the magic number in a tar's first header. */
 const HEAD_BYTES = 262;

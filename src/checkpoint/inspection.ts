@@ -1,7 +1,7 @@
 /** @file What `nextstep inspect` finds out about a path: one form for each kind of thing it can be. */
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig, Release } from "../model/config.ts";
-import type { Problem } from "./problem.ts";
+import { type Problem, refuseFatal } from "./problem.ts";
 import type { ListedTensor, PartCount } from "./tensor-listing.ts";
 
 interface Weights {
@@ -93,4 +93,12 @@ export function problemsOf(inspection: Inspection): readonly Problem[] {
   if (!("problems" in inspection)) return [];
   const nested = inspection.kind === "model" ? (inspection.autoencoder?.problems ?? []) : [];
   return [...inspection.problems, ...nested];
+}
+
+/**
+ * Passes what can be used.
+ * @throws ModelFormatError with reason and remedy in one line for a folder that could not be opened as a model.
+ */
+export function refuseUnusable(inspection: Inspection): void {
+  refuseFatal(problemsOf(inspection), inspection.path);
 }

@@ -64,7 +64,7 @@ export function refuseFatal(problems: readonly Problem[], where: string): void {
   const fatal = problems.filter((problem) => problem.fatal);
   const [first] = fatal;
   if (first === undefined) return;
-  const others = fatal.length === 1 ? "" : `, and ${fatal.length - 1} more tensors are wrong`;
+  const others = fatal.length === 1 ? "" : `, the first of ${fatal.length} wrong tensors`;
   throw new ModelFormatError(`tensor "${first.subject}" ${first.detail}${others}`, {
     where,
     remedy:

@@ -25,7 +25,7 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
     .option("--json", "print JSON")
     .action(async (path: string, options: { json?: true }) => {
       const { runInspect } = await import("./inspect.ts");
-      process.exitCode = await runInspect(path, options.json === true, terminal);
+      await runInspect(path, options.json === true, terminal);
     });
 }
 

@@ -7,6 +7,9 @@ import { quoted } from "./quoted.ts";
 
 export type PngTextKind = "tEXt" | "iTXt" | "zTXt";
 
+/** Keyword under which pictures made here keep their recipe as JSON. */
+export const RECIPE_KEYWORD = "nextstep";
+
 export interface PngText {
   readonly keyword: string;
   readonly text: string;

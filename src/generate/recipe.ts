@@ -2,8 +2,7 @@
 import { DataFormatError } from "../errors.ts";
 import { type DrawSettings, pickSettings, SETTING_NAMES } from "./settings.ts";
 
-/** Keyword of the PNG text chunk that holds the recipe as JSON. */
-export const RECIPE_KEYWORD = "nextstep";
+export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
 const VERSION = 1;
 
