@@ -6,12 +6,12 @@
  */
 export type NounKind = "count" | "plural" | "mass" | "the" | "name";
 
-const VOWEL_SPELLED_CONSONANT = /^(uni(?!nvit)|use|usa|util|uku|ewe|eu|one\b|one-|once)/i;
-const CONSONANT_SPELLED_VOWEL = /^(hour|honest|x-ray|suv\b|mri\b|atm\b|sos\b)/i;
+const VOWEL_SPELLED_CONSONANT = /^(uni[cfqtv]|use|util|uku|ewe|eu|one\b)/i;
+const CONSONANT_SPELLED_VOWEL = /^(hour|x-ray|suv\b)/i;
 
 /** "an owl", "a unicorn", "an hourglass": the phrase with its indefinite article. */
 export function withIndefiniteArticle(phrase: string): string {
-  const vowel = /^[aeiou8]/i.test(phrase);
+  const vowel = /^[aeiou]/i.test(phrase);
   const an = CONSONANT_SPELLED_VOWEL.test(phrase) || (vowel && !VOWEL_SPELLED_CONSONANT.test(phrase));
   return `${an ? "an" : "a"} ${phrase}`;
 }
