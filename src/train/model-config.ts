@@ -28,6 +28,39 @@ const captionSchema = z.strictObject({
   templates: z.array(z.string()).default([]),
 });
 
+const captionsSchema = z.union([z.literal("weighted"), captionSchema]);
+
+const filterSchema = z.strictObject({
+  /** Least height and width of a sample's pictures, in pixels. */
+  height: z.int().positive().optional(),
+  width: z.int().positive().optional(),
+  /** Least area in pixels, or least and largest. */
+  area: z.union([z.number(), z.tuple([z.number(), z.number()])]).optional(),
+  /** Largest ratio of the long side to the short one. */
+  aspectRatio: z.number().min(1).optional(),
+  keywords: z
+    .array(z.strictObject({ word: z.string().min(1), dropProbability: z.number().min(0).max(1) }))
+    .optional(),
+  /** Numbers of the metadata: a positive bound is the least, a negative one (or 0) the largest, negated. */
+  numbers: z.record(z.string(), z.number()).optional(),
+});
+
+/** Published kinds of data (docs/nextstep-spec.md 4.1). */
+export const DATA_TYPES = ["image_text_pair", "image_editing", "interleave", "nlp"] as const;
+
+const dataSetSchema = z.strictObject({
+  /** Tar, or folder of tars. */
+  path: z.string().min(1),
+  type: z.enum(DATA_TYPES).default("image_text_pair"),
+  /** In place of the captions of the whole config. */
+  captions: captionsSchema.optional(),
+  filter: filterSchema.optional(),
+  /** Weight in the mix; the number of its samples unless given. */
+  samples: z.number().positive().optional(),
+});
+
+export type DataSetConfig = z.infer<typeof dataSetSchema>;
+
 const sampleSchema = z.strictObject({
   /** Prompts of the sample grid; none: no grids. */
   prompts: z.array(z.string().min(1)).max(64).default([]),
@@ -38,8 +71,8 @@ const sampleSchema = z.strictObject({
 export const modelConfigSchema = z.strictObject({
   /** Run folder: checkpoints, samples, log, caches and the finished model. */
   output: z.string().min(1),
-  /** Tar, or folder of tars, with pictures and captions. */
-  data: z.string().min(1),
+  /** Tar, or folder of tars, with captioned pictures; or several data sets that are mixed. */
+  data: z.union([z.string().min(1), z.array(dataSetSchema).min(1)]),
   /** The same with held-out pictures; null for no validation. */
   validationData: z.string().min(1).nullable().default(null),
   /** Held-out samples that validation looks at, the first of the data. */
@@ -80,7 +113,7 @@ export const modelConfigSchema = z.strictObject({
    * Published choice among keys of the sample's JSON, half of the captions capitalised; or "weighted": one of all
    * alternatives as written, by the weights that the sample gives them.
    */
-  captions: z.union([z.literal("weighted"), captionSchema]).prefault({}),
+  captions: captionsSchema.prefault({}),
   /** Probability that the caption stands behind the picture: drawn without it, and captioned. */
   dropText: z.number().min(0).max(1).default(0.3),
   /** Probability that the caption is left out: the form that guidance without a negative prompt compares with. */

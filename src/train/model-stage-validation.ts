@@ -1,9 +1,14 @@
 /** @file Losses of a model on held-out samples, with their own captions and with those of others. */
+import { DataFormatError } from "../errors.ts";
 import { writeOnnx } from "../graph/onnx-writer.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import type { Engine, Session } from "../runtime/engine.ts";
-import type { TrainingSample } from "../sequence/training-sample.ts";
+import type { TextTokenizer } from "../sequence/tokenizer.ts";
+import { imageTextSample, type TrainingSample } from "../sequence/training-sample.ts";
+import type { TarDataset } from "./data/dataset-reader.ts";
 import { padRows } from "./model-batches.ts";
+import type { ModelTrainConfig } from "./model-config.ts";
+import { captionOf } from "./model-samples.ts";
 import type { LatentStore } from "./model-stage-latents.ts";
 import { drawFlow } from "./objective/flow-draws.ts";
 import {
@@ -51,10 +56,10 @@ export class ModelValidation {
     const batches: Batch[] = [];
     for (let start = 0; start < samples.length; start += BATCH) {
       const group = samples.slice(start, start + BATCH);
-      const tokens = await latents.load(group.map(({ index }) => index));
+      const tokens = await latents.load(group.map(({ index }) => ({ sample: index, image: 0 })));
       const feedsOf = (kind: "own" | "other"): TrainingFeeds => {
-        const rows = group.map((sample) => ({ sample: sample[kind], index: sample.index }));
-        const images = tokens.map((clean) => ({ tokens: clean, read: clean, predicted: true }));
+        const rows = group.map((sample) => ({ sample: sample[kind], images: [] }));
+        const images = tokens.map(({ tokens: clean }) => ({ tokens: clean, read: clean, predicted: true }));
         const batch: TokenRows = { ...padRows(rows, pad), images };
         const rng = randomFor(0, "validation", start);
         return trainingFeeds(config, batch, drawFlow(config, predictionCount(config, batch), rng));
@@ -104,4 +109,33 @@ export class ModelValidation {
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }
+}
+
+/** Held-out samples with their likeliest caption, and with that of the sample half a set away. */
+export async function heldOutSamples(
+  data: TarDataset,
+  latents: LatentStore,
+  tokenizer: TextTokenizer,
+  config: ModelTrainConfig,
+): Promise<HeldOutSample[]> {
+  const count = Math.min(config.validationSamples, data.length);
+  const captions: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const rng = randomFor(0, "validation caption", index);
+    captions.push(captionOf(await data.textAt(index), config.captions, () => rng.uniform()));
+  }
+  const samples: HeldOutSample[] = [];
+  for (const [index, caption] of captions.entries()) {
+    const [grid] = await latents.gridsOf(index);
+    if (grid === undefined)
+      throw new DataFormatError("has no picture", { where: `held-out sample ${index}` });
+    const other = captions[(index + Math.ceil(count / 2)) % count]!;
+    const options = { dropText: false };
+    samples.push({
+      index,
+      own: imageTextSample(tokenizer, caption, grid, options),
+      other: imageTextSample(tokenizer, other, grid, options),
+    });
+  }
+  return samples;
 }
