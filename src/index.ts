@@ -10,10 +10,11 @@
 export * from "./errors.ts";
 export type { TextSampling } from "./generate/choose-token.ts";
 export type { DefaultSettings } from "./generate/default-settings.ts";
+export type { DrawOptions } from "./generate/draw-options.ts";
 export { Drawing, type DrawingProgress, type TokenBatch } from "./generate/drawing.ts";
 export type { CfgSchedule } from "./generate/guidance.ts";
 export type { ImageInput } from "./generate/input-images.ts";
-export { type DrawOptions, Model, type OpenModelOptions, open, type WriteOptions } from "./generate/model.ts";
+export { Model, type OpenModelOptions, open, type WriteOptions } from "./generate/model.ts";
 export { Picture } from "./generate/picture.ts";
 export { parseRecipe, RECIPE_KEYWORD, type Recipe } from "./generate/recipe.ts";
 export type { DrawSettings } from "./generate/settings.ts";

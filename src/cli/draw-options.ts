@@ -1,6 +1,6 @@
 /** @file The options of `nextstep PROMPT` and `nextstep again`, with their published names. */
 import { type Command, Option } from "commander";
-import type { DrawOptions } from "../generate/model.ts";
+import type { DrawOptions } from "../generate/draw-options.ts";
 import type { DrawSettings } from "../generate/settings.ts";
 import { SAMPLER_NAMES } from "../generate/solvers.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";

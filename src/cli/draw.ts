@@ -6,8 +6,9 @@ import { readPngTexts } from "../formats/png-text.ts";
 import { openSafetensors } from "../formats/safetensors-set.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
+import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
-import { type DrawOptions, Model } from "../generate/model.ts";
+import { Model } from "../generate/model.ts";
 import type { Picture } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
@@ -125,7 +126,7 @@ async function drawAndWrite(drawing: Drawing, { target, options, terminal }: Des
   }
   pictures.forEach((picture, index) => {
     if (options.preview && terminal.out.isTTY === true && index < MAX_PREVIEWS) {
-      const columns = Math.min(PREVIEW_COLUMNS, terminal.out.columns ?? PREVIEW_COLUMNS);
+      const columns = Math.min(PREVIEW_COLUMNS, terminal.out.columns || PREVIEW_COLUMNS);
       terminal.out.write(`${renderPreview(picture.pixels, columns, colorDepthOf(terminal.environment))}\n`);
     }
     terminal.out.write(`${files[index]}\n`);

@@ -23,6 +23,11 @@ export interface TokenRow {
   readonly ids: readonly number[];
   /** Image tokens [length, 64] that stand at the ids from `start` on. */
   readonly images?: readonly { readonly start: number; readonly tokens: Float32Array }[];
+  /**
+   * Rotary position of the first token that a row reads, default 0. Attention knows distances only, so that any start
+   * gives the same numbers up to the rounding of angles; the published code counts the padding in front of a row.
+   */
+  readonly position?: number;
 }
 
 export class CachedRows implements AsyncDisposable {
@@ -30,6 +35,8 @@ export class CachedRows implements AsyncDisposable {
   readonly #session: Session;
   readonly #config: NextStepConfig;
   #lengths: number[];
+  /** Rotary position of each row's first token. */
+  #origins: number[];
   #capacity = 0;
   /** Keys and values of each layer, [rows, kvHeads, capacity, headDim]; rotary tables [capacity, headDim / 2]. */
   #caches = new Map<string, State>();
@@ -41,6 +48,7 @@ export class CachedRows implements AsyncDisposable {
     this.#session = session;
     this.#config = config;
     this.#lengths = new Array<number>(rows).fill(0);
+    this.#origins = new Array<number>(rows).fill(0);
   }
 
   /** Tokens read so far, a row each. */
@@ -62,7 +70,12 @@ export class CachedRows implements AsyncDisposable {
     const longest = rows.reduce((most, { ids }) => Math.max(most, ids.length), 0);
     const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
     const base = [...this.#lengths];
-    await this.#grow(Math.max(...base) + longest);
+    rows.forEach(({ position }, row) => {
+      if (base[row] === 0) this.#origins[row] = position ?? 0;
+    });
+    await this.#grow(
+      Math.max(...base.map((length, row) => length + (this.#origins[row] as number))) + longest,
+    );
     for (let start = 0; start < longest; start += CHUNK) {
       await this.#readChunk(rows, base, start, Math.min(CHUNK, longest - start), hidden);
     }
@@ -76,6 +89,7 @@ export class CachedRows implements AsyncDisposable {
     const shape = [rows.length, kvHeads, this.#capacity, headDim];
     await Promise.all([...this.#caches.keys()].map((name) => this.#replace(name, shape, rows)));
     this.#lengths = rows.map((row) => this.#lengths[row] as number);
+    this.#origins = rows.map((row) => this.#origins[row] as number);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,7 +113,7 @@ export class CachedRows implements AsyncDisposable {
     });
     const seen = base.map((length, row) => length + Math.min(start, ends[row] as number));
     const feeds: Feeds = {
-      ...tokenFeeds(rows, base, start, count, tokenWidth(this.#config)),
+      ...tokenFeeds(rows, base, this.#origins, start, count, tokenWidth(this.#config)),
       mask: maskFeed(seen, this.#capacity, count),
       picks: int64(
         [ending.length],
@@ -171,6 +185,7 @@ export class CachedRows implements AsyncDisposable {
 function tokenFeeds(
   rows: readonly TokenRow[],
   base: readonly number[],
+  origins: readonly number[],
   start: number,
   count: number,
   width: number,
@@ -185,7 +200,7 @@ function tokenFeeds(
     for (let place = 0; place < count; place++) {
       const id = row.ids[start + place];
       if (id !== undefined) ids[from + place] = BigInt(id);
-      positions[from + place] = BigInt((base[index] as number) + start + place);
+      positions[from + place] = BigInt((origins[index] as number) + (base[index] as number) + start + place);
     }
     for (const image of row.images ?? []) {
       const first = Math.max(image.start, start);

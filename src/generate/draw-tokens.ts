@@ -92,9 +92,15 @@ export async function* drawTokens(sessions: ModelSessions, request: TokenRequest
     });
     const token = result.token?.data as Float32Array;
     if (request.useNorm) normalizeTokens(token, width);
-    yield { index, token, conditions };
-    // The state behind the last token would predict nothing.
-    if (index + 1 < count) hidden = await read(token);
+    // The state behind the last token would predict nothing. The engine reads on while the caller looks at the token,
+    // and is done with the caches before they are given up.
+    const reading = index + 1 < count ? read(token) : Promise.resolve(hidden);
+    reading.catch(() => {});
+    try {
+      yield { index, token, conditions };
+    } finally {
+      hidden = await reading;
+    }
   }
 }
 

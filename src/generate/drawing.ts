@@ -78,10 +78,11 @@ export class Drawing implements AsyncIterable<DrawingProgress> {
     try {
       const plan = await this.#plan();
       const canvas = new Canvas(plan, tokenWidth(this.#sessions.folder.config));
+      // The engine makes what was asked for first; the decoder's graph is built here while it makes the image head.
+      const backbone = this.#sessions.backbone();
+      backbone.then(() => this.#sessions.decoder()).catch(() => {});
       for await (const { index, token } of drawTokens(this.#sessions, plan.request)) {
         canvas.set(index, token);
-        // While the last token is shown, the decoder can already be made.
-        if (index + 1 === plan.request.count) this.#sessions.decoder().catch(() => {});
         yield this.#progress(canvas, plan, index + 1);
       }
       outcome = await this.#decode(canvas, plan);
@@ -97,7 +98,7 @@ export class Drawing implements AsyncIterable<DrawingProgress> {
     return {
       token: drawn,
       of: plan.request.count,
-      tokens: () => canvas.sofar(drawn),
+      tokens: () => canvas.soFar(drawn),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (let picture = 0; picture < plan.recipes.length; picture++) {
@@ -156,7 +157,7 @@ class Canvas {
     return this.#tokens.slice(start, start + drawn * this.#width);
   }
 
-  sofar(drawn: number): TokenBatch {
+  soFar(drawn: number): TokenBatch {
     const data = new Float32Array(this.#pictures * drawn * this.#width);
     for (let picture = 0; picture < this.#pictures; picture++) {
       data.set(this.picture(picture, drawn), picture * drawn * this.#width);

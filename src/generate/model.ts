@@ -12,7 +12,8 @@ import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
 import type { TextSampling } from "./choose-token.ts";
 import { defaultModelPath } from "./default-model.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
-import { Drawing, type DrawingPlan, type TokenBatch } from "./drawing.ts";
+import { checkDrawOptions, type DrawOptions, knownTokens, RANDOM_SEEDS } from "./draw-options.ts";
+import { Drawing, type DrawingPlan } from "./drawing.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import {
   encodeInputImages,
@@ -27,34 +28,12 @@ import { promptTokenRows } from "./prompt-rows.ts";
 import type { Recipe } from "./recipe.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
 import { noiseDraws } from "./solvers.ts";
-import { type InjectedNoise, injectedNoise, seededNoise } from "./token-noise.ts";
+import { injectedNoise, seededNoise } from "./token-noise.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
-
-/** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
-const MAX_COUNT = 256;
 
 export interface OpenModelOptions {
   /** Threads of one operator. Default: the machine's processors. */
   readonly threads?: number;
-}
-
-/** Settings left out are the model's own (nextstep.json in its folder) or the published ones of its release. */
-export interface DrawOptions extends Partial<DrawSettings> {
-  /** Of the first picture of each prompt; the next pictures have the next seeds. Default: at random. */
-  readonly seed?: number;
-  /** In pixels, both multiples of 16. Default: that of the first image, or the square the model was trained on. */
-  readonly size?: { readonly width: number; readonly height: number };
-  /** A named shape instead of a size, e.g. `"16:9"`, at the number of pixels the model was trained on. */
-  readonly aspect?: string;
-  /** Pictures of each prompt. Default 1. */
-  readonly count?: number;
-  /** Pictures to edit or to refer to, at the `<image>` tags of the prompts, or in front of a prompt without any. */
-  readonly images?: readonly ImageInput[];
-  /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. */
-  readonly noise?: InjectedNoise;
-  /** Tokens of an earlier drawing with the same options: it goes on behind them. */
-  readonly tokens?: TokenBatch;
-  readonly signal?: AbortSignal;
 }
 
 export interface WriteOptions extends TextSampling {
@@ -217,17 +196,12 @@ export class Model implements AsyncDisposable {
   }
 
   async #plan(captions: readonly string[], options: DrawOptions): Promise<DrawingPlan> {
+    checkDrawOptions(captions, options);
     const given = options.images ?? [];
     const defaults = given.length > 0 ? this.defaults.editing : this.defaults.drawing;
     const settings: DrawSettings = { ...defaults, ...pickSettings({ ...options }) };
     const count = options.count ?? 1;
-    if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
-      throw new InputError(`${describe(count)} pictures`, {
-        where: "count",
-        remedy: `use a whole number from 1 to ${MAX_COUNT}`,
-      });
-    }
-    const seed = checkSeed(options.seed ?? Math.floor(Math.random() * 2 ** 32), count);
+    const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
     const asked = this.#askedSize(options);
     const images = await readInputImages(this.#sessions, given, asked);
     const size = asked ?? images[0]?.size ?? square(trainedSide(this.#sessions));
@@ -298,19 +272,13 @@ export class Model implements AsyncDisposable {
         guidance: { cfg, cfgImg, schedule: cfgSchedule },
         noise,
         useNorm,
-        known: options.tokens?.data,
+        known: knownTokens(options.tokens, prompt.pictures),
         signal: options.signal,
       },
     };
   }
 
   #askedSize({ size, aspect }: DrawOptions): ImageSize | undefined {
-    if (size !== undefined && aspect !== undefined) {
-      throw new InputError("size and aspect exclude each other", {
-        where: "aspect",
-        remedy: "give one of them",
-      });
-    }
     if (aspect !== undefined) return namedSize(aspect, trainedSide(this.#sessions));
     return size === undefined ? undefined : [size.height, size.width];
   }

@@ -1,0 +1,94 @@
+/** @file What a drawing can be told, and the checks that need no model. */
+import { ConfigError, InputError } from "../errors.ts";
+import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
+import type { TokenBatch } from "./drawing.ts";
+import type { ImageInput } from "./input-images.ts";
+import { checkSeed, type DrawSettings, describe, SETTING_NAMES } from "./settings.ts";
+import type { InjectedNoise } from "./token-noise.ts";
+
+/** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
+export const MAX_COUNT = 256;
+
+/** Seeds drawn at random stay short enough to be read out. */
+export const RANDOM_SEEDS = 2 ** 32;
+
+/** Settings left out are the model's own (nextstep.json in its folder) or the published ones of its release. */
+export interface DrawOptions extends Partial<DrawSettings> {
+  /** Of the first picture of each prompt; the next pictures have the next seeds. Default: at random. */
+  readonly seed?: number;
+  /** In pixels, both multiples of 16. Default: that of the first image, or the square the model was trained on. */
+  readonly size?: { readonly width: number; readonly height: number };
+  /** A named shape instead of a size, e.g. `"16:9"`, at the number of pixels the model was trained on. */
+  readonly aspect?: string;
+  /** Pictures of each prompt. Default 1. */
+  readonly count?: number;
+  /** Pictures to edit or to refer to, at the `<image>` tags of the prompts, or in front of a prompt without any. */
+  readonly images?: readonly ImageInput[];
+  /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. */
+  readonly noise?: InjectedNoise;
+  /** Tokens of an earlier drawing with the same options: it goes on behind them. */
+  readonly tokens?: TokenBatch;
+  /** Cancels between tokens. */
+  readonly signal?: AbortSignal;
+}
+
+const OPTION_NAMES: readonly string[] = [
+  ...SETTING_NAMES,
+  ...["seed", "size", "aspect", "count", "images", "noise", "tokens", "signal"],
+];
+
+/**
+ * Checks prompts and options as far as that needs no model; settings are checked where they are picked.
+ * @throws InputError or ConfigError naming the first that does not fit, and what it may be.
+ */
+export function checkDrawOptions(prompts: readonly string[], options: DrawOptions): void {
+  const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
+  if (wrong >= 0) {
+    throw new InputError(`${describe(prompts[wrong])} is not a text`, { where: `prompt ${wrong + 1}` });
+  }
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) {
+    throw new ConfigError("is not an option", {
+      where: unknown,
+      remedy: `options are ${OPTION_NAMES.join(", ")}`,
+    });
+  }
+  const { count = 1, seed, size, aspect, images } = options;
+  if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
+    throw new InputError(`${describe(count)} pictures`, {
+      where: "count",
+      remedy: `use a whole number from 1 to ${MAX_COUNT}`,
+    });
+  }
+  if (seed !== undefined) checkSeed(seed, count);
+  if (size !== undefined && aspect !== undefined) {
+    throw new InputError("size and aspect exclude each other", {
+      where: "aspect",
+      remedy: "give one of them",
+    });
+  }
+  if (aspect !== undefined && !ASPECT_NAMES.includes(aspect)) {
+    throw new InputError(`${describe(aspect)} is not an aspect`, {
+      where: "aspect",
+      remedy: `use one of ${ASPECT_NAMES.join(", ")}`,
+    });
+  }
+  if (images !== undefined && !Array.isArray(images)) {
+    throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
+  }
+}
+
+/**
+ * The values of known tokens.
+ * @throws InputError when they are not [pictures, some, 64]; whether 64 and the number fit is the drawing's to say.
+ */
+export function knownTokens(tokens: TokenBatch | undefined, pictures: number): Float32Array | undefined {
+  if (tokens === undefined) return undefined;
+  const { data, shape } = tokens;
+  if (shape.length === 3 && shape[0] === pictures && data.length === shape.reduce((a, b) => a * b, 1))
+    return data;
+  throw new InputError(`[${shape.join(", ")}] does not fit this drawing`, {
+    where: "tokens",
+    remedy: `give those of ${pictures} pictures, [${pictures}, tokens, channels]`,
+  });
+}
