@@ -3,6 +3,7 @@
 /** The part of a write stream that progress needs; a terminal has `isTTY` and `columns`. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
+  /** 0 or absent where a terminal does not tell its size. */
   readonly columns?: number;
   write(text: string): unknown;
 }
@@ -54,7 +55,7 @@ export class ProgressLine {
   show(text: string): void {
     if (this.#stream.isTTY !== true) return;
     this.#visible = true;
-    this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns || 80) - 1)}`);
   }
 
   /** Removes the line, and forgets the estimate. */

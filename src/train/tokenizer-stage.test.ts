@@ -59,7 +59,8 @@ const configOf = (output: string, fields: Record<string, unknown> = {}): Tokeniz
 
 const checkpointOf = (output: string) => readFile(join(folder, output, "model", "vae", "checkpoint.pt"));
 
-describe("trainTokenizer", () => {
+// Seconds alone; a training run beside them on the same cores makes it minutes.
+describe("trainTokenizer", { timeout: 300_000 }, () => {
   it("learns to give pictures back and says so", async () => {
     const events: TrainEvent[] = [];
     const config = configOf("learns", {
