@@ -7,13 +7,14 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /**
  * The parsed content.
+ * @param maxBytes refuse longer files; the default is ample for configurations.
  * @throws InputError if it cannot be opened, ModelFormatError if it is too large or not JSON.
  */
-export async function readConfigFile(path: string): Promise<unknown> {
+export async function readConfigFile(path: string, maxBytes = MAX_CONFIG_BYTES): Promise<unknown> {
   const source = await FileSource.open(path);
   try {
-    if (source.byteLength > MAX_CONFIG_BYTES) {
-      throw new ModelFormatError(`${source.byteLength} bytes are too many for a configuration`, {
+    if (source.byteLength > maxBytes) {
+      throw new ModelFormatError(`${source.byteLength} bytes are too many, at most ${maxBytes} are read`, {
         where: path,
       });
     }

@@ -7,6 +7,7 @@ const MAX_SIZE = 2 ** 31;
 /** Most repetitions of a layer or block: graphs are built one by one, and a hostile count would never end. */
 export const MAX_LAYERS = 1024;
 
+/** Getters name the field in their errors; each takes all names that the field goes by, the first found counts. */
 export class ConfigReader {
   readonly #fields: ReadonlyMap<string, unknown>;
   readonly #where: string;
@@ -21,6 +22,7 @@ export class ConfigReader {
     this.#where = where;
   }
 
+  /** Counts keys as known whose values do not matter. */
   ignore(...keys: readonly string[]): void {
     for (const key of keys) this.#known.add(key);
   }
@@ -40,6 +42,7 @@ export class ConfigReader {
     throw new ConfigError(`expects ${expected}, got ${shown}`, { where: `${this.#where}: ${key}` });
   }
 
+  /** Whether the file has the key at all, be it null. */
   has(key: string): boolean {
     return this.#fields.has(key);
   }
@@ -68,6 +71,7 @@ export class ConfigReader {
     return value;
   }
 
+  /** A list of whole numbers from 1. */
   sizes(key: string, fallback: readonly number[]): readonly number[] {
     const found = this.#find([key]);
     if (found === undefined) return fallback;
@@ -90,6 +94,7 @@ export class ConfigReader {
     return value;
   }
 
+  /** True or false. */
   flag(keys: readonly string[], fallback: boolean): boolean {
     const found = this.#find(keys);
     if (found === undefined) return fallback;
@@ -109,6 +114,7 @@ export class ConfigReader {
     return value;
   }
 
+  /** A string, empty or not. */
   text(key: string): string | undefined {
     const found = this.#find([key]);
     if (found === undefined) return undefined;
@@ -117,6 +123,7 @@ export class ConfigReader {
     return value;
   }
 
+  /** An object whose fields nobody has checked yet. */
   record(key: string): Readonly<Record<string, unknown>> | undefined {
     const found = this.#find([key]);
     if (found === undefined) return undefined;
@@ -125,6 +132,7 @@ export class ConfigReader {
     return value as Readonly<Record<string, unknown>>;
   }
 
+  /** A list whose items nobody has checked yet. */
   list(key: string): readonly unknown[] | undefined {
     const found = this.#find([key]);
     if (found === undefined) return undefined;

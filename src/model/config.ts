@@ -38,7 +38,7 @@ export interface NextStepConfig {
   readonly noiseStrength: number;
   /** Add the generation position embedding to the condition (docs/nextstep-spec.md 2.5). */
   readonly generationPositions: boolean;
-  /** Token columns of the generation position table. */
+  /** Token columns of the square training picture. */
   readonly baseGridSize: number;
   readonly boi: number;
   readonly eoi: number;

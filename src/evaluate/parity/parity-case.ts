@@ -6,6 +6,9 @@ import { readConfigFile } from "../../checkpoint/config-file.ts";
 import { DataFormatError } from "../../errors.ts";
 import { SafetensorsFile } from "../../formats/safetensors.ts";
 
+/** Prompts with large images spell out a thousand placeholders a row. */
+const MAX_CASE_BYTES = 256 * 1024 * 1024;
+
 const caseHead = z.looseObject({
   name: z.string().optional(),
   kind: z.string(),
@@ -37,7 +40,7 @@ export interface ParityCase extends AsyncDisposable {
  * @throws DataFormatError when it lacks what every case has, or its tensors are not what it states.
  */
 export async function openParityCase(path: string): Promise<ParityCase> {
-  const head = parseFields(caseHead, await readConfigFile(path), path);
+  const head = parseFields(caseHead, await readConfigFile(path, MAX_CASE_BYTES), path);
   const folder = dirname(path);
   const name = basename(path, ".json");
   const tensorPath = join(folder, `${name}.safetensors`);

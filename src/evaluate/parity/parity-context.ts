@@ -17,6 +17,7 @@ export class ParityContext implements AsyncDisposable {
   readonly folder: string;
   readonly #open = new Map<string, Promise<ModelFolder>>();
   readonly #sessions = new Map<ModelFolder, ModelSessions>();
+  readonly #tokenizers = new Map<string, Promise<TextTokenizer>>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -49,10 +50,10 @@ export class ParityContext implements AsyncDisposable {
   /** A model's tokenizer, with another bos_token if one is given. */
   async tokenizer(name: string | undefined, bosToken?: string | null): Promise<TextTokenizer> {
     if (name === undefined) throw new DataFormatError("names no model", { where: "model" });
-    const files = await readTokenizerFiles(this.modelPath(name));
-    return createTokenizer(
-      bosToken === undefined ? files : { ...files, names: { ...files.names, bosToken } },
-    );
+    const key = JSON.stringify([name, bosToken]);
+    const known = this.#tokenizers.get(key) ?? readTokenizer(this.modelPath(name), bosToken);
+    this.#tokenizers.set(key, known);
+    return known;
   }
 
   /** Runs a graph once. */
@@ -77,4 +78,10 @@ export class ParityContext implements AsyncDisposable {
       await (await model.catch(() => undefined))?.[Symbol.asyncDispose]();
     await this.engine[Symbol.asyncDispose]();
   }
+}
+
+async function readTokenizer(path: string, bosToken: string | null | undefined): Promise<TextTokenizer> {
+  const files = await readTokenizerFiles(path);
+  const names = bosToken === undefined ? files.names : { ...files.names, bosToken };
+  return createTokenizer({ ...files, names });
 }
