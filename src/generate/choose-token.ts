@@ -39,11 +39,14 @@ export function checkTextSampling({ temperature = 0, topK, topP = 1 }: TextSampl
 export function chooseToken(logits: Float32Array, sampling: TextSampling, uniform: number): number {
   const { temperature = 0, topK = logits.length, topP = 1 } = sampling;
   if (temperature === 0 || topK === 1) return best(logits);
-  // Best first; equal logits keep the order of their ids, so that the choice is the same everywhere.
   const order = Uint32Array.from(logits, (_, id) => id);
-  order.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
-  const kept = order.subarray(0, Math.min(topK, order.length));
-  const top = logits[kept[0] as number] as number;
+  // Best first, where some are left out; equal logits keep the order of their ids, so that the choice is the same
+  // everywhere. Without limits the order does not matter, and sorting a large vocabulary takes long.
+  if (topK < order.length || topP < 1) {
+    order.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
+  }
+  const kept = order.subarray(0, topK);
+  const top = logits[best(logits)] as number;
   const weights = Float64Array.from(kept, (id) => Math.exp(((logits[id] as number) - top) / temperature));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let reached = 0;

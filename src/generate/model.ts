@@ -53,6 +53,7 @@ export class Model implements AsyncDisposable {
   readonly #engine: WorkerEngine;
   readonly #sessions: ModelSessions;
   readonly #tokenizer: TextTokenizer;
+  #closed = false;
 
   private constructor(
     folder: ModelFolder,
@@ -83,15 +84,16 @@ export class Model implements AsyncDisposable {
     }
     // The engine thread loads its library while the files are read here.
     const engine = WorkerEngine.create(threads === undefined ? {} : { threads });
+    let folder: ModelFolder | undefined;
     try {
-      const folder = await openModelFolder(path ?? defaultModelPath());
+      folder = await openModelFolder(path ?? defaultModelPath());
       const [tokenizer, defaults] = await Promise.all([
         loadTokenizer(folder.tokenizerPath),
         readDefaultSettings(folder.path, folder.release),
       ]);
       return new Model(folder, engine, tokenizer, defaults);
     } catch (error) {
-      await engine[Symbol.asyncDispose]();
+      await Promise.all([engine[Symbol.asyncDispose](), folder?.[Symbol.asyncDispose]()]);
       throw error;
     }
   }
@@ -153,6 +155,7 @@ export class Model implements AsyncDisposable {
 
   /** Continues a text. The pieces come as they are written. */
   async *write(prompt: string, options: WriteOptions = {}): AsyncGenerator<string> {
+    this.#refuseClosed();
     const ids = this.#tokenizer.encode(prompt);
     if (ids.length === 0)
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
@@ -161,6 +164,7 @@ export class Model implements AsyncDisposable {
 
   /** Says what a picture shows, in the words the model was trained with. */
   async *caption(image: ImageInput, options: WriteOptions = {}): AsyncGenerator<string> {
+    this.#refuseClosed();
     const [sized] = await readInputImages(this.#sessions, [image], undefined);
     if (sized === undefined) throw new InputError("is missing", { where: "image" });
     const [tokens] = await encodeInputImages(this.#sessions, [sized]);
@@ -195,7 +199,12 @@ export class Model implements AsyncDisposable {
     );
   }
 
+  #refuseClosed(): void {
+    if (this.#closed) throw new InputError("was closed", { where: this.name, remedy: "open it again" });
+  }
+
   async #plan(captions: readonly string[], options: DrawOptions): Promise<DrawingPlan> {
+    this.#refuseClosed();
     checkDrawOptions(captions, options);
     const given = options.images ?? [];
     const defaults = given.length > 0 ? this.defaults.editing : this.defaults.drawing;
@@ -285,6 +294,8 @@ export class Model implements AsyncDisposable {
 
   /** Ends the engine thread and closes the files. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#engine[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { InputError } from "../errors.ts";
+import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { openTestSessions } from "./test-models.ts";
+
+const WIDTH = 64; // hidden size and image tokens of the test models alike
+
+const ids = (length: number, seed = 1): number[] =>
+  Array.from({ length }, (_, i) => (seed * 131 + i * i * 17) % 500);
+
+describe("CachedRows", () => {
+  let opened: Awaited<ReturnType<typeof openTestSessions>>;
+  beforeAll(async () => {
+    opened = await openTestSessions("v1.1");
+  });
+  afterAll(() => opened[Symbol.asyncDispose]());
+
+  async function start(rows: number): Promise<CachedRows> {
+    const { engine, folder } = opened.sessions;
+    return new CachedRows(engine, await opened.sessions.backbone(), folder.config, rows);
+  }
+
+  async function hiddenOf(...chunks: TokenRow[][]): Promise<Float32Array> {
+    await using cached = await start(chunks[0]?.length ?? 0);
+    let hidden: Float32Array = new Float32Array(0);
+    for (const chunk of chunks) hidden = await cached.append(chunk);
+    return hidden;
+  }
+
+  function expectClose(a: Float32Array, b: Float32Array): void {
+    expect(a.length).toBe(b.length);
+    for (let i = 0; i < a.length; i++)
+      expect(Math.abs((a[i] as number) - (b[i] as number))).toBeLessThan(2e-5);
+  }
+
+  it("gives each row's last state, whatever stands in the other rows", async () => {
+    const rows = [3, 40, 17].map((length, i) => ({ ids: ids(length, i) }));
+    const together = await hiddenOf(rows);
+    for (const [i, row] of rows.entries()) {
+      expect(together.subarray(i * WIDTH, (i + 1) * WIDTH)).toEqual(await hiddenOf([row]));
+    }
+  });
+
+  it("reads the same in one piece, in several, and token by token", async () => {
+    const whole = ids(20);
+    const expected = await hiddenOf([{ ids: whole }]);
+    expectClose(await hiddenOf([{ ids: whole.slice(0, 7) }], [{ ids: whole.slice(7) }]), expected);
+    expectClose(await hiddenOf(...whole.map((id) => [{ ids: [id] }])), expected);
+  });
+
+  it("reads prompts longer than a chunk and a cache", async () => {
+    const [long, short] = [ids(600), ids(5, 2)];
+    const both = await hiddenOf([{ ids: long }, { ids: short }], [{ ids: [9] }, { ids: [9] }]);
+    expectClose(
+      both.slice(0, WIDTH),
+      await hiddenOf([{ ids: long.slice(0, 100) }], [{ ids: [...long.slice(100), 9] }]),
+    );
+    expect(both.slice(WIDTH)).toEqual(await hiddenOf([{ ids: short }], [{ ids: [9] }]));
+  });
+
+  it("puts image tokens in their places, also across chunks", async () => {
+    const tokens = Float32Array.from({ length: 30 * WIDTH }, (_, i) => Math.sin(i * 0.7));
+    const text = ids(300);
+    const row = { ids: text, images: [{ start: 240, tokens }] };
+    const hidden = await hiddenOf([row]);
+    expectClose(
+      hidden,
+      await hiddenOf(
+        [{ ids: text.slice(0, 250), images: [{ start: 240, tokens: tokens.slice(0, 10 * WIDTH) }] }],
+        [{ ids: text.slice(250), images: [{ start: 0, tokens: tokens.slice(10 * WIDTH) }] }],
+      ),
+    );
+    expect(hidden).not.toEqual(await hiddenOf([{ ids: text }]));
+    // The ids of those places do not count.
+    const other = text.map((id, place) => (place >= 240 && place < 270 ? 3 : id));
+    expect(await hiddenOf([{ ...row, ids: other }])).toEqual(hidden);
+  });
+
+  it("repeats, drops and reorders rows", async () => {
+    const rows = [4, 9, 6].map((length, i) => ({ ids: ids(length, i) }));
+    await using cached = await start(3);
+    await cached.append(rows);
+    await cached.select([2, 0, 2]);
+    expect(cached.lengths).toEqual([6, 4, 6]);
+    const next = [[{ ids: [1] }], [{ ids: [2, 3] }], [{ ids: [4] }]].flat();
+    const hidden = await cached.append(next);
+    const expected = await Promise.all(
+      [2, 0, 2].map((row, i) => hiddenOf([rows[row] as TokenRow], [next[i] as TokenRow])),
+    );
+    expect([...hidden]).toEqual(expected.flatMap((part) => [...part]));
+    expect(cached.lengths).toEqual([7, 6, 7]);
+  });
+
+  it("refuses more tokens than the model has positions", async () => {
+    await using cached = await start(1);
+    const row = { ids: new Array<number>(131_073).fill(1) };
+    await expect(cached.append([row])).rejects.toThrow(InputError);
+    expect(cached.lengths).toEqual([0]);
+  });
+});
