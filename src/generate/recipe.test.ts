@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { NextStepError } from "../errors.ts";
+import { parseRecipe, type Recipe } from "./recipe.ts";
+import { PLAIN_SETTINGS } from "./settings.ts";
+
+const recipe: Recipe = {
+  version: 1,
+  model: "default",
+  prompt: "a boat\nat sea",
+  seed: Number.MAX_SAFE_INTEGER,
+  width: 64,
+  height: 32,
+  settings: { ...PLAIN_SETTINGS, cfg: 2.5, sampler: "ode" },
+  images: [{ sha256: "0123456789abcdef".repeat(4), width: 16, height: 32 }],
+  injectedNoise: true,
+};
+
+describe("parseRecipe", () => {
+  it("reads what was written", () => {
+    expect(parseRecipe(JSON.stringify(recipe), "x.png")).toEqual(recipe);
+    const { images: _, injectedNoise: __, ...plain } = recipe;
+    expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
+  });
+
+  it("leaves out what it does not know", () => {
+    expect(parseRecipe(JSON.stringify({ ...recipe, extra: 1 }), "x.png")).toEqual(recipe);
+  });
+
+  it.each<[string, object]>([
+    ["another version", { version: 2 }],
+    ["no prompt", { prompt: undefined }],
+    ["a model that is no name", { model: 3 }],
+    ["a fraction of a seed", { seed: 1.5 }],
+    ["a negative seed", { seed: -1 }],
+    ["no width", { width: 0 }],
+    ["no settings", { settings: null }],
+    ["a missing setting", { settings: { ...recipe.settings, cfg: undefined } }],
+    ["a wrong setting", { settings: { ...recipe.settings, steps: 1e9 } }],
+    ["images that are no list", { images: {} }],
+    ["an image without a hash", { images: [{ sha256: "x", width: 1, height: 1 }] }],
+  ])("refuses %s, naming the file", (_, change) => {
+    const text = JSON.stringify({ ...recipe, ...change });
+    expect(() => parseRecipe(text, "x.png")).toThrow(NextStepError);
+    expect(() => parseRecipe(text, "x.png")).toThrow(/^x\.png/);
+  });
+
+  it.each(["", "{", "null", "[]", "3"])("refuses %j", (text) => {
+    expect(() => parseRecipe(text, "x.png")).toThrow(NextStepError);
+  });
+});

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AbortedError, ConfigError } from "../errors.ts";
+import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
+import { openTestSessions } from "./test-models.ts";
+import { type TextRequest, type TextStep, textPieces, writeTokens } from "./write-text.ts";
+
+let opened: Awaited<ReturnType<typeof openTestSessions>>;
+let tokenizer: TextTokenizer;
+beforeAll(async () => {
+  opened = await openTestSessions("v1.1");
+  tokenizer = await loadTokenizer(opened.sessions.folder.tokenizerPath);
+});
+afterAll(() => opened[Symbol.asyncDispose]());
+
+async function* given(ids: readonly number[]): AsyncGenerator<TextStep> {
+  for (const id of ids) yield { id, logits: new Float32Array(0) };
+}
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+describe("textPieces", () => {
+  it("holds a character back until all its bytes are there", async () => {
+    const ids = tokenizer.encode("a€b");
+    const pieces = await all(textPieces(tokenizer, given(ids)));
+    expect(pieces.join("")).toBe("a€b");
+    expect(pieces.some((piece) => piece.includes("\uFFFD"))).toBe(false);
+    expect(ids.length).toBeGreaterThan(pieces.length);
+  });
+
+  it("shows what never became a character at the end, and no special tokens", async () => {
+    const [first] = tokenizer.encode("€");
+    expect(await all(textPieces(tokenizer, given([first as number])))).toEqual(["\uFFFD"]);
+    const { eos } = tokenizer.specials;
+    expect((await all(textPieces(tokenizer, given([eos, ...tokenizer.encode("a")])))).join("")).toBe("a");
+    expect(await all(textPieces(tokenizer, given([])))).toEqual([]);
+  });
+});
+
+describe("writeTokens", () => {
+  const request = (change: Partial<TextRequest> = {}): TextRequest => ({
+    row: { ids: tokenizer.encode("Two birds") },
+    maxTokens: 6,
+    stop: new Set(),
+    seed: 1,
+    ...change,
+  });
+  const ids = async (change?: Partial<TextRequest>) =>
+    (await all(writeTokens(opened.sessions, request(change)))).map(({ id }) => id);
+
+  it("stops in front of a stop id, and at the limit", async () => {
+    const free = await ids();
+    expect(free).toHaveLength(6);
+    const third = free[2] as number;
+    expect(await ids({ stop: new Set([third]) })).toEqual(free.slice(0, free.indexOf(third)));
+  });
+
+  it("continues its own text as if it had not stopped", async () => {
+    const free = await ids();
+    const row = { ids: [...tokenizer.encode("Two birds"), ...free.slice(0, 3)] };
+    expect(await ids({ row, maxTokens: 3 })).toEqual(free.slice(3));
+  });
+
+  it("draws by seed", async () => {
+    const sampling = { temperature: 2, maxTokens: 12 };
+    expect(await ids({ ...sampling, seed: 3 })).toEqual(await ids({ ...sampling, seed: 3 }));
+    expect(await ids({ ...sampling, seed: 3 })).not.toEqual(await ids({ ...sampling, seed: 4 }));
+  });
+
+  it("refuses settings and stops when cancelled", async () => {
+    await expect(ids({ topP: 2 })).rejects.toThrow(ConfigError);
+    await expect(ids({ signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+  });
+});
