@@ -4,12 +4,12 @@ import { tokenWidth } from "../src/model/config.ts";
 import type { Engine } from "../src/runtime/engine.ts";
 import { IGNORED_LABEL } from "../src/sequence/segments.ts";
 import { CounterRng } from "../src/tensor/counter-rng.ts";
-import { GradientSession } from "../src/train/gradient-session.ts";
 import { drawFlow } from "../src/train/objective/flow-draws.ts";
+import { GradientSession } from "../src/train/objective/gradient-session.ts";
 import { predictionCount, type TokenRows, trainingFeeds } from "../src/train/objective/training-feeds.ts";
 import { trainingGraph } from "../src/train/objective/training-graph.ts";
 import { adamW } from "../src/train/optimizer/adamw.ts";
-import { trainable } from "../src/train/trainable.ts";
+import { trainable } from "../src/train/optimizer/trainable.ts";
 import { type Measurement, measure } from "./measure.ts";
 import { randomWeights } from "./random-feeds.ts";
 

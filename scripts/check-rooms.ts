@@ -1,10 +1,10 @@
-/** @file Fails when an import goes up or sideways between the rooms of the house (docs/architecture.md). */
+/** @file Fails when an import goes up or sideways between the rooms of the house, or in a circle (docs/architecture.md). */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Rooms from the ground up. Rooms of one floor do not import each other. */
-const FLOORS: readonly (readonly string[])[] = [
+const HOUSE: readonly (readonly string[])[] = [
   ["errors.ts", "tensor"],
   ["graph", "formats"],
   ["sequence", "image"],
@@ -15,42 +15,88 @@ const FLOORS: readonly (readonly string[])[] = [
   ["train", "evaluate"],
   ["cli"],
 ];
-/** The package's front door re-exports what users may touch and stands outside the floors. */
-const DOORS: ReadonlySet<string> = new Set(["index.ts"]);
+/** The rooms inside `train/`. */
+const TRAIN: readonly (readonly string[])[] = [
+  ["step-random.ts"],
+  ["optimizer", "data"],
+  ["objective"],
+  ["loop"],
+  ["autoencoder", "text-tokenizer"],
+  ["model"],
+];
+/** Doors re-export what users may touch and stand outside the floors. */
+const DOORS: ReadonlySet<string> = new Set(["index.ts", "train/index.ts"]);
 const ENGINE_PACKAGE = "onnxruntime-node";
 const ENGINE_ROOM = "runtime";
 
 const source = resolve(dirname(fileURLToPath(import.meta.url)), "..", "src");
-
-function roomOf(file: string): string {
-  return relative(source, file).split(sep)[0] ?? "";
-}
-
-function floorOf(room: string): number {
-  return FLOORS.findIndex((rooms) => rooms.includes(room));
-}
-
 const faults: string[] = [];
+
+/** Path below src/, with forward slashes. */
+function placeOf(file: string): string {
+  return relative(source, file).split(sep).join("/");
+}
+
+function floorOf(floors: readonly (readonly string[])[], room: string): number {
+  return floors.findIndex((rooms) => rooms.includes(room));
+}
+
+/** A fault of the import from one place to another within a set of floors, rooms being named by the given path part. */
+function faultOf(
+  floors: readonly (readonly string[])[],
+  part: number,
+  from: string,
+  to: string,
+): string | undefined {
+  const room = from.split("/")[part] ?? "";
+  const target = to.split("/")[part] ?? "";
+  // "tensor" and "errors.ts" share the ground floor, and errors are for everyone.
+  if (room === target || target === "errors.ts") return undefined;
+  if (floorOf(floors, room) < 0) return `"${room}" is not a room of the house`;
+  return floorOf(floors, target) < floorOf(floors, room)
+    ? undefined
+    : `imports ${to}, which is not below ${room}`;
+}
+
+/** Files imported by each file, by place. */
+const imports = new Map<string, string[]>();
 for (const entry of readdirSync(source, { recursive: true, encoding: "utf8" })) {
   if (!entry.endsWith(".ts")) continue;
   const file = join(source, entry);
-  const room = roomOf(file);
-  if (DOORS.has(room)) continue;
-  const floor = floorOf(room);
-  if (floor < 0) faults.push(`src/${entry}: "${room}" is not a room of the house`);
+  const place = placeOf(file);
+  const targets: string[] = [];
+  imports.set(place, targets);
   const text = readFileSync(file, "utf8");
   for (const [, specifier = ""] of text.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)) {
-    if (specifier === ENGINE_PACKAGE && room !== ENGINE_ROOM) {
-      faults.push(`src/${entry}: only src/${ENGINE_ROOM} imports ${ENGINE_PACKAGE}`);
+    if (specifier === ENGINE_PACKAGE && !place.startsWith(`${ENGINE_ROOM}/`)) {
+      faults.push(`src/${place}: only src/${ENGINE_ROOM} imports ${ENGINE_PACKAGE}`);
     }
     if (!specifier.startsWith(".")) continue;
-    const target = roomOf(resolve(dirname(file), specifier));
-    if (target === room) continue;
-    const targetFloor = floorOf(target);
-    // "tensor" and "errors.ts" share the ground floor, and errors are for everyone.
-    if (target !== "errors.ts" && targetFloor >= floor)
-      faults.push(`src/${entry}: imports ${specifier}, which is not below ${room}`);
+    const target = placeOf(resolve(dirname(file), specifier));
+    targets.push(target);
+    if (DOORS.has(place)) continue;
+    const fault =
+      faultOf(HOUSE, 0, place, target) ??
+      (place.startsWith("train/") && target.startsWith("train/")
+        ? faultOf(TRAIN, 1, place, target)
+        : undefined);
+    if (fault !== undefined) faults.push(`src/${place}: ${fault}`);
   }
 }
+
+/** Depth-first: a file met again on the way down closes a circle. */
+const done = new Set<string>();
+function walk(place: string, way: readonly string[]): void {
+  const again = way.indexOf(place);
+  if (again >= 0) {
+    faults.push(`circular: ${[...way.slice(again), place].map((step) => `src/${step}`).join(" -> ")}`);
+    return;
+  }
+  if (done.has(place)) return;
+  for (const target of imports.get(place) ?? []) walk(target, [...way, place]);
+  done.add(place);
+}
+for (const place of imports.keys()) walk(place, []);
+
 for (const fault of faults) process.stderr.write(`${fault}\n`);
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -5,7 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { open } from "../src/generate/model.ts";
 import { encodePng } from "../src/image/decode-image.ts";
-import { pictureGrid } from "../src/train/picture-grid.ts";
+import { pictureGrid } from "../src/train/loop/picture-grid.ts";
 import { knownSubjects } from "./real-pictures.ts";
 
 const PROMPTS = 24;

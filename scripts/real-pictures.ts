@@ -1,10 +1,10 @@
 /** @file The real pictures of the subjects that the default model was trained on, drawn from the icon packages. */
 import { decodeImage } from "../src/image/decode-image.ts";
 import type { RgbImage } from "../src/image/pixels.ts";
-import type { EmojiRenderer } from "../src/train/data/emoji-render.ts";
-import { drawScene } from "../src/train/data/emoji-scenes.ts";
-import { EMOJI_STYLES, type EmojiStyle, loadEmojiSets } from "../src/train/data/emoji-sets.ts";
-import { type EmojiSubject, listSubjects, selectSubjects } from "../src/train/data/emoji-subjects.ts";
+import type { EmojiRenderer } from "../src/train/data/emoji/emoji-render.ts";
+import { drawScene } from "../src/train/data/emoji/emoji-scenes.ts";
+import { EMOJI_STYLES, type EmojiStyle, loadEmojiSets } from "../src/train/data/emoji/emoji-sets.ts";
+import { type EmojiSubject, listSubjects, selectSubjects } from "../src/train/data/emoji/emoji-subjects.ts";
 
 /** How many of the best known subjects the default model has seen, and in which styles (models/default/README.md). */
 export const DEFAULT_SUBJECTS = 220;

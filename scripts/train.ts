@@ -1,10 +1,11 @@
 /** @file Trains from a config file: `npx tsx scripts/train.ts tokenizer|model configs/NAME.json`. */
-import { modelConfigSchema } from "../src/train/model-config.ts";
-import { trainModel } from "../src/train/model-stage.ts";
-import { progressPrinter } from "../src/train/progress-log.ts";
-import { tokenizerConfigSchema } from "../src/train/tokenizer-config.ts";
-import { trainTokenizer } from "../src/train/tokenizer-stage.ts";
-import { loadTrainConfig } from "../src/train/train-config.ts";
+
+import { trainTokenizer } from "../src/train/autoencoder/autoencoder-stage.ts";
+import { tokenizerConfigSchema } from "../src/train/autoencoder/autoencoder-train-config.ts";
+import { progressPrinter } from "../src/train/loop/progress-log.ts";
+import { loadTrainConfig } from "../src/train/loop/train-config.ts";
+import { trainModel } from "../src/train/model/model-stage.ts";
+import { modelConfigSchema } from "../src/train/model/model-train-config.ts";
 
 const [stage, file] = process.argv.slice(2);
 if ((stage !== "tokenizer" && stage !== "model") || file === undefined) {

@@ -1,8 +1,8 @@
 /** @file `nextstep data emoji|build|stats`. */
 import { ConfigError } from "../errors.ts";
 import { dataStats, formatDataStats } from "../train/data/data-stats.ts";
-import { buildEmojiData } from "../train/data/emoji-dataset.ts";
-import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji-sets.ts";
+import { buildEmojiData } from "../train/data/emoji/emoji-dataset.ts";
+import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-sets.ts";
 import { buildFolderData } from "../train/data/folder-dataset.ts";
 import { ProgressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";

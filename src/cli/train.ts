@@ -1,11 +1,12 @@
 /** @file `nextstep train tokenizer|model CONFIG`: runs a stage and shows how it goes. */
-import { modelConfigSchema } from "../train/model-config.ts";
-import { trainModel } from "../train/model-stage.ts";
-import { progressPrinter } from "../train/progress-log.ts";
-import { tokenizerConfigSchema } from "../train/tokenizer-config.ts";
-import { trainTokenizer } from "../train/tokenizer-stage.ts";
-import { loadTrainConfig } from "../train/train-config.ts";
-import type { TrainEvent } from "../train/train-events.ts";
+
+import { trainTokenizer } from "../train/autoencoder/autoencoder-stage.ts";
+import { tokenizerConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
+import { progressPrinter } from "../train/loop/progress-log.ts";
+import { loadTrainConfig } from "../train/loop/train-config.ts";
+import type { TrainEvent } from "../train/loop/train-events.ts";
+import { trainModel } from "../train/model/model-stage.ts";
+import { modelConfigSchema } from "../train/model/model-train-config.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Trains until the end or an interrupt, after which the same command continues. */

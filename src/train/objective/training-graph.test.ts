@@ -2,10 +2,10 @@ import { afterAll, describe, expect, it } from "vitest";
 import { parseNextStepConfig } from "../../model/config.ts";
 import { LocalEngine } from "../../runtime/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
-import { GradientSession } from "../gradient-session.ts";
-import { initialWeight } from "../model-stage-weights.ts";
-import { type Trainable, trainable } from "../trainable.ts";
+import { initialWeight } from "../model/start-weights.ts";
+import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { drawFlow } from "./flow-draws.ts";
+import { GradientSession } from "./gradient-session.ts";
 import { predictionCount, type TokenRows, trainingFeeds } from "./training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "./training-graph.ts";
 

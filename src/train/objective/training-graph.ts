@@ -14,7 +14,7 @@ import { backbone, embedTokens, imageIn, imageOut, lmHead } from "../../model/ba
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { conditionEmbedding, flowNet, timeEmbedding } from "../../model/flow-head.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
-import type { LossGraph } from "../gradient-session.ts";
+import type { LossGraph } from "./gradient-session.ts";
 
 /** What a batch consists of; another set of parts is another graph. */
 export interface TrainingParts {

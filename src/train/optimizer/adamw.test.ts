@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { SafetensorsFile } from "../../formats/safetensors.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
-import { type Trainable, trainable } from "../trainable.ts";
 import { adamW } from "./adamw.ts";
 import { clippingFactor, gradientNorm } from "./gradient-clipping.ts";
+import { type Trainable, trainable } from "./trainable.ts";
 import { isDecayed } from "./weight-decay.ts";
 
 const parity = fileURLToPath(new URL("../../../test/parity/", import.meta.url));

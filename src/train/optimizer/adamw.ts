@@ -1,6 +1,7 @@
 /** @file AdamW with bias correction and decoupled weight decay (docs/nextstep-spec.md 4.6), in place. */
-import type { NamedBuffer, Trainable } from "../trainable.ts";
+
 import type { Optimizer, ParameterGroup, UpdateRequest } from "./optimizer.ts";
+import type { NamedBuffer, Trainable } from "./trainable.ts";
 
 export interface AdamWOptions {
   readonly betas: readonly [number, number];

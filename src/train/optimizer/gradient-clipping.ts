@@ -1,5 +1,5 @@
 /** @file Clipping of gradients by their global norm. */
-import type { Trainable } from "../trainable.ts";
+import type { Trainable } from "./trainable.ts";
 
 /** Keeps the factor finite for gradients of zero; the value of the usual trainers. */
 const NORM_EPSILON = 1e-6;

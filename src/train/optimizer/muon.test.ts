@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { LocalEngine } from "../../runtime/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
-import { type Trainable, trainable } from "../trainable.ts";
 import { muon } from "./muon.ts";
+import { type Trainable, trainable } from "./trainable.ts";
 
 type Matrix = number[][];
 

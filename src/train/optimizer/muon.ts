@@ -10,8 +10,8 @@ import { matmul } from "../../graph/operators/matmul.ts";
 import { reduceSum } from "../../graph/operators/reduce.ts";
 import { input, type Value } from "../../graph/value.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
-import type { NamedBuffer, Trainable } from "../trainable.ts";
 import type { Optimizer, ParameterGroup, UpdateRequest } from "./optimizer.ts";
+import type { NamedBuffer, Trainable } from "./trainable.ts";
 
 export interface MuonOptions {
   /** 0 to 1; the update looks ahead by one step of it (Nesterov). */

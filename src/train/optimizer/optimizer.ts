@@ -1,5 +1,5 @@
 /** @file What the training loop sees of an optimizer. */
-import type { NamedBuffer, Trainable } from "../trainable.ts";
+import type { NamedBuffer, Trainable } from "./trainable.ts";
 
 export interface UpdateRequest {
   /** 1 for the first update of the run: needed for bias correction, so that the count need not be stored. */

@@ -1,0 +1,145 @@
+/** @file A tiny tokenizer trained from end to end: it learns, repeats bit for bit, and survives being killed. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TarWriter } from "../../formats/tar-writer.ts";
+import { TorchArchive } from "../../formats/torch-archive.ts";
+import { decodeImage, encodePng } from "../../image/decode-image.ts";
+import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
+import { autoencoderParameters } from "../../model/parameter-list.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { TrainEvent } from "../loop/train-events.ts";
+import { trainTokenizer } from "./autoencoder-stage.ts";
+import { type TokenizerConfig, tokenizerConfigSchema } from "./autoencoder-train-config.ts";
+
+const AUTOENCODER = { ch: 4, ch_mult: [1, 2], num_res_blocks: 1, num_groups: 2, z_channels: 4, psz: 2 };
+const PICTURES = 12;
+const SIDE = 16;
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tokenizer-"));
+  const rng = new CounterRng(1);
+  const tar = await TarWriter.create(join(folder, "data.tar"));
+  for (let index = 0; index < PICTURES; index++) {
+    const data = new Uint8Array(3 * SIDE * SIDE).fill(255);
+    const colour = [rng.below(256), rng.below(256), rng.below(256)];
+    const [top, left] = [rng.below(8), rng.below(8)];
+    for (let y = top; y < top + 8; y++) {
+      for (let x = left; x < left + 8; x++) data.set(colour, 3 * (y * SIDE + x));
+    }
+    await tar.add(`p${index}.png`, await encodePng({ width: SIDE, height: SIDE, data }));
+  }
+  await tar.close();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const configOf = (output: string, fields: Record<string, unknown> = {}): TokenizerConfig =>
+  tokenizerConfigSchema.parse({
+    output: join(folder, output),
+    data: join(folder, "data.tar"),
+    validationData: join(folder, "data.tar"),
+    validationPictures: 5,
+    resolution: SIDE,
+    autoencoder: AUTOENCODER,
+    phases: [
+      { crop: 8, batch: 4, steps: 8 },
+      { crop: 16, batch: 3, steps: 4 },
+    ],
+    optimizer: { learningRate: 0.01 },
+    loop: { validateEvery: 0, sampleEvery: 0, saveEvery: 2, ema: 0.5, accumulate: 2 },
+    engine: { threads: 1 },
+    ...fields,
+  });
+
+const checkpointOf = (output: string) => readFile(join(folder, output, "model", "vae", "checkpoint.pt"));
+
+// Seconds alone; a training run beside them on the same cores makes it minutes.
+describe("trainTokenizer", { timeout: 300_000 }, () => {
+  it("learns to give pictures back and says so", async () => {
+    const events: TrainEvent[] = [];
+    const config = configOf("learns", {
+      phases: [{ crop: 16, batch: 6, steps: 60 }],
+      loop: { validateEvery: 30, sampleEvery: 60, saveEvery: 0 },
+    });
+    await trainTokenizer(config, { onEvent: (event) => events.push(event) });
+    const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+    expect(losses.at(-1)).toBeLessThan(0.6 * losses[0]!);
+    const figures = events.flatMap((event) => (event.type === "validation" ? [event.metrics] : []));
+    expect(Object.keys(figures[0]!)).toEqual(["psnr@0", "psnr@0.2", "psnr@0.5"]);
+    expect(figures[1]!["psnr@0"]).toBeGreaterThan(figures[0]!["psnr@0"]!);
+    const [sample] = events.flatMap((event) => (event.type === "samples" ? [event.path] : []));
+    const grid = await decodeImage(await readFile(sample!), "grid");
+    // Five columns; the pictures and three reconstructions; gaps of two pixels.
+    expect([grid.width, grid.height]).toEqual([5 * SIDE + 8, 4 * SIDE + 6]);
+
+    const vae = join(folder, "learns", "model", "vae");
+    const json = JSON.parse(await readFile(join(vae, "config.json"), "utf8"));
+    expect(json).toMatchObject(AUTOENCODER);
+    const archive = await TorchArchive.open(join(vae, "checkpoint.pt"));
+    const expected = autoencoderParameters(parseAutoencoderConfig(json).config);
+    expect([...archive.tensors.keys()].sort()).toEqual(expected.map(({ name }) => name).sort());
+    await archive.close();
+  });
+
+  it("gives the same bits again, and others for another seed", async () => {
+    await trainTokenizer(configOf("a"));
+    await trainTokenizer(configOf("b"));
+    await trainTokenizer(configOf("c", { seed: 7 }));
+    expect((await checkpointOf("a")).equals(await checkpointOf("b"))).toBe(true);
+    expect((await checkpointOf("a")).equals(await checkpointOf("c"))).toBe(false);
+  });
+
+  it("killed at any moment and started again, ends with the same bits", async () => {
+    await trainTokenizer(configOf("straight"));
+    const config = configOf("killed");
+    // The second kill falls into the second phase.
+    for (const step of [3, 9]) await trainAndKill(config, step);
+    await trainTokenizer(config);
+    expect((await checkpointOf("killed")).equals(await checkpointOf("straight"))).toBe(true);
+    const names = await readdir(join(folder, "killed", "checkpoints"));
+    expect(names.sort()).toEqual(["checkpoint-10", "checkpoint-12"]);
+    const steps = async (output: string) => {
+      const lines = (await readFile(join(folder, output, "log.jsonl"), "utf8")).trimEnd().split("\n");
+      return lines.flatMap((line) => {
+        const { type, step, loss } = JSON.parse(line);
+        return type === "step" ? [[step, loss]] : [];
+      });
+    };
+    expect(await steps("killed")).toEqual(await steps("straight"));
+  });
+
+  it("refuses crops off the grid and unknown autoencoder keys", async () => {
+    const crooked = configOf("x", { phases: [{ crop: 10, batch: 1, steps: 1 }] });
+    await expect(trainTokenizer(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
+    const misspelt = configOf("x", { autoencoder: { ...AUTOENCODER, chanels: 3 } });
+    await expect(trainTokenizer(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
+  });
+});
+
+/** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
+async function trainAndKill(config: TokenizerConfig, step: number): Promise<void> {
+  const module = new URL("./autoencoder-stage.ts", import.meta.url).href;
+  const program = `import(${JSON.stringify(module)}).then(({ trainTokenizer }) =>
+    trainTokenizer(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
+  const child = spawn(process.execPath, ["--import", "tsx", "--eval", program, JSON.stringify(config)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  let reached = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = JSON.parse(line);
+    if (event.type === "step" && event.step >= step) {
+      reached = true;
+      child.kill("SIGKILL");
+      break;
+    }
+  }
+  await exited;
+  expect(reached).toBe(true);
+}

@@ -1,0 +1,117 @@
+/** @file The subjects that come out of the installed icon sets. */
+import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, it } from "vitest";
+import { ConfigError } from "../../../errors.ts";
+import { EMOJI_NAMES } from "./emoji-names.ts";
+import { EMOJI_STYLES, type EmojiSet, loadEmojiSets } from "./emoji-sets.ts";
+import { EMOJI_RANKING } from "./emoji-subject-ranking.ts";
+import { type EmojiSubject, listSubjects, selectSubjects } from "./emoji-subjects.ts";
+
+let sets: EmojiSet[];
+let subjects: EmojiSubject[];
+const byId = (id: string): EmojiSubject | undefined => subjects.find((subject) => subject.id === id);
+
+beforeAll(async () => {
+  sets = await loadEmojiSets();
+  subjects = listSubjects(sets);
+});
+
+describe("loadEmojiSets", () => {
+  it("names the style, author, licence and version of each set", () => {
+    expect(sets.map((set) => set.style)).toEqual([...EMOJI_STYLES]);
+    for (const { credit } of sets) {
+      expect(["Apache-2.0", "CC-BY-4.0", "MIT"]).toContain(credit.licence);
+      expect(credit.author).not.toBe("");
+      expect(credit.version).toMatch(/^1\.2\.\d+$/);
+    }
+  });
+
+  it("follows aliases and hides hidden icons and what objects inherit", () => {
+    const noto = sets[0]!;
+    expect(noto.icon("adult")?.slug).toBe("person");
+    expect(noto.icon("0")).toBeUndefined();
+    expect(noto.icon("constructor")).toBeUndefined();
+  });
+
+  it("finds the packages from a folder that has none through its own place", async () => {
+    const [only] = await loadEmojiSets(["emojione"], tmpdir());
+    expect(only?.credit.package).toBe("@iconify-json/emojione");
+  });
+});
+
+describe("listSubjects", () => {
+  it("keeps more than a thousand subjects with three styles or more", () => {
+    expect(subjects.length).toBeGreaterThan(1100);
+    expect(Math.min(...subjects.map((subject) => subject.icons.size))).toBe(3);
+  });
+
+  it("leaves out variants, flags, clock faces, buttons and most symbols", () => {
+    const left = subjects.filter((subject) =>
+      /skin-tone|flag-for|oclock|thirty|^(man|woman|family)-|japanese-.*-button|keycap|facing-right/.test(
+        subject.id,
+      ),
+    );
+    expect(left.map((subject) => subject.id)).toEqual([]);
+    expect(subjects.filter((subject) => subject.category === "symbols")).toHaveLength(54);
+  });
+
+  it("gives natural, unique names", () => {
+    const names = subjects.map((subject) => subject.name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(byId("red-apple")).toMatchObject({
+      name: "red apple",
+      withArticle: "a red apple",
+      plural: "red apples",
+    });
+    expect(byId("automobile")).toMatchObject({ name: "car", synonym: "automobile", category: "travel" });
+    expect(byId("scissors")).toMatchObject({ withArticle: "scissors", plural: undefined });
+    expect(byId("statue-of-liberty")).toMatchObject({
+      withArticle: "the Statue of Liberty",
+      plural: undefined,
+    });
+    expect(names.filter((name) => name.includes("-face-") || name.includes("  "))).toEqual([]);
+  });
+
+  it("matches slugs that differ between sets, and drops icons that stand for another subject", () => {
+    expect(byId("black-bird")?.icons.get("flat")?.slug).toBe("blackbird");
+    expect(byId("bear")?.icons.get("emojione")?.slug).toBe("bear-face");
+    const shown = byId("cricket-game")?.icons.get("emojione")?.body;
+    expect(shown === undefined || shown !== byId("cricket")?.icons.get("emojione")?.body).toBe(true);
+  });
+
+  it("has no name for a slug that is not a subject, and none that only repeats the slug", () => {
+    const known = new Set(Object.values(sets[0]!.categories).flat());
+    expect(Object.keys(EMOJI_NAMES).filter((slug) => !known.has(slug))).toEqual([]);
+    const idle = Object.entries(EMOJI_NAMES).filter(
+      ([slug, entry]) =>
+        entry.name === slug.replaceAll("-", " ") && entry.kind === undefined && entry.also === undefined,
+    );
+    expect(idle.map(([slug]) => slug)).toEqual([]);
+  });
+
+  it("lets no synonym name another subject", () => {
+    const names = new Set(subjects.map((subject) => subject.name));
+    expect(
+      subjects.filter((subject) => names.has(subject.synonym ?? "")).map((subject) => subject.id),
+    ).toEqual([]);
+  });
+});
+
+describe("selectSubjects", () => {
+  it("ranks known, different subjects only, at least 400 of them", () => {
+    expect(EMOJI_RANKING.filter((id) => byId(id) === undefined)).toEqual([]);
+    expect(new Set(EMOJI_RANKING).size).toBe(EMOJI_RANKING.length);
+    expect(EMOJI_RANKING.length).toBeGreaterThanOrEqual(400);
+  });
+
+  it("takes the first of the ranking, then the rest", () => {
+    expect(selectSubjects(subjects, 3).map((subject) => subject.id)).toEqual(EMOJI_RANKING.slice(0, 3));
+    const all = selectSubjects(subjects);
+    expect(new Set(all).size).toBe(subjects.length);
+  });
+
+  it("refuses more than there are", () => {
+    expect(() => selectSubjects(subjects, 5000)).toThrow(ConfigError);
+    expect(() => selectSubjects(subjects, 0)).toThrow(ConfigError);
+  });
+});

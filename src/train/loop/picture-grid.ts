@@ -1,0 +1,32 @@
+/** @file Several pictures of one size in one, in rows. */
+import { InputError } from "../../errors.ts";
+import type { RgbImage } from "../../image/pixels.ts";
+
+/** White pixels between pictures. */
+const GAP = 2;
+
+/**
+ * @param rows pictures of one size; a row may be shorter than the others.
+ * @throws InputError when there is no picture or sizes differ.
+ */
+export function pictureGrid(rows: readonly (readonly RgbImage[])[]): RgbImage {
+  const first = rows.flat()[0];
+  if (first === undefined) throw new InputError("there are no pictures", { where: "grid" });
+  const columns = Math.max(...rows.map(({ length }) => length));
+  const width = columns * (first.width + GAP) - GAP;
+  const height = rows.length * (first.height + GAP) - GAP;
+  const data = new Uint8Array(3 * width * height).fill(255);
+  rows.forEach((row, rowIndex) => {
+    row.forEach((picture, column) => {
+      if (picture.width !== first.width || picture.height !== first.height) {
+        throw new InputError("pictures differ in size", { where: "grid" });
+      }
+      for (let y = 0; y < picture.height; y++) {
+        const line = picture.data.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width);
+        const top = rowIndex * (first.height + GAP) + y;
+        data.set(line, 3 * (top * width + column * (first.width + GAP)));
+      }
+    });
+  });
+  return { width, height, data };
+}

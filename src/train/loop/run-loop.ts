@@ -1,0 +1,250 @@
+/**
+ * @file The loop that both stages run: batches, gradients, updates, validation, samples, checkpoints
+ * (docs/nextstep-spec.md 4.6, 4.7). It continues from the newest checkpoint of its folder by itself.
+ *
+ * A run folder holds `checkpoints/`, `samples/`, `log.jsonl` and, at the end, `model/`.
+ */
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AbortedError, ConfigError } from "../../errors.ts";
+import { replaceFile } from "../../formats/replacement-file.ts";
+import { MovingAverage } from "../optimizer/ema.ts";
+import { clippingFactor, gradientNorm } from "../optimizer/gradient-clipping.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import { scheduleFactor } from "../optimizer/schedule.ts";
+import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
+import { ProgressLog } from "./progress-log.ts";
+import type { LoopConfig } from "./train-config.ts";
+import type { TrainEvent } from "./train-events.ts";
+import { CheckpointFolder, type JsonValue, type TrainProgress } from "./train-state.ts";
+
+export interface BatchResult {
+  readonly loss: number;
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** Pictures in the batch. */
+  readonly images: number;
+}
+
+/** What a stage gives the loop. */
+export interface TrainStage {
+  readonly trainables: readonly Trainable[];
+  readonly optimizer: Optimizer;
+  /** Settings that decide the result, for the check when a run is continued. */
+  readonly identity: JsonValue;
+  /** What batches need to remember between steps; null when they depend on the step alone. */
+  position(): JsonValue;
+  restorePosition(position: JsonValue): void;
+  /**
+   * Forward and backward of one batch; its gradients replace the trainables' (`batch` 0) or are added to them.
+   * Must depend on nothing but the step, the batch, the weights and the position.
+   */
+  runBatch(step: number, batch: number): Promise<BatchResult>;
+  /** Figures on held-out data of the given weights. */
+  validate?(weights: readonly NamedBuffer[]): Promise<Record<string, number>>;
+  /** A PNG that shows what the given weights do. */
+  drawSamples?(weights: readonly NamedBuffer[]): Promise<Uint8Array>;
+  /** Writes the model in the official layout. */
+  writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void>;
+}
+
+export interface LoopOptions {
+  readonly config: LoopConfig;
+  /** Updates in all. */
+  readonly steps: number;
+  /** Run folder; made if need be. */
+  readonly output: string;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+export interface TrainResult {
+  readonly step: number;
+  /** Path of the finished model folder. */
+  readonly model: string;
+}
+
+/** Weight of the newest step in the running mean of the step time that ETA comes from. */
+const STEP_TIME_GAIN = 0.05;
+
+class TrainLoop {
+  readonly #stage: TrainStage;
+  readonly #options: LoopOptions;
+  readonly #average: MovingAverage | undefined;
+  readonly #checkpoints: CheckpointFolder;
+  readonly #buffers: readonly NamedBuffer[];
+  #step = 0;
+  #images = 0;
+  #log: ProgressLog | undefined;
+  #meanStepMs: number | undefined;
+
+  constructor(stage: TrainStage, options: LoopOptions) {
+    this.#stage = stage;
+    this.#options = options;
+    const { ema } = options.config;
+    this.#average = ema === null ? undefined : new MovingAverage(stage.trainables, ema);
+    this.#checkpoints = new CheckpointFolder(join(options.output, "checkpoints"));
+    const prefixed = (prefix: string, list: readonly NamedBuffer[]): NamedBuffer[] =>
+      list.map(({ name, shape, data }) => ({ name: `${prefix}/${name}`, shape, data }));
+    this.#buffers = [
+      ...prefixed("weights", stage.trainables),
+      ...prefixed("ema", this.#average?.averages ?? []),
+      ...stage.optimizer.buffers,
+    ];
+  }
+
+  async run(): Promise<TrainResult> {
+    const { steps, output, config } = this.#options;
+    await mkdir(this.#checkpoints.path, { recursive: true });
+    await this.#checkpoints.removePartial();
+    const restored = await this.#checkpoints.restoreLatest(this.#buffers, this.#stage.identity);
+    if (restored !== undefined) this.#resume(restored);
+    this.#log = await ProgressLog.open(join(output, "log.jsonl"), this.#step);
+    try {
+      const parameters = this.#stage.trainables.reduce((sum, { data }) => sum + data.length, 0);
+      await this.#emit({ type: "start", step: this.#step, steps, parameters }, false);
+      while (this.#step < steps) {
+        if (this.#options.signal?.aborted === true) {
+          await this.#save();
+          throw new AbortedError("training was stopped", {
+            where: output,
+            remedy: "start it again to continue",
+          });
+        }
+        await this.#update();
+        if (this.#isDue(config.validateEvery)) await this.#validate();
+        if (this.#isDue(config.sampleEvery)) await this.#drawSamples();
+        if (this.#isDue(config.saveEvery) || this.#step === steps) await this.#save();
+      }
+      const model = join(output, "model");
+      await this.#writeModel(model);
+      await this.#emit({ type: "end", step: this.#step, model });
+      return { step: this.#step, model };
+    } finally {
+      await this.#log.close();
+    }
+  }
+
+  #resume(progress: TrainProgress): void {
+    this.#step = progress.step;
+    this.#images = progress.images;
+    this.#stage.restorePosition(progress.stage);
+  }
+
+  /** One optimizer step over `accumulate` batches. */
+  async #update(): Promise<void> {
+    const { config, steps } = this.#options;
+    const started = performance.now();
+    const losses: number[] = [];
+    const metrics: Record<string, number> = {};
+    let images = 0;
+    for (let batch = 0; batch < config.accumulate; batch++) {
+      const result = await this.#stage.runBatch(this.#step, batch);
+      losses.push(result.loss);
+      images += result.images;
+      for (const [name, value] of Object.entries(result.metrics ?? {})) {
+        metrics[name] = (metrics[name] ?? 0) + value / config.accumulate;
+      }
+    }
+    const loss = losses.reduce((a, b) => a + b, 0) / losses.length;
+    const mean = 1 / config.accumulate;
+    const norm = gradientNorm(this.#stage.trainables, mean);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      throw new ConfigError(`loss ${loss} and gradient norm ${norm} in step ${this.#step + 1}`, {
+        where: "training",
+        remedy: "lower the learning rate or lengthen the warm-up",
+      });
+    }
+    const clipping = config.maxGradientNorm === null ? 1 : clippingFactor(norm, config.maxGradientNorm);
+    const rateFactor = scheduleFactor(config.schedule, this.#step, steps);
+    await this.#stage.optimizer.step({
+      update: this.#step + 1,
+      rateFactor,
+      gradientFactor: mean * clipping,
+    });
+    this.#average?.update();
+    this.#step++;
+    this.#images += images;
+    const elapsed = performance.now() - started;
+    this.#meanStepMs =
+      this.#meanStepMs === undefined
+        ? elapsed
+        : this.#meanStepMs + STEP_TIME_GAIN * (elapsed - this.#meanStepMs);
+    const event: TrainEvent = {
+      type: "step",
+      step: this.#step,
+      steps,
+      loss,
+      metrics,
+      rateFactor,
+      gradientNorm: norm,
+      images: this.#images,
+      imagesPerSecond: (images * 1000) / this.#meanStepMs,
+      etaSeconds: ((steps - this.#step) * this.#meanStepMs) / 1000,
+    };
+    await this.#emit(event, this.#step % config.logEvery === 0 || this.#step === steps);
+  }
+
+  #isDue(period: number): boolean {
+    return period > 0 && (this.#step % period === 0 || this.#step === this.#options.steps);
+  }
+
+  /** The weights that the model folder holds. */
+  get #weights(): readonly NamedBuffer[] {
+    return this.#average?.averages ?? this.#stage.trainables;
+  }
+
+  async #validate(): Promise<void> {
+    if (this.#stage.validate === undefined) return;
+    const metrics = await this.#stage.validate(this.#stage.trainables);
+    if (this.#average !== undefined) {
+      const averaged = await this.#stage.validate(this.#average.averages);
+      for (const [name, value] of Object.entries(averaged)) metrics[`ema/${name}`] = value;
+    }
+    await this.#emit({ type: "validation", step: this.#step, metrics });
+  }
+
+  async #drawSamples(): Promise<void> {
+    if (this.#stage.drawSamples === undefined) return;
+    const png = await this.#stage.drawSamples(this.#weights);
+    const path = join(this.#options.output, "samples", `step-${String(this.#step).padStart(7, "0")}.png`);
+    await replaceFile(path, (file) => file.write(png));
+    await this.#emit({ type: "samples", step: this.#step, path });
+  }
+
+  async #save(): Promise<void> {
+    const progress: TrainProgress = {
+      step: this.#step,
+      images: this.#images,
+      identity: this.#stage.identity,
+      stage: this.#stage.position(),
+    };
+    const path = await this.#checkpoints.save(progress, this.#buffers, this.#options.config.keep, (folder) =>
+      this.#stage.writeModel(folder, this.#weights),
+    );
+    await this.#emit({ type: "checkpoint", step: this.#step, path });
+  }
+
+  async #writeModel(path: string): Promise<void> {
+    const partial = `${path}.partial`;
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
+    await this.#stage.writeModel(partial, this.#weights);
+    await rm(path, { recursive: true, force: true });
+    await rename(partial, path);
+  }
+
+  async #emit(event: TrainEvent, isLogged = true): Promise<void> {
+    if (isLogged) await this.#log?.write(event);
+    this.#options.onEvent?.(event);
+  }
+}
+
+/**
+ * Trains a stage to `steps` updates, from its folder's newest checkpoint on if there is one. Killed and started
+ * again, it ends with the same weights, bit for bit, as a run that was not killed.
+ * @throws AbortedError when the signal fires (after a checkpoint), ConfigError when the loss is no longer finite or
+ * the folder holds a run with other settings.
+ */
+export async function runTraining(stage: TrainStage, options: LoopOptions): Promise<TrainResult> {
+  return new TrainLoop(stage, options).run();
+}

@@ -1,0 +1,87 @@
+/** @file Checkpoints: round trip, retention, half-written folders, other settings, damage. */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { NamedBuffer } from "../optimizer/trainable.ts";
+import { CheckpointFolder, type TrainProgress } from "./train-state.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "checkpoints-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const buffers = (...values: number[]): NamedBuffer[] => [
+  { name: "weights/a", shape: [2, 2], data: Float32Array.from(values) },
+  { name: "adamw.first/a", shape: [2, 2], data: Float32Array.from(values, (x) => x / 3) },
+];
+const progress = (step: number): TrainProgress => ({
+  step,
+  images: 10 * step,
+  identity: { seed: 1, phases: [1, 2], optimizer: { rate: 0.1 } },
+  stage: { visits: 7 },
+});
+const writeModel = (path: string) => writeFile(join(path, "config.json"), "{}");
+
+describe("CheckpointFolder", () => {
+  it("gives back every bit of the newest checkpoint", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(5), buffers(1, 2, 3, 4), 3, writeModel);
+    const path = await checkpoints.save(progress(10), buffers(0.1, -0, 1e-40, 3e38), 3, writeModel);
+    expect(await readdir(path)).toEqual(["config.json", "training"]);
+    const target = buffers(0, 0, 0, 0);
+    expect(await checkpoints.restoreLatest(target, progress(0).identity)).toEqual(progress(10));
+    expect(target.map(({ data }) => data)).toEqual(buffers(0.1, -0, 1e-40, 3e38).map(({ data }) => data));
+  });
+
+  it("finds nothing in a new folder", async () => {
+    const checkpoints = new CheckpointFolder(join(folder, "none"));
+    expect(await checkpoints.restoreLatest(buffers(0, 0, 0, 0), null)).toBeUndefined();
+  });
+
+  it("keeps the newest by number, not by name", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    for (const step of [8, 9, 10, 11]) {
+      await checkpoints.save(progress(step), buffers(step, 0, 0, 0), 2, writeModel);
+    }
+    expect(await checkpoints.steps()).toEqual([10, 11]);
+    expect((await readdir(folder)).sort()).toEqual(["checkpoint-10", "checkpoint-11"]);
+  });
+
+  it("passes over and removes what was half-written", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const failing = checkpoints.save(progress(4), buffers(9, 9, 9, 9), 2, () =>
+      Promise.reject(new Error("killed here")),
+    );
+    await expect(failing).rejects.toThrow("killed here");
+    await mkdir(join(folder, "checkpoint-99.partial", "training"), { recursive: true });
+    expect((await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0).identity))?.step).toBe(3);
+    await checkpoints.removePartial();
+    expect(await readdir(folder)).toEqual(["checkpoint-3"]);
+  });
+
+  it("names the setting that differs", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const other = { seed: 1, phases: [1, 2], optimizer: { rate: 0.2 } };
+    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), other)).rejects.toThrow(
+      /another "optimizer.rate" \(choose another output folder/,
+    );
+    const longer = { seed: 1, phases: [1, 2, 3], optimizer: { rate: 0.1 } };
+    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), longer)).rejects.toThrow('"phases"');
+  });
+
+  it("refuses damaged state with a remedy", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    const path = await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const target = [{ name: "weights/b", shape: [4], data: new Float32Array(4) }];
+    await expect(checkpoints.restoreLatest(target, progress(0).identity)).rejects.toThrow("holds 2 tensors");
+    const state = join(path, "training", "state.json");
+    await writeFile(state, (await readFile(state, "utf8")).slice(0, 20));
+    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), null)).rejects.toThrow(
+      /is no training state.*remove this checkpoint/,
+    );
+  });
+});

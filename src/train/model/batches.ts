@@ -1,0 +1,154 @@
+/** @file Batches whose rows hold one sample each, padded on the right. */
+import { z } from "zod";
+import { ConfigError, DataFormatError } from "../../errors.ts";
+import { IGNORED_LABEL } from "../../sequence/segments.ts";
+import type { JsonValue } from "../loop/train-state.ts";
+import { randomFor } from "../step-random.ts";
+import { chooseWeighted } from "./mixing.ts";
+import type { BuiltSample, PlannedImage, SampleSource } from "./samples.ts";
+
+/** Rows of ids and labels, and the images in the order of their placeholders. */
+export interface PlannedBatch {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly ids: Int32Array;
+  readonly labels: Int32Array;
+  readonly images: readonly PlannedImage[];
+  /** Given when samples of a row do not see each other: which sample of its row a position belongs to. */
+  readonly samples?: Int32Array;
+}
+
+/** Batches one after the other. */
+export interface BatchStream {
+  next(): Promise<PlannedBatch>;
+  /** What is needed to go on after the batches that `next` gave. */
+  position(): JsonValue;
+  /** Throws DataFormatError for a position that is none. */
+  restorePosition(position: JsonValue): void;
+  /** Samples left out so far, since this start: by filters, or because they do not fit. */
+  readonly leftOut: number;
+}
+
+export interface BatchOptions {
+  readonly seed: number;
+  /** Rows of a batch. */
+  readonly batch: number;
+  readonly pad: number;
+}
+
+/** Lays samples in rows of the longest one's length. */
+export function padRows(samples: readonly BuiltSample[], pad: number): PlannedBatch {
+  const tokens = Math.max(...samples.map(({ sample }) => sample.ids.length));
+  const ids = new Int32Array(samples.length * tokens).fill(pad);
+  const labels = new Int32Array(samples.length * tokens).fill(IGNORED_LABEL);
+  samples.forEach(({ sample }, row) => {
+    ids.set(sample.ids, row * tokens);
+    labels.set(sample.labels, row * tokens);
+  });
+  return { rows: samples.length, tokens, ids, labels, images: samples.flatMap(({ images }) => images) };
+}
+
+/** Refuses data of which a whole epoch was left out. */
+export function refuseEmptyEpoch(leftOutInRow: number, source: SampleSource): void {
+  if (leftOutInRow <= source.length) return;
+  throw new ConfigError("leaves out every sample of an epoch", {
+    where: "data",
+    remedy: "loosen its filter, or make rows longer",
+  });
+}
+
+/**
+ * Batches in whose visits samples of like length are put together, so that little of a row is padding. Which samples
+ * these are depends on where the window begins alone.
+ */
+const WINDOW_BATCHES = 8;
+
+const paddedPosition = z.strictObject({
+  batch: z.int().min(0),
+  /** Visits to each data set before the window under way. */
+  visits: z.array(z.int().min(0)),
+});
+
+interface Window {
+  readonly number: number;
+  readonly batches: readonly PlannedBatch[];
+  /** Visits to each data set at its end. */
+  readonly visits: readonly number[];
+}
+
+/** One sample a row. */
+export class PaddedBatches implements BatchStream {
+  readonly #sources: readonly SampleSource[];
+  readonly #options: BatchOptions;
+  #batch = 0;
+  /** Visits to each data set before the window under way. */
+  #visits: readonly number[];
+  #window: Window | undefined;
+  #leftOut = 0;
+
+  /** @throws ConfigError for language data, which has no samples. */
+  constructor(sources: readonly SampleSource[], options: BatchOptions) {
+    if (sources.some(({ type }) => type === "nlp")) {
+      throw new ConfigError("language data is only read in packed rows", {
+        where: "packing",
+        remedy: "set packing.maxLength",
+      });
+    }
+    this.#sources = sources;
+    this.#options = options;
+    this.#visits = sources.map(() => 0);
+  }
+
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  async next(): Promise<PlannedBatch> {
+    const number = Math.floor(this.#batch / WINDOW_BATCHES);
+    if (this.#window?.number !== number) {
+      if (this.#window !== undefined) this.#visits = this.#window.visits;
+      this.#window = await this.#buildWindow(number);
+    }
+    return this.#window.batches[this.#batch++ % WINDOW_BATCHES]!;
+  }
+
+  position(): JsonValue {
+    // Between two windows, the next one begins where the last one ended.
+    const isBetween = this.#batch % WINDOW_BATCHES === 0 && this.#window !== undefined;
+    return { batch: this.#batch, visits: isBetween ? this.#window!.visits : this.#visits };
+  }
+
+  restorePosition(position: JsonValue): void {
+    const parsed = paddedPosition.safeParse(position);
+    if (!parsed.success || parsed.data.visits.length !== this.#sources.length) {
+      throw new DataFormatError("is no position in this data", { where: "position" });
+    }
+    this.#batch = parsed.data.batch;
+    this.#visits = parsed.data.visits;
+    this.#window = undefined;
+  }
+
+  async #buildWindow(number: number): Promise<Window> {
+    const { seed, batch, pad } = this.#options;
+    const visits = [...this.#visits];
+    const mix = randomFor(seed, "mix", number);
+    const weights = this.#sources.map(({ weight }) => weight);
+    const built: BuiltSample[] = [];
+    while (built.length < WINDOW_BATCHES * batch) {
+      const set = weights.length === 1 ? 0 : chooseWeighted(weights, () => mix.uniform());
+      const source = this.#sources[set]!;
+      let sample: BuiltSample | null = null;
+      for (let leftOut = 0; sample === null; leftOut++) {
+        refuseEmptyEpoch(leftOut, source);
+        sample = await source.build(visits[set]!++);
+        if (sample === null) this.#leftOut++;
+      }
+      built.push(sample);
+    }
+    built.sort((a, b) => a.sample.ids.length - b.sample.ids.length);
+    const batches = Array.from({ length: WINDOW_BATCHES }, (_, index) =>
+      padRows(built.slice(index * batch, (index + 1) * batch), pad),
+    );
+    return { number, batches: randomFor(seed, "window", number).shuffle(batches), visits };
+  }
+}

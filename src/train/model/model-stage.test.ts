@@ -1,0 +1,208 @@
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { writeAutoencoderFolder } from "../../checkpoint/write-model-folder.ts";
+import { AbortedError } from "../../errors.ts";
+import { tensorsToWrite } from "../../formats/tensor-source.ts";
+import { encodePng } from "../../image/decode-image.ts";
+import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
+import { autoencoderParameters } from "../../model/parameter-list.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import { float32Tensor } from "../../tensor/tensor.ts";
+import { initialTokenizerWeights } from "../autoencoder/autoencoder-start-weights.ts";
+import { SampleWriter } from "../data/sample-writer.ts";
+import { parseTrainConfig } from "../loop/train-config.ts";
+import type { TrainEvent } from "../loop/train-events.ts";
+import { trainModel } from "./model-stage.ts";
+import { modelConfigSchema } from "./model-train-config.ts";
+
+const SIDE = 32;
+const COLOURS = ["red", "green", "blue"];
+const autoencoderJson = {
+  ch: 8,
+  ch_mult: [1, 1, 1, 1],
+  num_res_blocks: 1,
+  num_groups: 4,
+  z_channels: 4,
+  psz: 2,
+  encoder_norm: true,
+  scaling_factor: 1,
+  shift_factor: 0,
+  deterministic: true,
+};
+
+let root = "";
+
+async function writeData(folder: string, count: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await using writer = new SampleWriter(folder, 4);
+  const rng = new CounterRng(1);
+  for (let index = 0; index < count; index++) {
+    const data = new Uint8Array(3 * SIDE * SIDE);
+    for (let i = 0; i < data.length; i++) data[i] = i % 3 === index % 3 ? 200 : rng.below(60);
+    const colour = COLOURS[index % 3]!;
+    const json = {
+      caption: `a ${colour} square`,
+      caption_all: [`a ${colour} square`, `${colour} square number ${index}`],
+      metadata: { caption_weights: [0.6, 0.4] },
+    };
+    const bytes = await encodePng({ width: SIDE, height: SIDE, data });
+    await writer.add(`s${index}`, json, [{ bytes, extension: "png" }]);
+  }
+  await writer.close();
+}
+
+function settings(output: string, others: Readonly<Record<string, unknown>> = {}) {
+  const json = {
+    output: join(root, output),
+    data: join(root, "train"),
+    validationData: join(root, "heldout"),
+    validationSamples: 4,
+    autoencoder: join(root, "tokenizer"),
+    textTokenizer: { tokens: 280 },
+    model: {
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+      latent_channels: 4,
+      fm_head_dim: 16,
+      fm_head_layers: 1,
+      fm_head_batch_mul: 2,
+    },
+    imageSize: SIDE,
+    aspectBuckets: false,
+    steps: 6,
+    batch: 3,
+    packing: null,
+    captions: "weighted",
+    dropText: 0.2,
+    readNoise: 1,
+    swapTokens: 0.4,
+    muon: {},
+    loop: { ema: 0.9, validateEvery: 6, sampleEvery: 0, saveEvery: 2, accumulate: 2 },
+    engine: { threads: 1 },
+    ...others,
+  };
+  return parseTrainConfig(modelConfigSchema, json, "test");
+}
+
+/** Trains until `stopAt` updates are done, then starts anew and goes to the end. */
+async function trainInterrupted(config: ReturnType<typeof settings>, stopAt: number): Promise<TrainEvent[]> {
+  const stop = new AbortController();
+  const onEvent = (event: TrainEvent): void => {
+    if (event.type === "step" && event.step === stopAt) stop.abort();
+  };
+  await expect(trainModel(config, { signal: stop.signal, onEvent })).rejects.toThrow(AbortedError);
+  const events: TrainEvent[] = [];
+  await trainModel(config, { onEvent: (event) => events.push(event) });
+  return events;
+}
+
+const weightsOf = (output: string): Promise<Buffer> =>
+  readFile(join(root, output, "model", "model.safetensors"));
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "nextstep-model-stage-"));
+  await writeData(join(root, "train"), 10);
+  await writeData(join(root, "heldout"), 5);
+  await mkdir(join(root, "texts"));
+  await using writer = new SampleWriter(join(root, "texts"));
+  for (const [index, caption] of ["red and green make brown", "blue is the colour of the sky"].entries()) {
+    await writer.add(`t${index}`, { caption }, []);
+  }
+  await writer.close();
+  const { config } = parseAutoencoderConfig(autoencoderJson);
+  const tensors = initialTokenizerWeights(autoencoderParameters(config), 1).map(
+    ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
+  );
+  await writeAutoencoderFolder(join(root, "tokenizer"), {
+    configJson: autoencoderJson,
+    tensors: tensorsToWrite(tensors),
+  });
+});
+
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+describe("training of the model", () => {
+  it("writes a model in the official layout and reports losses on held-out samples", async () => {
+    const events: TrainEvent[] = [];
+    const samples = { prompts: ["a red square", "a blue square"], steps: 2 };
+    const config = settings("whole", {
+      samples,
+      loop: { ema: 0.9, validateEvery: 3, sampleEvery: 6, saveEvery: 0, accumulate: 2 },
+    });
+    const { model: path } = await trainModel(config, { onEvent: (event) => events.push(event) });
+    const validations = events.filter((event) => event.type === "validation");
+    expect(validations).toHaveLength(2);
+    for (const { metrics } of validations) {
+      expect(Object.keys(metrics)).toEqual(
+        expect.arrayContaining(["lm_loss", "image_loss", "caption_gap", "ema/image_loss"]),
+      );
+      expect(metrics.image_loss).toBeGreaterThan(0.5);
+      expect(metrics.image_loss).toBeLessThan(3);
+    }
+    const [drawn] = events.filter((event) => event.type === "samples");
+    expect((await readFile(drawn!.path)).subarray(1, 4).toString()).toBe("PNG");
+    await using folder = await openModelFolder(path);
+    expect(folder.problems).toEqual([]);
+    expect(folder.config).toMatchObject({ hiddenSize: 16, latentSize: 4, headBatchMultiplier: 2 });
+    expect(folder.config.vocabSize).toBeGreaterThan(256);
+    expect(folder.autoencoder?.config.latentChannels).toBe(4);
+    expect(folder.configJson).toMatchObject({ hw_aspect_ratios_ids: { "2*2": expect.any(Array) } });
+  });
+
+  it("ends with the same bits after an interruption, a sample a row", async () => {
+    const straight = settings("padded-straight");
+    await trainModel(straight);
+    const events = await trainInterrupted(settings("padded-broken"), 3);
+    expect(events[0]).toMatchObject({ type: "start", step: 3 });
+    expect((await weightsOf("padded-broken")).equals(await weightsOf("padded-straight"))).toBe(true);
+  });
+
+  it("ends with the same bits after an interruption, in packed rows of pictures and of text", async () => {
+    const mixed = {
+      packing: { maxLength: 40 },
+      batch: 1,
+      data: [{ path: join(root, "train") }, { path: join(root, "texts"), type: "nlp", samples: 5 }],
+    };
+    await trainModel(settings("mixed-straight", mixed));
+    await trainInterrupted(settings("mixed-broken", mixed), 3);
+    expect((await weightsOf("mixed-broken")).equals(await weightsOf("mixed-straight"))).toBe(true);
+  });
+
+  it("lets samples of a row see each other, or not", async () => {
+    const packing = { maxLength: 40 };
+    await trainModel(settings("packed", { packing, batch: 2 }));
+    const isolated = { packing: { maxLength: 40, isolateSamples: true }, batch: 2 };
+    await trainModel(settings("packed-isolated", isolated));
+    expect((await weightsOf("packed-isolated")).equals(await weightsOf("packed"))).toBe(false);
+  });
+
+  it("goes on from the weights of a model, whatever is kept of the latents", async () => {
+    const start = join(root, "whole", "model");
+    const others = { start, textTokenizer: null, model: {}, steps: 2, seed: 7 };
+    await trainModel(settings("kept", others));
+    await trainModel(settings("encoded-again", { ...others, cacheBytes: 0 }));
+    expect((await weightsOf("kept")).equals(await weightsOf("encoded-again"))).toBe(true);
+    await using before = await openModelFolder(start);
+    await using after = await openModelFolder(join(root, "kept", "model"));
+    const name = "image_in_projector.weight";
+    const [old, now] = [await before.tensors.read(name), await after.tensors.read(name)];
+    const moved = Math.max(...old.map((value, i) => Math.abs(value - now[i]!)));
+    // Two steps of AdamW, the first of rate 0 or not, move no weight further than the rate.
+    expect(moved).toBeGreaterThan(0);
+    expect(moved).toBeLessThan(1e-3);
+  });
+
+  it("names what does not fit", async () => {
+    expect(() => settings("x", { model: {}, colour: 1 })).toThrow(/unknown key "colour"/);
+    await expect(trainModel(settings("no-text", { textTokenizer: null }))).rejects.toThrow(/textTokenizer/);
+    const model = { ...settings("y").model, fm_head_width: 3 };
+    await expect(trainModel(settings("unknown", { model }))).rejects.toThrow(/model.fm_head_width/);
+    await expect(trainModel(settings("whole", { seed: 8 }))).rejects.toThrow(/seed/);
+  });
+});

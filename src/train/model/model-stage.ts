@@ -1,0 +1,262 @@
+/**
+ * @file Training of the model: captions and image tokens in one sequence, by next-token prediction
+ * (docs/nextstep-spec.md 4).
+ */
+import { readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
+import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { writeModelFolder } from "../../checkpoint/write-model-folder.ts";
+import { tensorsToWrite } from "../../formats/tensor-source.ts";
+import { type NextStepConfig, toConfigJson, tokenWidth } from "../../model/config.ts";
+import { modelParameters } from "../../model/parameter-list.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import { LocalEngine } from "../../runtime/local-engine.ts";
+import { areaIds, gridText } from "../../sequence/segments.ts";
+import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import type { CounterRng } from "../../tensor/counter-rng.ts";
+import { float32Tensor } from "../../tensor/tensor.ts";
+import type { TrainOptions } from "../autoencoder/autoencoder-stage.ts";
+import { TarDataset } from "../data/dataset-reader.ts";
+import { type BatchResult, runTraining, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
+import type { JsonValue } from "../loop/train-state.ts";
+import { drawFlow } from "../objective/flow-draws.ts";
+import { GradientSession } from "../objective/gradient-session.ts";
+import { addRasterNoise, corruptRead } from "../objective/read-corruption.ts";
+import { predictionCount, type TokenRows, trainingFeeds } from "../objective/training-feeds.ts";
+import { IMAGE_SUM, LM_SUM, type TrainingParts, trainingGraph } from "../objective/training-graph.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
+import { randomFor } from "../step-random.ts";
+import type { PictureTokens } from "./latent-store.ts";
+import type { ModelTrainConfig } from "./model-train-config.ts";
+import {
+  openLatents,
+  TrainingData,
+  type TrainingDataParts,
+  TrainingTars,
+  trainingGrids,
+} from "./stage-data.ts";
+import { drawPromptGrid } from "./stage-preview.ts";
+import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
+import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
+import { initialModelWeights } from "./start-weights.ts";
+
+interface StageParts {
+  readonly engine: Engine;
+  readonly config: ModelTrainConfig;
+  readonly model: NextStepConfig;
+  readonly tokenizer: TextTokenizer;
+  /** Folder of the tokenizer's files. */
+  readonly tokenizerPath: string;
+  readonly autoencoder: AutoencoderFolder;
+  readonly data: TrainingData;
+  /** Samples of each data set. */
+  readonly samples: readonly number[];
+  readonly trainables: readonly Trainable[];
+  readonly optimizer: Optimizer;
+  readonly validation: ModelValidation | undefined;
+}
+
+interface PartSession {
+  readonly session: GradientSession;
+  readonly untouched: readonly Trainable[];
+}
+
+class ModelStage implements TrainStage {
+  readonly trainables: readonly Trainable[];
+  readonly optimizer: Optimizer;
+  readonly identity: JsonValue;
+  /** Left out without prompts. */
+  readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
+  readonly #parts: StageParts;
+  /** Sessions by the parts of a batch, and the weights that each leaves alone. */
+  readonly #sessions = new Map<string, PartSession>();
+
+  constructor(parts: StageParts) {
+    this.#parts = parts;
+    this.trainables = parts.trainables;
+    this.optimizer = parts.optimizer;
+    this.identity = identityOf(parts);
+    if (parts.config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
+  }
+
+  position(): JsonValue {
+    return this.#parts.data.batches.position();
+  }
+
+  restorePosition(position: JsonValue): void {
+    this.#parts.data.batches.restorePosition(position);
+  }
+
+  async runBatch(step: number, batch: number): Promise<BatchResult> {
+    const { config, model, data } = this.#parts;
+    const planned = await data.batches.next();
+    const rng = randomFor(config.seed, "batch", step, batch);
+    const pictures = await data.load(planned.images);
+    const clean = pictures.map(({ tokens }) => tokens);
+    const corruption = { noise: config.readNoise, swap: config.swapTokens };
+    const isCorrupted = corruption.noise > 0 || corruption.swap > 0;
+    const read = isCorrupted ? corruptRead(clean, tokenWidth(model), corruption, rng) : clean;
+    const images = pictures.map((picture, index) => ({
+      tokens: picture.tokens,
+      read: this.#withPublishedNoise({ ...picture, tokens: read[index]! }, rng),
+      predicted: planned.images[index]!.predicted,
+    }));
+    const rows: TokenRows = { ...planned, images };
+    const draws = drawFlow(model, predictionCount(model, rows), rng);
+    const { parts, feeds, lmCount, imageCount } = trainingFeeds(model, rows, draws);
+    const { session, untouched } = await this.#sessionOf(parts);
+    if (batch === 0) for (const { gradient } of untouched) gradient.fill(0);
+    const result = await session.run(feeds, batch === 0);
+    const { leftOut } = data.batches;
+    const metrics = {
+      lm_loss: result[LM_SUM]! / lmCount,
+      ...(imageCount === 0 ? {} : { image_loss: result[IMAGE_SUM]! / imageCount }),
+      padding: planned.ids.reduce((sum, id) => sum + (id === model.pad ? 1 : 0), 0) / planned.ids.length,
+      ...(leftOut === 0 ? {} : { left_out: leftOut }),
+    };
+    return { loss: result.loss, metrics, images: images.length };
+  }
+
+  async #sessionOf(parts: TrainingParts): Promise<PartSession> {
+    const key = JSON.stringify(parts);
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known;
+    const graph = trainingGraph(this.#parts.model, parts);
+    const names = new Set(
+      graph.parameters.map(({ producer }) => (producer.kind === "parameter" ? producer.name : "")),
+    );
+    const made = {
+      session: await GradientSession.create(this.#parts.engine, graph, this.trainables),
+      untouched: this.trainables.filter(({ name }) => !names.has(name)),
+    };
+    this.#sessions.set(key, made);
+    return made;
+  }
+
+  #withPublishedNoise({ grid, tokens }: PictureTokens, rng: CounterRng): Float32Array {
+    const { noiseStrength, latentPatchSize: patch } = this.#parts.model;
+    if (noiseStrength <= 0) return tokens;
+    const noisy = tokens.slice();
+    addRasterNoise(noisy, noiseStrength, { grid, patch }, rng);
+    return noisy;
+  }
+
+  async validate(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
+    return (await this.#parts.validation?.run(weights)) ?? {};
+  }
+
+  async #drawPrompts(weights: readonly NamedBuffer[]): Promise<Uint8Array> {
+    const { config, tokenizer } = this.#parts;
+    const folder = join(config.output, "samples", ".model");
+    await rm(folder, { recursive: true, force: true });
+    try {
+      await this.writeModel(folder, weights);
+      return await drawPromptGrid(folder, tokenizer, config);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+    const { model, autoencoder, tokenizer, tokenizerPath, config } = this.#parts;
+    const tensors = tensorsToWrite(
+      weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
+    );
+    const grids = trainingGrids(config);
+    const written = join(folder, ".model");
+    await writeModelFolder(written, {
+      configJson: {
+        ...toConfigJson({ ...model, autoencoderPath: "vae" }),
+        hw_aspect_ratios_ids: Object.fromEntries(
+          grids.map((grid) => [gridText(grid), areaIds(tokenizer, grid)]),
+        ),
+      },
+      tensors,
+      tokenizerPath,
+      autoencoder: {
+        configJson: autoencoder.configJson,
+        tensors: autoencoder.tensors.toWrite(),
+        weightFile: autoencoder.weightFile,
+      },
+    });
+    // The folder may hold other files already; whoever gave it renames it when it is whole.
+    for (const name of await readdir(written)) await rename(join(written, name), join(folder, name));
+    await rm(written, { recursive: true });
+  }
+}
+
+/** Everything that decides the weights; periods, threads and paths do not. */
+function identityOf({ config, model, samples }: StageParts): JsonValue {
+  const { imageSize, seed, steps, batch, packing, captions, dropText, dropCaption } = config;
+  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
+  return {
+    stage: "model",
+    samples,
+    data:
+      typeof config.data === "string"
+        ? null
+        : config.data.map(({ type, samples: weight, captions: own, filter }) =>
+            plain({ type, samples: weight, captions: own, filter }),
+          ),
+    model: plain(toConfigJson(model)),
+    ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, steps, batch, packing },
+    captions: plain(captions),
+    ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
+    ...{ optimizer: config.optimizer, muon: config.muon },
+    loop: { accumulate, maxGradientNorm, schedule, ema },
+  };
+}
+
+function plain(value: unknown): JsonValue {
+  return JSON.parse(JSON.stringify(value)) as JsonValue;
+}
+
+/**
+ * Trains a model; goes on where its output folder's newest checkpoint stands.
+ * @returns where the model folder is, in the official layout with tokenizer files and `vae/`.
+ * @throws ConfigError, DataFormatError, ModelFormatError, AbortedError (after a checkpoint).
+ */
+export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
+  const { threads, spin } = config.engine;
+  await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
+  await using tars = await TrainingTars.open(config.data);
+  await using autoencoder = await openAutoencoderFolder(await autoencoderPath(config.autoencoder));
+  await using start =
+    config.start === null ? undefined : await openModelFolder(config.start, { startWeights: true });
+  const tokenizerPath = join(config.output, "tokenizer");
+  const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
+  const model = modelConfig(config, tokenizer, autoencoder, start);
+  const { signal } = options;
+  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, signal };
+  const validation = await createValidation(parts, model);
+  const data = await TrainingData.create(parts, tars);
+  const trainables = await initialModelWeights(modelParameters(model), config.seed, start);
+  const stage = new ModelStage({
+    ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
+    samples: tars.sets.map(({ length }) => length),
+    optimizer: await createOptimizer(engine, config, trainables),
+  });
+  // Awaited here: data, weights and engine are closed when this function returns.
+  return await runTraining(stage, {
+    config: config.loop,
+    steps: config.steps,
+    output: config.output,
+    ...options,
+  });
+}
+
+async function createValidation(
+  parts: TrainingDataParts,
+  model: NextStepConfig,
+): Promise<ModelValidation | undefined> {
+  const { engine, config, tokenizer } = parts;
+  if (config.validationData === null || model.imageLossWeight <= 0) return undefined;
+  await using data = await TarDataset.open(config.validationData, { cacheBytes: 0 });
+  const latents = await openLatents(parts, data, "image_text_pair");
+  const samples = await heldOutSamples(data, latents, tokenizer, config);
+  const validation = await ModelValidation.create(engine, model, samples, latents, tokenizer.specials.pad);
+  await latents.dispose();
+  return validation;
+}

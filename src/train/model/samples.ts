@@ -1,0 +1,198 @@
+/**
+ * @file Samples of model training: which one a visit shows, with which caption, in which form
+ * (docs/nextstep-spec.md 4.1, 4.4). Everything about a visit follows from the seed and its number.
+ */
+import { DataFormatError } from "../../errors.ts";
+import type { Grid } from "../../sequence/segments.ts";
+import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import type { CounterRng } from "../../tensor/counter-rng.ts";
+import type { SampleText, TarDataset } from "../data/dataset-reader.ts";
+import { ShardedEpochOrder } from "../data/epoch-order.ts";
+import { pickCaption } from "../data/sample-json.ts";
+import { randomFor } from "../step-random.ts";
+import { applyTemplate, choose, drawCaption } from "./captions.ts";
+import { augmentEditCaption, augmentInterleavedCaption, taggedImages } from "./edit-captions.ts";
+import type { LatentStore } from "./latent-store.ts";
+import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
+import { measureImages, rejectSample } from "./sample-filter.ts";
+import {
+  editingSample,
+  imageTextSample,
+  interleavedSample,
+  type TrainingSample,
+  textIds,
+} from "./training-sample.ts";
+
+/** A picture at its place in a batch. */
+export interface PlannedImage {
+  /** Number of the data set. */
+  readonly set: number;
+  readonly sample: number;
+  readonly image: number;
+  readonly predicted: boolean;
+}
+
+export interface BuiltSample {
+  readonly sample: TrainingSample;
+  /** One for each image of the sample's ids. */
+  readonly images: readonly PlannedImage[];
+}
+
+export type SampleSettings = Pick<ModelTrainConfig, "seed" | "captions" | "dropText" | "dropCaption">;
+
+export interface SampleLimits {
+  /** Ids of a row; how many pictures an interleaved sample may keep depends on it. */
+  readonly maxLength: number;
+  /** Tokens of the largest picture. */
+  readonly maxImageTokens: number;
+}
+
+/** One data set of the mix. */
+export class SampleSource {
+  readonly type: DataSetConfig["type"];
+  /** Samples of an epoch. */
+  readonly length: number;
+  /** Share in the mix, relative to the others. */
+  readonly weight: number;
+  readonly #set: number;
+  readonly #config: DataSetConfig;
+  readonly #settings: SampleSettings;
+  readonly #limits: SampleLimits;
+  readonly #tokenizer: TextTokenizer;
+  readonly #data: Pick<TarDataset, "textAt" | "imagesAt">;
+  readonly #latents: Pick<LatentStore, "gridsOf"> | undefined;
+  readonly #order: ShardedEpochOrder;
+
+  /** @param source.latents of the pictures; language data needs none. */
+  constructor(
+    source: {
+      readonly set: number;
+      readonly config: DataSetConfig;
+      readonly data: Pick<TarDataset, "textAt" | "imagesAt" | "tarLengths" | "length">;
+      readonly latents: Pick<LatentStore, "gridsOf"> | undefined;
+    },
+    tokenizer: TextTokenizer,
+    settings: SampleSettings,
+    limits: SampleLimits,
+  ) {
+    const { set, config, data, latents } = source;
+    this.type = config.type;
+    this.length = data.length;
+    this.weight = config.samples ?? data.length;
+    this.#set = set;
+    this.#config = config;
+    this.#settings = settings;
+    this.#limits = limits;
+    this.#tokenizer = tokenizer;
+    this.#data = data;
+    this.#latents = latents;
+    this.#order = new ShardedEpochOrder(settings.seed + set, data.tarLengths);
+  }
+
+  /**
+   * The sample of a visit, or null when the filter or the form leaves it out.
+   * @throws DataFormatError for a sample without caption or with damaged pictures.
+   */
+  async build(visit: number): Promise<BuiltSample | null> {
+    const index = this.#order.sampleAt(visit);
+    const text = await this.#data.textAt(index);
+    const rng = this.#random(visit);
+    const caption = captionOf(text, this.#config.captions ?? this.#settings.captions, () => rng.uniform());
+    if (await this.#isRejected(index, text, caption)) return null;
+    const grids = (await this.#latents?.gridsOf(index)) ?? [];
+    const built = this.#form(caption, grids, rng);
+    const { sample } = built;
+    if (sample.spans === null) return null;
+    const images = sample.images.map((image, place) => ({
+      set: this.#set,
+      sample: index,
+      image: built.order[image] ?? image,
+      predicted: sample.imageFlags[place] !== 0,
+    }));
+    return { sample, images };
+  }
+
+  /** Ids of the text of a visit to language data, or null when the filter leaves it out. */
+  async buildText(visit: number): Promise<number[] | null> {
+    const index = this.#order.sampleAt(visit);
+    const text = await this.#data.textAt(index);
+    const content = text.description.text ?? text.captions[0]?.text;
+    if (content === undefined) throw new DataFormatError("has no text", { where: text.where });
+    return (await this.#isRejected(index, text, content)) ? null : textIds(this.#tokenizer, content);
+  }
+
+  /** The first data set keeps the plain name, so that a mix of one is no mix. */
+  #random(visit: number): CounterRng {
+    const purpose = this.#set === 0 ? "sample" : `sample ${this.#set}`;
+    return randomFor(this.#settings.seed, purpose, visit);
+  }
+
+  /** The sample and, where its images are not in the order of the data, the picture that each of them is. */
+  #form(
+    caption: string,
+    grids: readonly Grid[],
+    rng: CounterRng,
+  ): { sample: TrainingSample; order: readonly number[] } {
+    const random = (): number => rng.uniform();
+    const tokenizer = this.#tokenizer;
+    if (this.type === "image_editing") {
+      const changed = augmentEditCaption(caption, random);
+      const order = taggedImages(changed, grids.length);
+      const tagged = order.map((image) => grids[image]!);
+      return { sample: editingSample(tokenizer, changed, tagged), order };
+    }
+    if (this.type === "interleave") {
+      const changed = augmentInterleavedCaption(caption, random);
+      const order = taggedImages(changed, grids.length);
+      const tagged = order.map((image) => grids[image]!);
+      const { maxLength: maxLen, maxImageTokens } = this.#limits;
+      return {
+        sample: interleavedSample(tokenizer, changed, tagged, { maxLen, maxImageTokens, random }),
+        order,
+      };
+    }
+    const [grid] = grids;
+    if (grid === undefined) throw new DataFormatError("has no picture", { where: caption });
+    const { dropText, dropCaption } = this.#settings;
+    const place = random();
+    const isLeftOut = place < dropCaption;
+    const isBehind = !isLeftOut && place < dropCaption + dropText;
+    const sample = imageTextSample(tokenizer, isLeftOut ? "" : caption, grid, { dropText: isBehind });
+    return { sample, order: [0] };
+  }
+
+  async #isRejected(index: number, text: SampleText, caption: string): Promise<boolean> {
+    const { filter } = this.#config;
+    if (filter === undefined) return false;
+    const pictures = this.#latents === undefined ? [] : await this.#data.imagesAt(index);
+    const sizes = pictures.map(({ height, width }) => [height, width] as const);
+    const measures =
+      sizes.length === 0
+        ? { height: Number.POSITIVE_INFINITY, width: Number.POSITIVE_INFINITY, aspectRatio: 1 }
+        : measureImages(sizes);
+    const { height, width, area, aspectRatio, keywords, numbers } = filter;
+    const given = Object.entries({ height, width, area, aspectRatio, keywords, numbers });
+    const reason = rejectSample(
+      { ...measures, caption, metadata: text.metadata },
+      Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+      (lower) => randomFor(this.#settings.seed, `keyword ${lower}`).uniform(),
+    );
+    return reason !== null;
+  }
+}
+
+/**
+ * Draws the caption of a sample.
+ * @param random uniform in [0, 1)
+ * @throws DataFormatError when it has none.
+ */
+export function captionOf(
+  { captions: alternatives, description, where }: SampleText,
+  captions: SampleSettings["captions"],
+  random: () => number,
+): string {
+  if (captions === "weighted") return pickCaption(alternatives, random(), where);
+  const text = drawCaption(description, captions, random);
+  if (text === null || text === "") throw new DataFormatError("has no caption", { where });
+  return captions.templates.length === 0 ? text : applyTemplate(choose(captions.templates, random), text);
+}

@@ -1,0 +1,130 @@
+/** @file The data sets of a model training run: tars, the tokens of their pictures, and what is made of them. */
+import { join } from "node:path";
+import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
+import { aspectBuckets } from "../../image/aspect-buckets.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import { type Grid, gridText, PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
+import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import { TarDataset } from "../data/dataset-reader.ts";
+import { type BatchStream, PaddedBatches } from "./batches.ts";
+import { LatentStore, type PictureTokens } from "./latent-store.ts";
+import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
+import { PackedBatches } from "./packed-batches.ts";
+import { type PlannedImage, SampleSource } from "./samples.ts";
+
+/** Decoded pictures that are kept for a moment: sizes are asked for first, pixels soon after. */
+const PICTURE_CACHE_BYTES = 64 * 1024 * 1024;
+
+/** Grids that pictures have in training, each once. */
+export function trainingGrids({
+  imageSize,
+  aspectBuckets: buckets,
+}: Pick<ModelTrainConfig, "imageSize" | "aspectBuckets">): Grid[] {
+  const side = imageSize / PIXELS_PER_TOKEN;
+  const grids: Grid[] = buckets ? aspectBuckets(imageSize).map(({ grid }) => grid) : [[side, side]];
+  return [...new Map(grids.map((grid) => [gridText(grid), grid])).values()];
+}
+
+/** The tars of all data sets. */
+export class TrainingTars implements AsyncDisposable {
+  readonly configs: readonly DataSetConfig[];
+  readonly sets: readonly TarDataset[];
+
+  private constructor(configs: readonly DataSetConfig[], sets: readonly TarDataset[]) {
+    this.configs = configs;
+    this.sets = sets;
+  }
+
+  /** @throws what {@link TarDataset.open} throws. */
+  static async open(data: ModelTrainConfig["data"]): Promise<TrainingTars> {
+    const configs: DataSetConfig[] =
+      typeof data === "string" ? [{ path: data, type: "image_text_pair" }] : data;
+    const sets: TarDataset[] = [];
+    for (const { path } of configs) {
+      sets.push(await TarDataset.open(path, { cacheBytes: PICTURE_CACHE_BYTES }));
+    }
+    return new TrainingTars(configs, sets);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const set of this.sets) await set[Symbol.asyncDispose]();
+  }
+}
+
+export interface TrainingDataParts {
+  readonly engine: Engine;
+  readonly config: ModelTrainConfig;
+  readonly tokenizer: TextTokenizer;
+  readonly autoencoder: AutoencoderFolder;
+  /** Latent pixels on a side of an image token. */
+  readonly patch: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Encodes the pictures of a data set, or reads them from an earlier start's files. */
+export function openLatents(
+  { engine, config, autoencoder, patch, signal }: TrainingDataParts,
+  set: TarDataset,
+  type: DataSetConfig["type"],
+): Promise<LatentStore> {
+  return LatentStore.create(engine, set, autoencoder, {
+    patch,
+    imageSize: config.imageSize,
+    aspectBuckets: config.aspectBuckets,
+    matchSizes: type === "image_editing",
+    cacheBytes: config.cacheBytes,
+    folder: join(config.output, "latents"),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** Batches with the tokens of their pictures. */
+export class TrainingData {
+  readonly batches: BatchStream;
+  readonly #latents: readonly (LatentStore | undefined)[];
+
+  private constructor(batches: BatchStream, latents: readonly (LatentStore | undefined)[]) {
+    this.batches = batches;
+    this.#latents = latents;
+  }
+
+  /** @throws ConfigError when the data does not suit the packing, and what {@link LatentStore.create} throws. */
+  static async create(parts: TrainingDataParts, tars: TrainingTars): Promise<TrainingData> {
+    const { config, tokenizer } = parts;
+    const { seed, batch, packing } = config;
+    const grids = trainingGrids(config);
+    const limits = {
+      maxLength: packing?.maxLength ?? Number.POSITIVE_INFINITY,
+      maxImageTokens: Math.max(...grids.map(([height, width]) => height * width)),
+    };
+    const latents: (LatentStore | undefined)[] = [];
+    const sources: SampleSource[] = [];
+    for (const [set, data] of tars.sets.entries()) {
+      const own = tars.configs[set]!;
+      const store = own.type === "nlp" ? undefined : await openLatents(parts, data, own.type);
+      latents.push(store);
+      sources.push(new SampleSource({ set, config: own, data, latents: store }, tokenizer, config, limits));
+    }
+    const { pad, eos } = tokenizer.specials;
+    const options = { seed, batch, pad };
+    const batches =
+      packing === null
+        ? new PaddedBatches(sources, options)
+        : new PackedBatches(sources, { ...options, ...packing, grids, eos });
+    return new TrainingData(batches, latents);
+  }
+
+  /** Clean tokens of a batch's images, in order. */
+  async load(images: readonly PlannedImage[]): Promise<PictureTokens[]> {
+    const loaded: PictureTokens[] = [];
+    for (const [set, store] of this.#latents.entries()) {
+      const places = images.flatMap((image, place) => (image.set === set ? [place] : []));
+      if (places.length === 0 || store === undefined) continue;
+      const tokens = await store.load(places.map((place) => images[place]!));
+      places.forEach((place, index) => {
+        loaded[place] = tokens[index]!;
+      });
+    }
+    return loaded;
+  }
+}

@@ -1,0 +1,131 @@
+/** @file What model training is set up from: text tokenizer, configuration, optimizer. */
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
+import type { ModelFolder } from "../../checkpoint/model-folder.ts";
+import { ConfigError } from "../../errors.ts";
+import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
+import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import { PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
+import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
+import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
+import type { TarDataset } from "../data/dataset-reader.ts";
+import { adamW } from "../optimizer/adamw.ts";
+import { muon } from "../optimizer/muon.ts";
+import { combineOptimizers, type Optimizer, type ParameterGroup } from "../optimizer/optimizer.ts";
+import type { Trainable } from "../optimizer/trainable.ts";
+import { isDecayed } from "../optimizer/weight-decay.ts";
+import { trainTokenizer } from "../text-tokenizer/byte-pair-training.ts";
+import { tokenizerFileTexts } from "../text-tokenizer/tokenizer-writer.ts";
+import type { ModelTrainConfig } from "./model-train-config.ts";
+
+/** Matrices that Muon takes when it is on: backbone layers and the head's blocks. */
+const MUON_MATRIX = /^(layers\.\d+|image_head\.net\.res_blocks\.\d+)\..*\.weight$/;
+
+/** AdamW for everything, or Muon for matrices and AdamW for the rest. */
+export async function createOptimizer(
+  engine: Engine,
+  config: ModelTrainConfig,
+  weights: readonly Trainable[],
+): Promise<Optimizer> {
+  const isMuon = ({ name, shape }: Trainable): boolean =>
+    config.muon !== null && shape.length === 2 && MUON_MATRIX.test(name);
+  const { learningRate, weightDecay, betas, epsilon } = config.optimizer;
+  const rest = weights.filter((weight) => !isMuon(weight));
+  const groups = [true, false].map(
+    (decayed): ParameterGroup => ({
+      parameters: rest.filter(({ name }) => isDecayed(name) === decayed),
+      learningRate,
+      weightDecay: decayed ? weightDecay : 0,
+    }),
+  );
+  const adam = adamW(groups, { betas, epsilon });
+  if (config.muon === null) return adam;
+  const matrices = {
+    parameters: weights.filter(isMuon),
+    learningRate: config.muon.learningRate,
+    weightDecay: config.muon.weightDecay,
+  };
+  return combineOptimizers([await muon(engine, [matrices], { momentum: config.muon.momentum }), adam]);
+}
+
+/** The folder itself, or `vae/` in it. */
+export async function autoencoderPath(path: string): Promise<string> {
+  const inside = join(path, "vae");
+  return (await stat(inside).catch(() => undefined))?.isDirectory() === true ? inside : path;
+}
+
+/**
+ * Puts the tokenizer's files into `folder`, unless an earlier start did, and opens it. Image tokens are added where
+ * they are missing.
+ */
+export async function prepareTokenizer(
+  folder: string,
+  config: ModelTrainConfig,
+  data: readonly TarDataset[],
+): Promise<TextTokenizer> {
+  const source = config.textTokenizer ?? config.start;
+  if (source === null) {
+    throw new ConfigError("is needed when training starts from scratch", { where: "textTokenizer" });
+  }
+  const isThere = (await stat(join(folder, "tokenizer.json")).catch(() => undefined)) !== undefined;
+  if (!isThere) {
+    const files =
+      typeof source === "string"
+        ? withImageTokens(await readTokenizerFiles(source))
+        : await trainTokenizer(allTexts(data), { size: source.tokens });
+    const partial = `${folder}.partial`;
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
+    for (const [name, text] of tokenizerFileTexts(files)) await writeFile(join(partial, name), text);
+    await rm(folder, { recursive: true, force: true });
+    await rename(partial, folder);
+  }
+  return createTokenizer(await readTokenizerFiles(folder));
+}
+
+async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {
+  for (const set of data) {
+    for (let index = 0; index < set.length; index++) {
+      const { captions, description } = await set.textAt(index);
+      if (description.text !== undefined) yield description.text;
+      for (const { text } of captions) yield text;
+    }
+  }
+}
+
+/** The model's configuration: that of the start, the given fields over it, ids from the tokenizer. */
+export function modelConfig(
+  config: ModelTrainConfig,
+  tokenizer: TextTokenizer,
+  autoencoder: AutoencoderFolder,
+  start: ModelFolder | undefined,
+): NextStepConfig {
+  const { boi, eoi, placeholder, pad, eos, bos } = tokenizer.specials;
+  const json = { vocab_size: tokenizer.size, ...(start?.configJson as object | undefined), ...config.model };
+  const { config: parsed, unknownKeys } = parseNextStepConfig(json, "model");
+  const unknown = unknownKeys.find((key) => key in config.model);
+  if (unknown !== undefined) throw new ConfigError(`unknown key "model.${unknown}"`);
+  const side = pixelsPerLatent(autoencoder.config) * parsed.latentPatchSize;
+  if (side !== PIXELS_PER_TOKEN || autoencoder.config.latentChannels !== parsed.latentChannels) {
+    throw new ConfigError("its latents do not make the model's tokens", {
+      where: autoencoder.path,
+      remedy: `use ${parsed.latentChannels} latent channels and ${PIXELS_PER_TOKEN} pixels a token`,
+    });
+  }
+  const latentSize = config.imageSize / pixelsPerLatent(autoencoder.config);
+  const biases =
+    start === undefined
+      ? {}
+      : { attentionBias: start.config.attentionBias, outputBias: start.config.outputBias };
+  return {
+    ...parsed,
+    ...biases,
+    vocabSize: Math.max(parsed.vocabSize, tokenizer.size),
+    latentSize,
+    baseGridSize: Math.floor(latentSize / parsed.latentPatchSize),
+    ...{ boi, eoi, placeholder, pad, eos, bos: bos ?? undefined },
+    generationPositions: false,
+  };
+}

@@ -1,0 +1,141 @@
+/** @file Losses of a model on held-out samples, with their own captions and with those of others. */
+import { DataFormatError } from "../../errors.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import type { NextStepConfig } from "../../model/config.ts";
+import type { Engine, Session } from "../../runtime/engine.ts";
+import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import type { TarDataset } from "../data/dataset-reader.ts";
+import { drawFlow } from "../objective/flow-draws.ts";
+import {
+  predictionCount,
+  type TokenRows,
+  type TrainingFeeds,
+  trainingFeeds,
+} from "../objective/training-feeds.ts";
+import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts";
+import { type NamedBuffer, weightFeeds } from "../optimizer/trainable.ts";
+import { randomFor } from "../step-random.ts";
+import { padRows } from "./batches.ts";
+import type { LatentStore } from "./latent-store.ts";
+import type { ModelTrainConfig } from "./model-train-config.ts";
+import { captionOf } from "./samples.ts";
+import { imageTextSample, type TrainingSample } from "./training-sample.ts";
+
+/** Samples in a run of the engine. */
+const BATCH = 16;
+
+/** A held-out sample: the same text and picture, and the same picture under another sample's caption. */
+export interface HeldOutSample {
+  readonly index: number;
+  readonly own: TrainingSample;
+  readonly other: TrainingSample;
+}
+
+interface Batch {
+  readonly own: TrainingFeeds;
+  readonly other: TrainingFeeds;
+}
+
+/** The same samples, times and noise at every validation, so that runs and steps compare. */
+export class ModelValidation {
+  readonly #session: Session;
+  readonly #batches: readonly Batch[];
+
+  private constructor(session: Session, batches: readonly Batch[]) {
+    this.#session = session;
+    this.#batches = batches;
+  }
+
+  static async create(
+    engine: Engine,
+    config: NextStepConfig,
+    samples: readonly HeldOutSample[],
+    latents: LatentStore,
+    pad: number,
+  ): Promise<ModelValidation> {
+    const batches: Batch[] = [];
+    for (let start = 0; start < samples.length; start += BATCH) {
+      const group = samples.slice(start, start + BATCH);
+      const tokens = await latents.load(group.map(({ index }) => ({ sample: index, image: 0 })));
+      const feedsOf = (kind: "own" | "other"): TrainingFeeds => {
+        const rows = group.map((sample) => ({ sample: sample[kind], images: [] }));
+        const images = tokens.map(({ tokens: clean }) => ({ tokens: clean, read: clean, predicted: true }));
+        const batch: TokenRows = { ...padRows(rows, pad), images };
+        const rng = randomFor(0, "validation", start);
+        return trainingFeeds(config, batch, drawFlow(config, predictionCount(config, batch), rng));
+      };
+      batches.push({ own: feedsOf("own"), other: feedsOf("other") });
+    }
+    const { metrics } = trainingGraph(config, { images: true, imageLoss: true, maskPerRow: false });
+    const session = await engine.createSession(writeOnnx({ ...metrics }, { parameters: "inputs" }));
+    return new ModelValidation(session, batches);
+  }
+
+  /**
+   * @returns `lm_loss`, `image_loss`, and `caption_gap`: by how much the image loss rises under a wrong caption. A model
+   * that only continues its prefix has none, however small its loss.
+   */
+  async run(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
+    const inputs = new Set(this.#session.model.inputs.map(({ name }) => name));
+    const parameters = weightFeeds(weights.filter(({ name }) => inputs.has(name)));
+    const total = { lm: 0, lmCount: 0, image: 0, wrong: 0, imageCount: 0 };
+    for (const { own, other } of this.#batches) {
+      const sums = await this.#sums(own, parameters, inputs);
+      total.lm += sums.lm;
+      total.lmCount += own.lmCount;
+      total.image += sums.image;
+      total.imageCount += own.imageCount;
+      total.wrong += (await this.#sums(other, parameters, inputs)).image;
+    }
+    const image = total.image / total.imageCount;
+    return {
+      lm_loss: total.lm / total.lmCount,
+      image_loss: image,
+      caption_gap: total.wrong / total.imageCount - image,
+    };
+  }
+
+  async #sums(
+    { feeds }: TrainingFeeds,
+    parameters: ReturnType<typeof weightFeeds>,
+    inputs: ReadonlySet<string>,
+  ): Promise<{ lm: number; image: number }> {
+    // The factors of the loss are no inputs of a graph without it.
+    const given = Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.has(name)));
+    const results = await this.#session.run({ ...parameters, ...given });
+    return { lm: Number(results[LM_SUM]!.data[0]), image: Number(results[IMAGE_SUM]!.data[0]) };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+  }
+}
+
+/** Held-out samples with their likeliest caption, and with that of the sample half a set away. */
+export async function heldOutSamples(
+  data: TarDataset,
+  latents: LatentStore,
+  tokenizer: TextTokenizer,
+  config: ModelTrainConfig,
+): Promise<HeldOutSample[]> {
+  const count = Math.min(config.validationSamples, data.length);
+  const captions: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const rng = randomFor(0, "validation caption", index);
+    captions.push(captionOf(await data.textAt(index), config.captions, () => rng.uniform()));
+  }
+  const samples: HeldOutSample[] = [];
+  for (const [index, caption] of captions.entries()) {
+    const [grid] = await latents.gridsOf(index);
+    if (grid === undefined)
+      throw new DataFormatError("has no picture", { where: `held-out sample ${index}` });
+    const other = captions[(index + Math.ceil(count / 2)) % count]!;
+    const options = { dropText: false };
+    samples.push({
+      index,
+      own: imageTextSample(tokenizer, caption, grid, options),
+      other: imageTextSample(tokenizer, other, grid, options),
+    });
+  }
+  return samples;
+}

@@ -1,0 +1,136 @@
+/** @file Kind `sampler`: every state and velocity on the way to one token (docs/nextstep-spec.md 3.3 to 3.5). */
+import { z } from "zod";
+import { DataFormatError } from "../../../src/errors.ts";
+import { branchWeights } from "../../../src/generate/guidance.ts";
+import { type SamplerName, solverTable } from "../../../src/generate/solvers.ts";
+import { input } from "../../../src/graph/value.ts";
+import { type NextStepConfig, tokenWidth } from "../../../src/model/config.ts";
+import { flowSampler } from "../../../src/model/flow-sampler.ts";
+import { ParameterScope } from "../../../src/model/parameter-scope.ts";
+import type { HostTensor } from "../../../src/runtime/engine.ts";
+import type { CaseCheck } from "./case-check.ts";
+import { type ParityCase, parseFields } from "./parity-case.ts";
+import type { ParityContext } from "./parity-context.ts";
+import { publishedSampler } from "./published-sampler.ts";
+
+const variantFields = z.looseObject({
+  prefix: z.string(),
+  // Defaults as published (docs/nextstep-spec.md 3.7).
+  cfg: z.number().default(1),
+  cfg_img: z.number().default(1),
+  shift: z.number().default(1),
+  steps: z.int().positive().default(20),
+  noise_level: z.number().optional(),
+  branches: z.union([z.literal(1), z.literal(2), z.literal(3)]).optional(),
+  sampler: z.string().optional(),
+});
+type Variant = z.infer<typeof variantFields>;
+
+const fields = z.looseObject({
+  sampler: z.string().optional(),
+  images: z.int().positive().optional(),
+  variants: z.array(variantFields),
+});
+
+export async function runSamplerCase(
+  test: ParityCase,
+  check: CaseCheck,
+  context: ParityContext,
+): Promise<void> {
+  const { sampler, variants } = parseFields(fields, test.json, test.name);
+  for (const variant of variants) {
+    const named = variant.sampler ?? sampler;
+    if (named === undefined) throw new DataFormatError("names no sampler", { where: test.name });
+    await runVariant(test, check, context, variant, publishedSampler(named));
+  }
+}
+
+async function runVariant(
+  test: ParityCase,
+  check: CaseCheck,
+  context: ParityContext,
+  variant: Variant,
+  sampler: SamplerName,
+): Promise<void> {
+  const { prefix, steps, shift, noise_level: noiseLevel } = variant;
+  const { config, tensors } = await context.model(test.model);
+  const width = tokenWidth(config);
+  const [rows = 0] = check.shapeOf(`${prefix}c`);
+  const [images = 0, draws = 0] = check.shapeOf(`${prefix}noise`);
+  const branches = variant.branches ?? (rows / images === 3 ? 3 : rows / images === 2 ? 2 : 1);
+  const weights = branchWeights(branches, { cfg: variant.cfg, cfgImg: variant.cfg_img });
+  const table = solverTable(sampler, { steps, shift, ...(noiseLevel === undefined ? {} : { noiseLevel }) });
+  const column = (key: "t" | "a" | "b" | "c"): HostTensor =>
+    floats(
+      [steps],
+      Float32Array.from(table, (row) => row[key]),
+    );
+  const results = await context.compute(graph(config, steps), tensors, {
+    conditions: floats([rows, config.hiddenSize], await check.floats(`${prefix}c`)),
+    times: column("t"),
+    a: column("a"),
+    b: column("b"),
+    c: column("c"),
+    weights: floats(
+      [branches, images],
+      Float32Array.from(weights.flatMap((weight) => new Array<number>(images).fill(weight))),
+    ),
+    noise: floats(
+      [images, steps + 1, width],
+      fillDraws(await check.floats(`${prefix}noise`), { images, draws, wanted: steps + 1, width }),
+    ),
+  });
+  const stacked = (part: string, count: number): HostTensor => {
+    const list = Array.from({ length: count }, (_, i) => results[`${part}.${i}`] as HostTensor);
+    return stack(list);
+  };
+  await check.compare(`${prefix}t`, { shape: [steps], data: table.map(({ t }) => t) });
+  await check.compare(`${prefix}x`, stacked("x", steps + 1));
+  await check.compare(`${prefix}v`, stacked("v", steps));
+}
+
+function graph(config: NextStepConfig, steps: number) {
+  const { states, velocities } = flowSampler(new ParameterScope(), config, steps, {
+    conditions: input("conditions", "float32", ["branches*images", config.hiddenSize]),
+    times: input("times", "float32", [steps]),
+    a: input("a", "float32", [steps]),
+    b: input("b", "float32", [steps]),
+    c: input("c", "float32", [steps]),
+    weights: input("weights", "float32", ["branches", "images"]),
+    noise: input("noise", "float32", ["images", steps + 1, tokenWidth(config)]),
+  });
+  return Object.fromEntries([
+    ...states.map((state, i) => [`x.${i}`, state] as const),
+    ...velocities.map((velocity, i) => [`v.${i}`, velocity] as const),
+  ]);
+}
+
+/** Noise with draws for every step: those that a sampler does not take have weight 0. [images, wanted, width] */
+export function fillDraws(
+  noise: Float32Array,
+  sizes: { readonly images: number; readonly draws: number; readonly wanted: number; readonly width: number },
+): Float32Array {
+  const { images, draws, wanted, width } = sizes;
+  const filled = new Float32Array(images * wanted * width);
+  const taken = Math.min(draws, wanted) * width;
+  for (let image = 0; image < images; image++) {
+    const from = image * draws * width;
+    filled.set(noise.subarray(from, from + taken), image * wanted * width);
+  }
+  return filled;
+}
+
+/** Tensors of one shape along a new first axis. */
+function stack(list: readonly HostTensor[]): HostTensor {
+  const [first] = list;
+  const size = first?.data.length ?? 0;
+  const data = new Float32Array(list.length * size);
+  list.forEach((tensor, i) => {
+    data.set(tensor.data as Float32Array, i * size);
+  });
+  return floats([list.length, ...(first?.shape ?? [])], data);
+}
+
+function floats(shape: readonly number[], data: Float32Array): HostTensor {
+  return { dtype: "float32", shape, data };
+}
