@@ -1,18 +1,23 @@
 /** @file The real pictures of the subjects that the default model was trained on, drawn from the icon packages. */
 import { decodeImage } from "../src/image/decode-image.ts";
 import type { RgbImage } from "../src/image/pixels.ts";
+import { loadEmojiNaming } from "../src/train/data/emoji/emoji-naming.ts";
 import type { EmojiRenderer } from "../src/train/data/emoji/emoji-render.ts";
 import { drawScene } from "../src/train/data/emoji/emoji-scenes.ts";
-import { EMOJI_STYLES, type EmojiStyle, loadEmojiSets } from "../src/train/data/emoji/emoji-sets.ts";
+import { loadEmojiSets } from "../src/train/data/emoji/emoji-sets.ts";
+import { EMOJI_STYLES, type EmojiStyle } from "../src/train/data/emoji/emoji-styles.ts";
 import { type EmojiSubject, listSubjects, selectSubjects } from "../src/train/data/emoji/emoji-subjects.ts";
 
 /** How many of the best known subjects the default model has seen, and in which styles (models/default/README.md). */
 export const DEFAULT_SUBJECTS = 220;
 export const DEFAULT_STYLES: readonly EmojiStyle[] = ["noto", "twitter", "flat"];
+/** The style that it draws when a prompt names none. */
+export const UNNAMED_STYLE: EmojiStyle = "noto";
 
 /** The best known subjects, best first. */
 export async function knownSubjects(count: number): Promise<EmojiSubject[]> {
-  return selectSubjects(listSubjects(await loadEmojiSets(EMOJI_STYLES)), count);
+  const naming = await loadEmojiNaming();
+  return selectSubjects(listSubjects(naming, await loadEmojiSets(naming, EMOJI_STYLES)), count);
 }
 
 /** The picture of a subject alone on white, as it stands in the training data. */

@@ -9,14 +9,14 @@ import { type LabelledFeature, retrievalScore } from "../src/evaluate/retrieval.
 import type { DrawOptions } from "../src/generate/draw-options.ts";
 import { open } from "../src/generate/model.ts";
 import { EmojiRenderer } from "../src/train/data/emoji/emoji-render.ts";
-import { DEFAULT_STYLE, EMOJI_STYLES } from "../src/train/data/emoji/emoji-sets.ts";
-import { DEFAULT_SUBJECTS, knownSubjects, realPicture } from "./real-pictures.ts";
+import { EMOJI_STYLES } from "../src/train/data/emoji/emoji-styles.ts";
+import { DEFAULT_SUBJECTS, knownSubjects, realPicture, UNNAMED_STYLE } from "./real-pictures.ts";
 
 const { values } = parseArgs({
   options: {
     model: { type: "string" },
     subjects: { type: "string", default: String(DEFAULT_SUBJECTS) },
-    style: { type: "string", default: DEFAULT_STYLE },
+    style: { type: "string", default: UNNAMED_STYLE },
     seed: { type: "string", default: "1" },
     batch: { type: "string", default: "20" },
     cfg: { type: "string" },
@@ -50,7 +50,7 @@ for (let start = 0; start < subjects.length; start += batch) {
   line.update("drawing", start, subjects.length);
   const some = subjects.slice(start, start + batch);
   const prompts = some.map(({ withArticle }) =>
-    style === DEFAULT_STYLE ? withArticle : `${withArticle}, ${style} style`,
+    style === UNNAMED_STYLE ? withArticle : `${withArticle}, ${style} style`,
   );
   const pictures = await model.draw(prompts, settings);
   pictures.forEach(({ pixels }, index) => {

@@ -2,7 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import { dataStats, formatDataStats } from "../train/data/data-stats.ts";
 import { buildEmojiData } from "../train/data/emoji/emoji-dataset.ts";
-import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-sets.ts";
+import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-styles.ts";
 import { buildFolderData } from "../train/data/folder-dataset.ts";
 import { ProgressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
@@ -42,19 +42,24 @@ export async function runEmoji(
   const line = new ProgressLine(terminal.err);
   const subjects = parseCount(options.subjects, "--subjects");
   const sceneShare = parseCount(options.scenes, "--scenes");
+  const editShare = parseCount(options.edits, "--edits");
+  const avatars = parseCount(options.avatars, "--avatars");
   const seed = parseCount(options.seed, "--seed");
   const styles = parseStyles(options.styles);
   const result = await buildEmojiData({
     out,
     ...(subjects === undefined ? {} : { subjects }),
     ...(sceneShare === undefined ? {} : { sceneShare }),
+    ...(editShare === undefined ? {} : { editShare }),
+    ...(avatars === undefined ? {} : { avatars }),
     ...(seed === undefined ? {} : { seed }),
     ...(styles === undefined ? {} : { styles }),
     signal: terminal.signal,
     onProgress: ({ done, total }) => line.update("rendering", done, total),
   });
   line.clear();
-  const text = `${result.train.samples} training and ${result.heldOut.samples} held-out pictures of ${result.subjects} subjects in ${out}`;
+  const counts = Object.entries(result.folders).map(([name, { samples }]) => `${samples} ${name}`);
+  const text = `${result.subjects} subjects, ${counts.join(", ")} in ${out}`;
   terminal.out.write(options.json === true ? `${JSON.stringify(result)}\n` : `${text}\n`);
 }
 

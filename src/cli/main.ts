@@ -55,9 +55,11 @@ function addDataCommands(program: Command, terminal: Terminal): void {
     .description("render emoji from npm packages, with captions, licences and credits")
     .argument("<out>", "folder to make")
     .option("--subjects <count>", "only the best known subjects")
-    .option("--styles <names>", "comma-separated styles; noto must be among them")
+    .option("--styles <names>", "comma-separated styles; 3D must be among them")
     .option("--scenes <share>", "share of composed scenes, 0 to below 1")
-    .option("--seed <n>", "decides scenes, order and what is held out")
+    .option("--edits <share>", "edits for each training picture, 0 to below 1")
+    .option("--avatars <count>", "portraits made of attributes, beside the emoji")
+    .option("--seed <n>", "decides scenes, edits and order")
     .option("--json", "print JSON")
     .action(async (out: string, options: Record<string, string | true>) => {
       const { runEmoji } = await import("./data.ts");

@@ -16,7 +16,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const small = { subjects: 4, sceneShare: 0.2, styles: ["noto", "twitter", "emojione"] } as const;
+const small = { subjects: 4, avatars: 2 } as const;
 
 async function digests(path: string): Promise<string[]> {
   const names = (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) =>
@@ -38,38 +38,49 @@ describe("buildEmojiData", () => {
     const progress: number[] = [];
     const out = join(folder, "first");
     const result = await buildEmojiData({ ...small, out, onProgress: ({ done }) => progress.push(done) });
-    expect(result.train.samples).toBe(4 * 3 + 3);
-    expect(result.train.tars).toBe(1);
-    expect(progress.at(-1)).toBe(result.train.samples + result.heldOut.samples);
+    // Eight singles less the held-out flat ones, and three times as many scenes.
+    expect(result.folders.train?.samples).toBe(32);
+    expect(progress.at(-1)).toBeGreaterThanOrEqual(40);
     expect((await readdir(out)).sort()).toEqual([
       "CREDITS.json",
       "NOTICE",
+      "avatars",
+      "avatars-heldout",
+      "edits",
+      "heldout",
       "stats.json",
       "subjects.json",
+      "texts",
       "train",
     ]);
 
     await using data = await TarDataset.open(join(out, "train"));
-    expect(data.length).toBe(15);
     for (let index = 0; index < data.length; index++) {
       const sample = await data.sampleAt(index);
       expect(sample.key).toMatch(/^[0-9a-f]{32}$/);
-      expect(sample.images.map((image) => [image.width, image.height])).toEqual([[128, 128]]);
+      expect(sample.images.map((image) => [image.width, image.height])).toEqual([[256, 256]]);
       const { style, licence, source } = sample.metadata;
       expect(
-        sample.captions.every(({ text }) => style === "noto" || text.endsWith(`, ${String(style)} style`)),
+        sample.captions.every(({ text }) => style === "3D" || text.endsWith(`, ${String(style)} style`)),
       ).toBe(true);
-      expect(licence).toBe(style === "noto" ? "Apache-2.0" : "CC-BY-4.0");
-      expect(source).toMatch(/^@iconify-json\/[\w-]+@1\.2\.\d+$/);
+      expect(licence).toBe("MIT");
+      expect(source).toMatch(/^@(iconify-json|lobehub)\/[\w-]+@1\.\d+\.\d+$/);
     }
+    await using edits = await TarDataset.open(join(out, "edits"));
+    const edit = await edits.sampleAt(0);
+    expect(edit.images).toHaveLength(2);
+    expect(edit.captions.every(({ text }) => /^<image_0>[^<]+<image_1>$/.test(text))).toBe(true);
+    await using texts = await TarDataset.open(join(out, "texts"));
+    expect((await texts.sampleAt(0)).images).toEqual([]);
     const subjects: unknown = JSON.parse(await readFile(join(out, "subjects.json"), "utf8"));
     expect(subjects).toMatchObject([
-      { id: "red-apple", name: "red apple", styles: ["noto", "twitter", "emojione"] },
+      { id: "red-apple", name: "red apple", styles: ["3D", "flat"] },
       {},
       {},
       {},
     ]);
-    expect(await readFile(join(out, "NOTICE"), "utf8")).toContain("CC BY 4.0");
+    const notice = await readFile(join(out, "NOTICE"), "utf8");
+    for (const owner of ["Microsoft", "LobeHub", "Pablo Stanley"]) expect(notice).toContain(owner);
 
     const again = join(folder, "again");
     await buildEmojiData({ ...small, out: again });
@@ -97,6 +108,6 @@ describe("buildEmojiData", () => {
     await expect(buildEmojiData({ ...small, out: join(folder, "full") })).rejects.toThrow(ConfigError);
     expect(await readdir(join(folder, "full"))).toEqual(["mine.txt"]);
     const out = join(folder, "other");
-    await expect(buildEmojiData({ ...small, out, styles: ["twitter"] })).rejects.toThrow(/noto/);
+    await expect(buildEmojiData({ ...small, out, styles: ["twitter"] })).rejects.toThrow(/3D/);
   });
 });

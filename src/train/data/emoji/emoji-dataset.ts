@@ -1,86 +1,108 @@
-/** @file The example data set: emoji pictures and scenes with captions, as tars with their licences and credits. */
+/** @file The example data set: emoji pictures, scenes, edits and texts, as tars with their licences and credits. */
 
-import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError } from "../../../errors.ts";
 import { OutputFolder } from "../output-folder.ts";
-import { type SampleJson, SampleWriter, type ShardTotals } from "../sample-writer.ts";
-import { heldOutStyle, planEmojiData, sceneIdentity } from "./emoji-plan.ts";
+import { SampleWriter, type ShardTotals } from "../sample-writer.ts";
+import { type AvatarPlan, planAvatars, writeAvatar } from "./avatars.ts";
+import { loadEmojiNaming } from "./emoji-naming.ts";
+import { type EmojiPlan, planEmojiData } from "./emoji-plan.ts";
 import { EmojiRenderer } from "./emoji-render.ts";
-import { captionScene, drawScene, type Scene } from "./emoji-scenes.ts";
-import { EMOJI_STYLES, type EmojiCredit, type EmojiStyle, loadEmojiSets } from "./emoji-sets.ts";
-import { type EmojiSubject, listSubjects, selectSubjects } from "./emoji-subjects.ts";
+import { creditsNotice, EmojiSampleMaker } from "./emoji-samples.ts";
+import { loadEmojiSets } from "./emoji-sets.ts";
+import { DATA_STYLES, type EmojiStyle } from "./emoji-styles.ts";
+import { listSubjects, selectSubjects } from "./emoji-subjects.ts";
 
 export interface EmojiDataOptions {
   /** Folder to make; must not exist or be empty. */
   readonly out: string;
-  /** Decides held-out pairs, scenes and order. */
+  /** Decides scenes, edits and order. */
   readonly seed?: number;
   /** How many subjects, best known first; all when left out. */
   readonly subjects?: number;
   /** Share of composed scenes among the training pictures, 0 to below 1. */
   readonly sceneShare?: number;
+  /** Edits for each training picture, 0 to below 1. */
+  readonly editShare?: number;
   /** Which sets to draw from; must contain the default style. */
   readonly styles?: readonly EmojiStyle[];
+  /** Portraits made of attributes, beside the emoji; none unless asked for. */
+  readonly avatars?: number;
   /** Folder whose installed packages are looked at first. */
   readonly packagesFrom?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
+/** The folders of a data set, each of tars: what is trained on, then what is not. */
+export const DATA_FOLDERS = [
+  "train",
+  "edits",
+  "texts",
+  "avatars",
+  "heldout",
+  "unseen",
+  "avatars-heldout",
+] as const;
+export type DataFolder = (typeof DATA_FOLDERS)[number];
+
 export interface EmojiDataResult {
   readonly folder: string;
   readonly seed: number;
   readonly subjects: number;
-  readonly styles: Readonly<Partial<Record<EmojiStyle, number>>>;
+  readonly styles: Readonly<Record<string, number>>;
   readonly categories: Readonly<Record<string, number>>;
   readonly layouts: Readonly<Record<string, number>>;
   readonly backgrounds: Readonly<Record<string, number>>;
-  readonly train: ShardTotals;
-  readonly heldOut: ShardTotals;
+  readonly editKinds: Readonly<Record<string, number>>;
+  readonly folders: Readonly<Partial<Record<DataFolder, ShardTotals>>>;
 }
 
-/** A quarter of the pictures are scenes unless asked otherwise. */
-const DEFAULT_SCENE_SHARE = 0.25;
+/** Unless asked otherwise: three scenes and one edit for each picture of one subject on white. */
+const DEFAULT_SCENE_SHARE = 0.75;
+const DEFAULT_EDIT_SHARE = 0.25;
 
-/** Pictures in work at once: sharp encodes on its own threads, writing keeps the order. */
+/** Samples in work at once: sharp encodes on its own threads, writing keeps the order. */
 const BATCH = 8;
 
+/** A sample to be written once it is drawn, or null for one that turned out to show nothing. */
+type Job = () => Promise<Parameters<SampleWriter["add"]> | null>;
+
 /**
- * Renders the emoji data to `out/train/*.tar` and `out/heldout/*.tar`, with `subjects.json`, `stats.json`,
+ * Renders the emoji data to tars in the folders of {@link DATA_FOLDERS}, with `subjects.json`, `stats.json`,
  * `CREDITS.json` and `NOTICE` beside them. The same options and package versions give the same bytes.
  * @throws ConfigError when a package is missing or an option is out of range; AbortedError when cancelled, and
  *   then nothing is left behind.
  */
 export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDataResult> {
-  const { signal, onProgress, seed = 0, sceneShare = DEFAULT_SCENE_SHARE } = options;
-  const sets = await loadEmojiSets(options.styles ?? EMOJI_STYLES, options.packagesFrom);
-  const credits = new Map(sets.map((set) => [set.style, set.credit]));
-  const subjects = selectSubjects(listSubjects(sets), options.subjects);
-  const plan = planEmojiData({ subjects, seed, sceneShare });
+  const { signal, onProgress, seed = 0 } = options;
+  const naming = await loadEmojiNaming(options.packagesFrom);
+  const sets = await loadEmojiSets(naming, options.styles ?? DATA_STYLES, options.packagesFrom);
+  const subjects = selectSubjects(listSubjects(naming, sets), options.subjects);
+  const { sceneShare = DEFAULT_SCENE_SHARE, editShare = DEFAULT_EDIT_SHARE } = options;
+  const plan = planEmojiData({ subjects, seed, sceneShare, editShare });
+  const avatars = await planAvatars(options.avatars ?? 0, seed, options.packagesFrom);
 
   await using folder = await OutputFolder.create(options.out);
-  const renderer = new EmojiRenderer();
-  const total = plan.train.length + plan.heldOut.length;
+  const jobs = jobsOf(plan, avatars, new EmojiSampleMaker(sets, new EmojiRenderer()));
+  const total = [...jobs.values()].reduce((sum, list) => sum + list.length, 0);
   let done = 0;
-  const writeSplit = async (name: string, scenes: readonly Scene[]): Promise<ShardTotals> => {
+  const folders: Partial<Record<DataFolder, ShardTotals>> = {};
+  for (const [name, list] of jobs) {
+    if (list.length === 0) continue;
     await using writer = new SampleWriter(join(folder.workPath, name));
-    for (let start = 0; start < scenes.length; start += BATCH) {
+    for (let start = 0; start < list.length; start += BATCH) {
       if (signal?.aborted) throw new AbortedError("the data set was not finished", { where: options.out });
-      const batch = scenes.slice(start, start + BATCH);
-      const pictures = await Promise.all(batch.map((scene) => drawScene(scene, renderer)));
-      for (const [index, scene] of batch.entries()) {
-        const json = describeScene(scene, credits.get(scene.style)!);
-        await writer.add(sceneKey(scene), json, [{ bytes: pictures[index]!, extension: "png" }]);
+      const batch = list.slice(start, start + BATCH);
+      for (const sample of await Promise.all(batch.map((job) => job()))) {
+        if (sample !== null) await writer.add(...sample);
       }
       done += batch.length;
       onProgress?.({ done, total });
     }
-    return writer.close();
-  };
-  const train = await writeSplit("train", plan.train);
-  const heldOut = await writeSplit("heldout", plan.heldOut);
+    folders[name] = await writer.close();
+  }
 
   const all = [...plan.train, ...plan.heldOut];
   const result: EmojiDataResult = {
@@ -91,15 +113,17 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
     categories: countBy(all, (scene) => scene.first.category),
     layouts: countBy(all, (scene) => scene.layout),
     backgrounds: countBy(all, (scene) => scene.background),
-    train,
-    heldOut,
+    editKinds: countBy(plan.edits, (edit) => edit.kind),
+    folders,
   };
   const { folder: _place, ...stats } = result;
+  const credits = [...sets.map(({ style, credit }) => ({ style, ...credit })), ...avatars.credits];
+  const listed = subjects.map(({ icons, ...words }) => ({ ...words, styles: [...icons.keys()] }));
   const texts: Readonly<Record<string, string>> = {
-    "subjects.json": toJson(subjects.map((subject) => describeSubject(subject, seed))),
+    "subjects.json": toJson(listed),
     "stats.json": toJson(stats),
-    "CREDITS.json": toJson([...credits.values()]),
-    NOTICE: notice([...credits.values()]),
+    "CREDITS.json": toJson(credits),
+    NOTICE: creditsNotice(credits),
   };
   for (const [name, text] of Object.entries(texts)) await writeFile(join(folder.workPath, name), text);
   if (signal?.aborted) throw new AbortedError("the data set was not finished", { where: options.out });
@@ -107,67 +131,22 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
   return result;
 }
 
-function describeScene(scene: Scene, credit: EmojiCredit): SampleJson {
-  const captions = captionScene(scene);
-  const best = captions.reduce((a, b) => (b.weight > a.weight ? b : a));
-  return {
-    caption: best.text,
-    caption_all: captions.map((caption) => caption.text),
-    metadata: {
-      caption_weights: captions.map((caption) => caption.weight),
-      subject: scene.first.id,
-      ...(scene.second === undefined ? {} : { second_subject: scene.second.id }),
-      style: scene.style,
-      category: scene.first.category,
-      layout: scene.layout,
-      background: scene.background,
-      licence: credit.licence,
-      credit: `${credit.set} by ${credit.author}`,
-      source: `${credit.package}@${credit.version}`,
-    },
-  };
+function jobsOf(plan: EmojiPlan, avatars: AvatarPlan, maker: EmojiSampleMaker): Map<DataFolder, Job[]> {
+  return new Map<DataFolder, Job[]>([
+    ["train", plan.train.map((scene) => () => maker.picture(scene))],
+    ["edits", plan.edits.map((edit) => () => maker.edit(edit))],
+    ["texts", plan.texts.map((text) => () => Promise.resolve(maker.text(text)))],
+    ["avatars", avatars.train.map((avatar) => () => writeAvatar(avatar))],
+    ["heldout", plan.heldOut.map((scene) => () => maker.picture(scene))],
+    ["unseen", plan.unseen.map((scene) => () => maker.picture(scene))],
+    ["avatars-heldout", avatars.heldOut.map((avatar) => () => writeAvatar(avatar))],
+  ]);
 }
 
-function describeSubject(subject: EmojiSubject, seed: number): Readonly<Record<string, unknown>> {
-  const { id, name, withArticle, plural, synonym, category } = subject;
-  return {
-    id,
-    name,
-    with_article: withArticle,
-    plural,
-    synonym,
-    category,
-    styles: [...subject.icons.keys()],
-    held_out_style: heldOutStyle(subject, seed),
-  };
-}
-
-/** Hex, since "." and "-" separate the parts of a member's name; the same picture has the same key everywhere. */
-function sceneKey(scene: Scene): string {
-  return createHash("sha256").update(sceneIdentity(scene)).digest("hex").slice(0, 32);
-}
-
-function countBy<K extends string>(
-  scenes: readonly Scene[],
-  key: (scene: Scene) => K,
-): Partial<Record<K, number>>;
-function countBy(scenes: readonly Scene[], key: (scene: Scene) => string): Record<string, number> {
+function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const scene of scenes) counts[key(scene)] = (counts[key(scene)] ?? 0) + 1;
+  for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1;
   return counts;
 }
 
 const toJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
-
-function notice(credits: readonly EmojiCredit[]): string {
-  const lines = credits.map(
-    (credit) =>
-      `${credit.set} by ${credit.author} (${credit.authorUrl})\n` +
-      `  licence: ${credit.licenceTitle} (${credit.licence}), ${credit.licenceUrl}\n` +
-      `  read from the npm package ${credit.package} ${credit.version}; style word "${credit.style}"\n`,
-  );
-  return (
-    "The pictures in this data set are drawn from the emoji sets below. They were rendered to pixels, laid on\n" +
-    `coloured backgrounds and arranged several to a picture.\n\n${lines.join("\n")}`
-  );
-}

@@ -1,65 +1,53 @@
 /** @file What the plan of the emoji data promises: nothing held out is trained on, the same seed gives the same plan. */
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../../errors.ts";
-import { heldOutStyle, planEmojiData, sceneIdentity } from "./emoji-plan.ts";
-import type { Scene } from "./emoji-scenes.ts";
-import { EMOJI_STYLES } from "./emoji-sets.ts";
-import type { EmojiSubject } from "./emoji-subjects.ts";
+import { EDIT_KINDS } from "./emoji-edits.ts";
+import { HELD_OUT, heldOutKind } from "./emoji-held-out.ts";
+import { planEmojiData } from "./emoji-plan.ts";
+import { countOf, isPair, type Scene, sceneIdentity } from "./emoji-scenes.ts";
+import { square } from "./test-subjects.ts";
 
-const icon = { slug: "", body: "", viewBox: [0, 0, 1, 1] } as const;
-const subjects: EmojiSubject[] = Array.from({ length: 200 }, (_, index) => ({
-  id: `thing-${index}`,
-  name: `thing ${index}`,
-  withArticle: `a thing ${index}`,
-  plural: index % 4 === 0 ? undefined : `things ${index}`,
-  synonym: undefined,
-  category: "objects",
-  icons: new Map(EMOJI_STYLES.slice(0, index % 2 === 0 ? 6 : 3).map((style) => [style, icon])),
-}));
-const options = { subjects, seed: 7, sceneShare: 0.25 };
-const shown = (scene: Scene): string[] =>
-  [scene.first, ...(scene.second === undefined ? [] : [scene.second])].map(
-    (one) => `${one.id}/${scene.style}`,
-  );
+const listed = [
+  ...HELD_OUT.unseen.slice(0, 10),
+  ...HELD_OUT.styles.slice(0, 20),
+  ...HELD_OUT.pairs.flat().slice(0, 40),
+  ...HELD_OUT.backgrounds.map(([id]) => id).slice(0, 40),
+];
+const ids = [...new Set([...listed, ...Array.from({ length: 60 }, (_, index) => `thing ${index}`)])];
+const subjects = ids.map((id, index) => square(id, "red", index % 4 === 0 ? { plural: undefined } : {}));
+const options = { subjects, seed: 7, sceneShare: 0.75, editShare: 0.25 };
+const isPlain = (scene: Scene): boolean => scene.layout === "single" && scene.background === "white";
 
 describe("planEmojiData", () => {
   const plan = planEmojiData(options);
+  const edited = plan.edits.flatMap(({ source, target }) => [source, target]);
 
-  it("holds out one other style of about a fifth of the subjects with four styles or more", () => {
-    expect(plan.heldOut.length).toBeGreaterThan(10);
-    expect(plan.heldOut.length).toBeLessThan(32);
-    expect(plan.heldOut.every((scene) => scene.style !== "noto" && scene.first.icons.size >= 4)).toBe(true);
-    expect(new Set(plan.heldOut.map((scene) => scene.first.id)).size).toBe(plan.heldOut.length);
+  it("shows nothing of what is held out, neither in pictures nor in edits", () => {
+    expect([...plan.train, ...edited].filter((scene) => heldOutKind(scene) !== undefined)).toEqual([]);
+    expect(plan.heldOut.length).toBeGreaterThan(40);
+    expect(plan.heldOut.every((scene) => !["unseen", undefined].includes(heldOutKind(scene)))).toBe(true);
+    expect(plan.unseen.map(({ first }) => first.id).sort()).toEqual(HELD_OUT.unseen.slice(0, 10).toSorted());
   });
 
-  it("shows nothing of that in training, neither alone nor in a scene", () => {
-    const heldOut = new Set(plan.heldOut.flatMap(shown));
-    expect(plan.train.flatMap(shown).filter((pair) => heldOut.has(pair))).toEqual([]);
-  });
-
-  it("holds the same pairs out of a smaller set", () => {
-    const small = planEmojiData({ ...options, subjects: subjects.slice(0, 50) });
-    const all = new Set(plan.heldOut.map(sceneIdentity));
-    expect(small.heldOut.length).toBeGreaterThan(0);
-    expect(small.heldOut.every((scene) => all.has(sceneIdentity(scene)))).toBe(true);
-  });
-
-  it("shows every other subject and style alone on white, once", () => {
-    const singles = plan.train.filter((scene) => scene.layout === "single" && scene.background === "white");
-    const pairs = subjects.reduce((sum, subject) => sum + subject.icons.size, 0);
-    expect(singles.length + plan.heldOut.length).toBe(pairs);
+  it("shows every other subject in every style alone on white, once", () => {
+    const singles = plan.train.filter(isPlain);
+    const held = plan.heldOut.filter((scene) => heldOutKind(scene) === "style");
+    expect(singles.length).toBe(2 * (subjects.length - 10) - held.length);
     expect(new Set(singles.map(sceneIdentity)).size).toBe(singles.length);
   });
 
-  it("has the share of scenes asked for, all different, none counting what cannot be counted", () => {
-    const scenes = plan.train.filter((scene) => scene.layout !== "single" || scene.background !== "white");
-    expect(scenes.length / plan.train.length).toBeCloseTo(0.25, 2);
+  it("has the shares asked for, all scenes different, none counting what cannot be counted", () => {
+    const scenes = plan.train.filter((scene) => !isPlain(scene));
+    expect(scenes.length / plan.train.length).toBeCloseTo(0.75, 2);
     expect(new Set(scenes.map(sceneIdentity)).size).toBe(scenes.length);
-    const counted = scenes.filter((scene) => ["two", "three", "four"].includes(scene.layout));
-    expect(counted.length).toBeGreaterThan(0);
+    const counted = [...scenes, ...edited].filter(({ layout }) => countOf(layout) !== undefined);
     expect(counted.every((scene) => scene.first.plural !== undefined)).toBe(true);
-    const noto = scenes.filter((scene) => scene.style === "noto").length / scenes.length;
-    expect(noto).toBeGreaterThan(0.4);
+    expect(scenes.filter(({ layout }) => isPair(layout)).length / scenes.length).toBeCloseTo(0.25, 1);
+    expect(plan.edits.length).toBe(Math.round(plan.train.length * 0.25));
+    for (const kind of EDIT_KINDS) {
+      const share = plan.edits.filter((edit) => edit.kind === kind).length / plan.edits.length;
+      expect(share).toBeCloseTo(1 / EDIT_KINDS.length, 1);
+    }
   });
 
   it("depends on the seed alone", () => {
@@ -67,16 +55,12 @@ describe("planEmojiData", () => {
       planEmojiData({ ...options, seed }).train.map(sceneIdentity);
     expect(identities(7)).toEqual(plan.train.map(sceneIdentity));
     expect(identities(8)).not.toEqual(plan.train.map(sceneIdentity));
-    expect(subjects.map((subject) => heldOutStyle(subject, 7))).not.toEqual(
-      subjects.map((subject) => heldOutStyle(subject, 8)),
-    );
   });
 
   it("refuses shares outside [0, 1) and more scenes than there can be", () => {
     expect(() => planEmojiData({ ...options, sceneShare: 1 })).toThrow(ConfigError);
-    expect(() => planEmojiData({ ...options, sceneShare: Number.NaN })).toThrow(ConfigError);
-    expect(() => planEmojiData({ ...options, subjects: subjects.slice(0, 1), sceneShare: 0.99 })).toThrow(
-      ConfigError,
-    );
+    expect(() => planEmojiData({ ...options, editShare: Number.NaN })).toThrow(ConfigError);
+    const few = { ...options, subjects: [square("one", "red")], sceneShare: 0.999 };
+    expect(() => planEmojiData(few)).toThrow(ConfigError);
   });
 });

@@ -1,17 +1,32 @@
-/** @file Which pictures the emoji data consists of: singles, held-out pairs of subject and style, composed scenes. */
+/** @file Which pictures, edits and texts the emoji data consists of, and which pictures are kept out of it. */
 
 import { ConfigError } from "../../../errors.ts";
 import type { CounterRng } from "../../../tensor/counter-rng.ts";
 import { randomFor } from "../../step-random.ts";
-import { type Background, COLOURED_BACKGROUNDS, type Scene, type SceneLayout } from "./emoji-scenes.ts";
-import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-sets.ts";
+import { EDIT_KINDS, type Edit, makeEdit } from "./emoji-edits.ts";
+import { HELD_OUT, heldOutKind, isUnseen } from "./emoji-held-out.ts";
+import {
+  type Background,
+  COLOURED_BACKGROUNDS,
+  countOf,
+  isPair,
+  type Scene,
+  type SceneLayout,
+  sceneIdentity,
+} from "./emoji-scenes.ts";
+import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-styles.ts";
 import type { EmojiSubject } from "./emoji-subjects.ts";
+import { emojiTexts } from "./emoji-texts.ts";
 
 export interface EmojiPlan {
   /** Singles on white and scenes, in the order in which they are written. */
   readonly train: readonly Scene[];
-  /** Singles on white that no training picture shows in that style. */
+  /** Scenes of seen subjects that no training picture shows. */
   readonly heldOut: readonly Scene[];
+  /** Subjects that no training picture shows, alone on white. */
+  readonly unseen: readonly Scene[];
+  readonly edits: readonly Edit[];
+  readonly texts: readonly string[];
 }
 
 export interface EmojiPlanOptions {
@@ -19,70 +34,87 @@ export interface EmojiPlanOptions {
   readonly seed: number;
   /** Share of composed scenes among the training pictures, 0 to below 1. */
   readonly sceneShare: number;
+  /** Edits for each training picture. */
+  readonly editShare: number;
 }
 
-/** A fifth of the subjects that have four styles or more lose one to the held-out set. */
-const HELD_OUT_SHARE = 0.2;
-const HELD_OUT_MINIMUM_STYLES = 4;
-
-/** Out of 20 composed scenes: single on a colour, counts, pairs. */
+/** Out of 40 composed scenes. */
 const LAYOUT_DECK: readonly SceneLayout[] = [
-  ...Array<SceneLayout>(6).fill("single"),
-  ...Array<SceneLayout>(2).fill("two"),
-  ...Array<SceneLayout>(2).fill("three"),
-  ...Array<SceneLayout>(2).fill("four"),
-  ...Array<SceneLayout>(4).fill("beside"),
-  ...Array<SceneLayout>(4).fill("above"),
+  ...Array<SceneLayout>(12).fill("single"),
+  ...(["small", "small", "large", "large"] as const),
+  ...(["left", "right", "top", "bottom"] as const),
+  ...Array<SceneLayout>(3).fill("two"),
+  ...Array<SceneLayout>(3).fill("three"),
+  ...Array<SceneLayout>(4).fill("four"),
+  ...Array<SceneLayout>(5).fill("beside"),
+  ...Array<SceneLayout>(5).fill("above"),
 ];
 
-/** The default style is what captions without a style word ask for, so it gets half of the scenes. */
-const DEFAULT_STYLE_SHARE = 0.5;
+/** The default style is what captions without a style word ask for. */
+const DEFAULT_STYLE_SHARE = 0.65;
 const COLOURED_SHARE = 0.5;
 
 /** Attempts at a scene that is new and possible; only tiny sets of subjects run out of combinations. */
 const MAX_ATTEMPTS = 1000;
 
 /**
- * The style in which a subject is held out, if any. It depends on the seed and the subject alone, so that the
- * held-out pairs of a subset are held out of every larger set, too.
+ * Lists every picture of the data set; the same options give the same list.
+ * @throws ConfigError for shares out of range, or more scenes than the subjects can be composed to.
  */
-export function heldOutStyle(subject: EmojiSubject, seed: number): EmojiStyle | undefined {
-  const others = [...subject.icons.keys()].filter((style) => style !== DEFAULT_STYLE);
-  if (others.length + 1 < HELD_OUT_MINIMUM_STYLES) return undefined;
-  const rng = randomFor(seed, `held-out ${subject.id}`);
-  return rng.uniform() < HELD_OUT_SHARE ? others[rng.below(others.length)] : undefined;
+export function planEmojiData({ subjects, seed, sceneShare, editShare }: EmojiPlanOptions): EmojiPlan {
+  checkShare(sceneShare, "scenes");
+  checkShare(editShare, "edits");
+  const seen = subjects.filter(({ id }) => !isUnseen(id));
+  const singles = seen.flatMap((first) => stylesOf(first).map((style) => singleOf(first, style)));
+  const trained = singles.filter((scene) => heldOutKind(scene) === undefined);
+  const sceneCount = Math.round((trained.length * sceneShare) / (1 - sceneShare));
+  const rng = randomFor(seed, "scenes");
+  const train = rng.shuffle([...trained, ...composeScenes(seen, sceneCount, rng)]);
+  return {
+    train,
+    heldOut: [...singles.filter((scene) => heldOutKind(scene) !== undefined), ...heldOutScenes(seen)],
+    unseen: subjects.filter(({ id }) => isUnseen(id)).map((first) => singleOf(first, DEFAULT_STYLE)),
+    edits: planEdits(seen, Math.round(train.length * editShare), randomFor(seed, "edits")),
+    texts: emojiTexts(seen, randomFor(seed, "texts")),
+  };
 }
 
-/**
- * Lists every picture of the data set; the same options give the same list.
- * @throws ConfigError for a scene share outside [0, 1), or more scenes than the subjects can be composed to.
- */
-export function planEmojiData({ subjects, seed, sceneShare }: EmojiPlanOptions): EmojiPlan {
-  if (!(sceneShare >= 0 && sceneShare < 1)) {
-    throw new ConfigError(`a scene share of ${sceneShare}`, {
-      where: "scenes",
-      remedy: "give a number from 0 to below 1",
-    });
-  }
-  const singles: Scene[] = [];
-  const heldOut: Scene[] = [];
-  const usable = new Map<EmojiSubject, readonly EmojiStyle[]>();
-  for (const first of subjects) {
-    const kept = heldOutStyle(first, seed);
-    const styles = [...first.icons.keys()];
-    for (const style of styles) {
-      const scene: Scene = { layout: "single", style, background: "white", first };
-      (style === kept ? heldOut : singles).push(scene);
-    }
-    usable.set(
-      first,
-      styles.filter((style) => style !== kept),
-    );
-  }
-  const rng = randomFor(seed, "scenes");
-  const sceneCount = Math.round((singles.length * sceneShare) / (1 - sceneShare));
-  const scenes = composeScenes(subjects, usable, sceneCount, rng);
-  return { train: rng.shuffle([...singles, ...scenes]), heldOut };
+function checkShare(share: number, where: string): void {
+  if (share >= 0 && share < 1) return;
+  throw new ConfigError(`a share of ${share}`, { where, remedy: "give a number from 0 to below 1" });
+}
+
+function stylesOf(subject: EmojiSubject): EmojiStyle[] {
+  return [...subject.icons.keys()];
+}
+
+function singleOf(first: EmojiSubject, style: EmojiStyle): Scene {
+  return { layout: "single", style, background: "white", first };
+}
+
+/** The listed combinations of the subjects at hand, in the default style. */
+function heldOutScenes(subjects: readonly EmojiSubject[]): Scene[] {
+  const byId = new Map(subjects.map((subject) => [subject.id, subject]));
+  const style = DEFAULT_STYLE;
+  const scenes: (Scene | undefined)[] = [
+    ...HELD_OUT.backgrounds.map(([id, background]): Scene | undefined => {
+      const first = byId.get(id);
+      return first && { layout: "single", style, background: background as Background, first };
+    }),
+    ...HELD_OUT.layouts.map(([id, layout]): Scene | undefined => {
+      const first = byId.get(id);
+      return first && { layout: layout as SceneLayout, style, background: "white", first };
+    }),
+    ...HELD_OUT.pairs.flatMap(([a, b]): (Scene | undefined)[] => {
+      const [first, second] = [byId.get(a), byId.get(b)];
+      if (first === undefined || second === undefined) return [];
+      return [
+        { layout: "beside", style, background: "white", first, second },
+        { layout: "above", style, background: "white", first: second, second: first },
+      ];
+    }),
+  ];
+  return scenes.filter((scene) => scene !== undefined);
 }
 
 /** Deals the items of a list in random order, again and again, so that all come equally often. */
@@ -102,12 +134,19 @@ class Deck<T> {
   }
 }
 
-function composeScenes(
-  subjects: readonly EmojiSubject[],
-  usable: ReadonlyMap<EmojiSubject, readonly EmojiStyle[]>,
-  count: number,
-  rng: CounterRng,
-): Scene[] {
+/** The first of up to {@link MAX_ATTEMPTS} candidates that is one. */
+function firstOf<T>(attempt: () => T | undefined, where: string): T {
+  for (let tries = 0; tries < MAX_ATTEMPTS; tries++) {
+    const candidate = attempt();
+    if (candidate !== undefined) return candidate;
+  }
+  throw new ConfigError(`the subjects allow no more different ones`, {
+    where,
+    remedy: "take more subjects or a smaller share",
+  });
+}
+
+function composeScenes(subjects: readonly EmojiSubject[], count: number, rng: CounterRng): Scene[] {
   if (count === 0) return [];
   const layouts = new Deck(LAYOUT_DECK, rng);
   const colours = new Deck(COLOURED_BACKGROUNDS, rng);
@@ -116,47 +155,50 @@ function composeScenes(
     subjects.filter((subject) => subject.plural !== undefined),
     rng,
   );
-  const scenes: Scene[] = [];
-  const seen = new Set<string>();
+  const known = new Set<string>();
 
   const attempt = (layout: SceneLayout): Scene | undefined => {
-    const isPair = layout === "beside" || layout === "above";
-    const first = (isPair || layout === "single" ? all : countable).deal();
-    const styles = usable.get(first)!;
-    const others = styles.filter((style) => style !== DEFAULT_STYLE);
-    const useDefault = styles.includes(DEFAULT_STYLE) && rng.uniform() < DEFAULT_STYLE_SHARE;
-    const style = useDefault || others.length === 0 ? DEFAULT_STYLE : others[rng.below(others.length)]!;
+    const first = (countOf(layout) === undefined ? all : countable).deal();
+    const others = stylesOf(first).filter((name) => name !== DEFAULT_STYLE);
+    const useDefault = rng.uniform() < DEFAULT_STYLE_SHARE || others.length === 0;
+    const style = useDefault ? DEFAULT_STYLE : others[rng.below(others.length)]!;
     const coloured = layout === "single" || rng.uniform() < COLOURED_SHARE;
     const background: Background = coloured ? colours.deal() : "white";
-    if (!isPair) return styles.includes(style) ? { layout, style, background, first } : undefined;
+    const scene: Scene = { layout, style, background, first };
+    if (!isPair(layout)) return scene;
     const second = all.deal();
-    if (second === first || !usable.get(second)!.includes(style)) return undefined;
-    return { layout, style, background, first, second };
+    if (second === first || !second.icons.has(style)) return undefined;
+    return { ...scene, second };
   };
-
-  while (scenes.length < count) {
+  return Array.from({ length: count }, () => {
     const layout = layouts.deal();
-    let scene: Scene | undefined;
-    for (let tries = 0; tries < MAX_ATTEMPTS && scene === undefined; tries++) {
+    const scene = firstOf(() => {
       const candidate = attempt(layout);
-      if (candidate !== undefined && !seen.has(sceneIdentity(candidate))) scene = candidate;
-    }
-    if (scene === undefined) {
-      throw new ConfigError(
-        `only ${scenes.length} different scenes were found for ${subjects.length} subjects`,
-        {
-          where: "scenes",
-          remedy: "take more subjects or a smaller share of scenes",
-        },
-      );
-    }
-    seen.add(sceneIdentity(scene));
-    scenes.push(scene);
-  }
-  return scenes;
+      if (candidate === undefined || heldOutKind(candidate) !== undefined) return undefined;
+      return known.has(sceneIdentity(candidate)) ? undefined : candidate;
+    }, "scenes");
+    known.add(sceneIdentity(scene));
+    return scene;
+  });
 }
 
-/** What makes a picture the picture it is. */
-export function sceneIdentity(scene: Scene): string {
-  return [scene.style, scene.layout, scene.background, scene.first.id, scene.second?.id ?? ""].join("/");
+/** Edits of all kinds alike, none of whose pictures is held out. */
+function planEdits(subjects: readonly EmojiSubject[], count: number, rng: CounterRng): Edit[] {
+  if (count === 0) return [];
+  const deck = new Deck(subjects, rng);
+  const styles = [...new Set(subjects.flatMap(stylesOf))];
+  const kinds = EDIT_KINDS.filter((kind) => kind !== "style" || styles.length > 1);
+  const material = { rng, styles, subject: () => deck.deal() };
+  return Array.from({ length: count }, (_, index) =>
+    firstOf(() => {
+      const edit = makeEdit(kinds[index % kinds.length]!, material);
+      const isPossible = edit !== undefined && [edit.source, edit.target].every(canBeTrainedOn);
+      return isPossible ? edit : undefined;
+    }, "edits"),
+  );
+}
+
+function canBeTrainedOn(scene: Scene): boolean {
+  const subjects = [scene.first, ...(scene.second === undefined ? [] : [scene.second])];
+  return subjects.every(({ icons }) => icons.has(scene.style)) && heldOutKind(scene) === undefined;
 }

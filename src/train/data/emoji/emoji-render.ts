@@ -1,14 +1,12 @@
-/** @file Draws icons: SVG body to RGBA pixels at the two sizes that canvases use, and canvases to PNG. */
+/** @file Draws icons (SVG bodies, pictures with transparency) to RGBA pixels of any size, and canvases to PNG. */
 
 import sharp from "sharp";
 import { DataFormatError } from "../../../errors.ts";
 import { ByteBoundedCache } from "../byte-bounded-cache.ts";
-import type { EmojiIcon } from "./emoji-sets.ts";
+import type { EmojiIcon } from "./emoji-styles.ts";
 
-/** Side of the canvas, of a single icon on it, and of one of several icons, in pixels. */
-export const CANVAS_SIDE = 128;
-export const SINGLE_SIDE = 112;
-export const CELL_ICON_SIDE = 56;
+/** Side of the canvas in pixels. */
+export const CANVAS_SIDE = 256;
 
 /** A drawn icon: `side` x `side` pixels, RGBA, 8 bit, not premultiplied. */
 export interface RenderedIcon {
@@ -20,33 +18,35 @@ export interface RenderedIcon {
 export class EmojiRenderer {
   readonly #cache: ByteBoundedCache<string, RenderedIcon>;
 
-  /** @param cacheBytes memory for drawn icons; one of 112 px takes 50 kB. */
-  constructor(cacheBytes = 128 * 1024 * 1024) {
+  /** @param cacheBytes memory for drawn icons; one of 224 px takes 200 kB. */
+  constructor(cacheBytes = 256 * 1024 * 1024) {
     this.#cache = new ByteBoundedCache(cacheBytes);
   }
 
   /**
-   * @param name identity of the icon for the cache and in messages, e.g. `noto:red-apple`.
+   * @param name identity of the icon for the cache and in messages, e.g. `flat:red-apple`.
    * @param side pixels; the icon is fitted into the square and centred.
-   * @throws DataFormatError when the SVG cannot be drawn or leaves the square empty.
+   * @throws DataFormatError when the icon cannot be drawn or leaves the square empty.
    */
   async render(name: string, icon: EmojiIcon, side: number): Promise<RenderedIcon> {
     const key = `${name}@${side}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
-    const rendered = await drawSvg(name, icon, side);
+    const rendered = await drawIcon(name, icon, side);
     this.#cache.set(key, rendered, rendered.rgba.byteLength);
     return rendered;
   }
 }
 
-async function drawSvg(name: string, icon: EmojiIcon, side: number): Promise<RenderedIcon> {
-  const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ` +
-    `width="${side}" height="${side}" viewBox="${icon.viewBox.join(" ")}">${icon.body}</svg>`;
+async function drawIcon(name: string, icon: EmojiIcon, side: number): Promise<RenderedIcon> {
   let rgba: Uint8Array;
   try {
-    rgba = await sharp(Buffer.from(svg)).ensureAlpha().raw({ depth: "uchar" }).toBuffer();
+    const source = icon.kind === "svg" ? Buffer.from(svgOf(icon, side)) : icon.path;
+    rgba = await sharp(source)
+      .resize(side, side, { fit: "contain", background: { r: 0, g: 0, b: 0, alpha: 0 } })
+      .ensureAlpha()
+      .raw({ depth: "uchar" })
+      .toBuffer();
   } catch (cause) {
     throw new DataFormatError("the icon cannot be drawn", {
       where: name,
@@ -57,10 +57,17 @@ async function drawSvg(name: string, icon: EmojiIcon, side: number): Promise<Ren
   if (rgba.byteLength !== side * side * 4 || rgba.every((value) => value === 0)) {
     throw new DataFormatError("the icon is drawn empty", {
       where: name,
-      remedy: "install the ^1.2 versions of the icon packages",
+      remedy: "install the versions of the icon packages that this package names",
     });
   }
   return { side, rgba };
+}
+
+function svgOf(icon: Extract<EmojiIcon, { kind: "svg" }>, side: number): string {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ` +
+    `width="${side}" height="${side}" viewBox="${icon.viewBox.join(" ")}">${icon.body}</svg>`
+  );
 }
 
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -89,9 +96,27 @@ export function paintIcon(canvas: Uint8Array, icon: RenderedIcon, left: number, 
   }
 }
 
+/** The canvas with left and right exchanged. */
+export function mirrorCanvas(canvas: Uint8Array): Uint8Array {
+  const mirrored = new Uint8Array(canvas.length);
+  for (let pixel = 0; pixel < CANVAS_SIDE * CANVAS_SIDE; pixel++) {
+    const x = pixel % CANVAS_SIDE;
+    const source = 3 * (pixel - x + CANVAS_SIDE - 1 - x);
+    for (let c = 0; c < 3; c++) mirrored[3 * pixel + c] = canvas[source + c]!;
+  }
+  return mirrored;
+}
+
+/** Mean difference of two canvases, 0 to 255. */
+export function canvasDifference(a: Uint8Array, b: Uint8Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += Math.abs(a[i]! - b[i]!);
+  return total / a.length;
+}
+
 /** The canvas as PNG bytes. */
 export async function encodeCanvas(canvas: Uint8Array): Promise<Buffer> {
   return sharp(canvas, { raw: { width: CANVAS_SIDE, height: CANVAS_SIDE, channels: 3 } })
-    .png({ compressionLevel: 9, adaptiveFiltering: true })
+    .png({ compressionLevel: 6, adaptiveFiltering: true })
     .toBuffer();
 }

@@ -1,20 +1,17 @@
-/** @file Compositions of icons on the canvas (single, several of one kind, pairs) and everything they may be called. */
+/** @file Compositions of icons on the canvas: single ones of three sizes and in places, several of a kind, pairs. */
 
 import { InputError } from "../../../errors.ts";
-import type { WeightedCaption } from "../sample-json.ts";
 import {
   CANVAS_SIDE,
-  CELL_ICON_SIDE,
   type EmojiRenderer,
   encodeCanvas,
+  mirrorCanvas,
   newCanvas,
   paintIcon,
   type Rgb,
-  SINGLE_SIDE,
 } from "./emoji-render.ts";
-import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-sets.ts";
+import type { EmojiStyle } from "./emoji-styles.ts";
 import type { EmojiSubject } from "./emoji-subjects.ts";
-import { numberWord, withIndefiniteArticle } from "./english-noun.ts";
 
 /** Background colours by the word that captions use. White is the one that captions need not mention. */
 export const BACKGROUNDS = {
@@ -28,6 +25,7 @@ export const BACKGROUNDS = {
   purple: [142, 84, 190],
   pink: [246, 158, 196],
   brown: [136, 92, 60],
+  beige: [238, 220, 184],
   grey: [150, 150, 150],
   black: [24, 24, 24],
 } as const satisfies Readonly<Record<string, Rgb>>;
@@ -42,13 +40,23 @@ export const COLOURED_BACKGROUNDS: readonly Background[] = [
   "purple",
   "pink",
   "brown",
+  "beige",
   "grey",
   "black",
 ];
 
-export type SceneLayout = "single" | "two" | "three" | "four" | "beside" | "above";
+/** One subject alone, in the middle (three sizes) or at a side. */
+export const SINGLE_LAYOUTS = ["single", "small", "large", "left", "right", "top", "bottom"] as const;
+/** Several of one kind. */
+export const COUNT_LAYOUTS = ["two", "three", "four"] as const;
+/** Two subjects: the first on the left, or above. */
+export const PAIR_LAYOUTS = ["beside", "above"] as const;
+export type SceneLayout =
+  | (typeof SINGLE_LAYOUTS)[number]
+  | (typeof COUNT_LAYOUTS)[number]
+  | (typeof PAIR_LAYOUTS)[number];
 
-/** What one picture shows. `second` is there in the layouts "beside" (right) and "above" (below) only. */
+/** What one picture shows. `second` is there in the pair layouts only. */
 export interface Scene {
   readonly layout: SceneLayout;
   readonly style: EmojiStyle;
@@ -57,137 +65,84 @@ export interface Scene {
   readonly second?: EmojiSubject;
 }
 
-const COUNTS: Readonly<Partial<Record<SceneLayout, number>>> = { two: 2, three: 3, four: 4 };
+export function isPair(layout: SceneLayout): layout is (typeof PAIR_LAYOUTS)[number] {
+  return layout === "beside" || layout === "above";
+}
 
+/** How many icons of one kind a layout shows, for layouts that count. */
+export function countOf(layout: SceneLayout): number | undefined {
+  const index = (COUNT_LAYOUTS as readonly SceneLayout[]).indexOf(layout);
+  return index < 0 ? undefined : index + 2;
+}
+
+/** Sides of icons, in pixels of a canvas of 256. */
+const SIDES = { middle: 224, small: 112, large: 256, cell: 112 } as const;
 const CELL = CANVAS_SIDE / 2;
-const INSET = (CELL - CELL_ICON_SIDE) / 2;
 
-/** Upper left corners of the 64 px cells, in the reading order of the picture. */
-const CELLS: Readonly<Record<Exclude<SceneLayout, "single">, readonly (readonly [number, number])[]>> = {
-  two: [
-    [0, CELL / 2],
-    [CELL, CELL / 2],
-  ],
-  three: [
-    [0, 0],
-    [CELL, 0],
-    [CELL / 2, CELL],
-  ],
-  four: [
-    [0, 0],
-    [CELL, 0],
-    [0, CELL],
-    [CELL, CELL],
-  ],
-  beside: [
-    [0, CELL / 2],
-    [CELL, CELL / 2],
-  ],
-  above: [
-    [CELL / 2, 0],
-    [CELL / 2, CELL],
-  ],
+/** Upper left corner and side of an icon. */
+type Box = readonly [left: number, top: number, side: number];
+
+function centred(side: number): Box {
+  const margin = (CANVAS_SIDE - side) / 2;
+  return [margin, margin, side];
+}
+
+/** An icon in the middle of the cell of half the canvas' side that begins at (left, top). */
+function inCell(left: number, top: number): Box {
+  const inset = (CELL - SIDES.cell) / 2;
+  return [left + inset, top + inset, SIDES.cell];
+}
+
+const LEFT = inCell(0, CELL / 2);
+const RIGHT = inCell(CELL, CELL / 2);
+const TOP = inCell(CELL / 2, 0);
+const BOTTOM = inCell(CELL / 2, CELL);
+
+/** Where icons lie, in the reading order of the picture. */
+const BOXES: Readonly<Record<SceneLayout, readonly Box[]>> = {
+  single: [centred(SIDES.middle)],
+  small: [centred(SIDES.small)],
+  large: [centred(SIDES.large)],
+  left: [LEFT],
+  right: [RIGHT],
+  top: [TOP],
+  bottom: [BOTTOM],
+  two: [LEFT, RIGHT],
+  three: [inCell(0, 0), inCell(CELL, 0), BOTTOM],
+  four: [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)],
+  beside: [LEFT, RIGHT],
+  above: [TOP, BOTTOM],
 };
 
+/** What makes a picture the picture it is. */
+export function sceneIdentity(scene: Scene): string {
+  return [scene.style, scene.layout, scene.background, scene.first.id, scene.second?.id ?? ""].join("/");
+}
+
 /**
- * Draws the scene: one icon of 112 px at (8, 8), or icons of 56 px centred in cells of 64 px.
- * @returns PNG bytes, 128 x 128.
+ * Draws the scene.
+ * @returns RGB pixels, {@link CANVAS_SIDE} a side.
  * @throws InputError when a subject has no icon in the style, or a pair lacks its second subject.
  */
-export async function drawScene(scene: Scene, renderer: EmojiRenderer): Promise<Buffer> {
+export async function paintScene(scene: Scene, renderer: EmojiRenderer): Promise<Uint8Array> {
   const canvas = newCanvas(BACKGROUNDS[scene.background]);
-  const draw = async (subject: EmojiSubject, side: number, left: number, top: number): Promise<void> => {
+  for (const [index, [left, top, side]] of BOXES[scene.layout].entries()) {
+    const subject = isPair(scene.layout) && index === 1 ? secondOf(scene) : scene.first;
     const icon = subject.icons.get(scene.style);
     if (icon === undefined)
       throw new InputError(`${subject.id} has no ${scene.style} icon`, { where: "scene" });
     paintIcon(canvas, await renderer.render(`${scene.style}:${subject.id}`, icon, side), left, top);
-  };
-  if (scene.layout === "single") {
-    const margin = (CANVAS_SIDE - SINGLE_SIDE) / 2;
-    await draw(scene.first, SINGLE_SIDE, margin, margin);
-    return encodeCanvas(canvas);
   }
-  const isPair = scene.layout === "beside" || scene.layout === "above";
-  for (const [index, [left, top]] of CELLS[scene.layout].entries()) {
-    const subject = isPair && index === 1 ? secondOf(scene) : scene.first;
-    await draw(subject, CELL_ICON_SIDE, left + INSET, top + INSET);
-  }
-  return encodeCanvas(canvas);
+  return canvas;
 }
 
-function secondOf(scene: Scene): EmojiSubject {
+/** The scene, or its mirror image, as PNG bytes. Throws as {@link paintScene} does. */
+export async function drawScene(scene: Scene, renderer: EmojiRenderer, mirrored = false): Promise<Buffer> {
+  const canvas = await paintScene(scene, renderer);
+  return encodeCanvas(mirrored ? mirrorCanvas(canvas) : canvas);
+}
+
+export function secondOf(scene: Scene): EmojiSubject {
   if (scene.second === undefined) throw new InputError("a pair needs two subjects", { where: "scene" });
   return scene.second;
-}
-
-/** Phrases for what is shown, without background and style. */
-function contentPhrases(scene: Scene): WeightedCaption[] {
-  const { first, layout } = scene;
-  if (layout === "single") {
-    const bare: WeightedCaption[] = [
-      { text: first.name, weight: first.withArticle === first.name ? 5 : 2 },
-      { text: `a picture of ${first.withArticle}`, weight: 1 },
-      { text: `${first.name} emoji`, weight: 1 },
-    ];
-    if (first.withArticle !== first.name) bare.unshift({ text: first.withArticle, weight: 3 });
-    if (first.synonym !== undefined) bare.push({ text: first.synonym, weight: 1 });
-    return bare;
-  }
-  const count = COUNTS[layout];
-  if (count !== undefined) {
-    if (first.plural === undefined) throw new InputError(`${first.id} cannot be counted`, { where: "scene" });
-    const phrase = `${numberWord(count)} ${first.plural}`;
-    return [
-      { text: phrase, weight: 3 },
-      { text: `a picture of ${phrase}`, weight: 1 },
-    ];
-  }
-  const a = first.withArticle;
-  const b = secondOf(scene).withArticle;
-  if (layout === "beside") {
-    return [
-      { text: `${a} and ${b}`, weight: 2 },
-      { text: `${a} to the left of ${b}`, weight: 1.5 },
-      { text: `${b} to the right of ${a}`, weight: 1.5 },
-    ];
-  }
-  return [
-    { text: `${a} above ${b}`, weight: 2 },
-    { text: `${b} below ${a}`, weight: 2 },
-  ];
-}
-
-/** How often a caption mentions what it may leave out: a white background, the default style. */
-const MENTION_SHARE = 0.15;
-
-/**
- * Every caption of a scene, weights adding up to 1. Those without a style word exist for the default style alone:
- * otherwise one caption would mean a mixture of drawings.
- */
-export function captionScene(scene: Scene): WeightedCaption[] {
-  const white = scene.background === "white";
-  const endings: WeightedCaption[] = [
-    { text: ` on ${withIndefiniteArticle(scene.background)} background`, weight: 1 },
-  ];
-  if (white)
-    endings.splice(0, 1, { text: "", weight: 1 - MENTION_SHARE }, { ...endings[0]!, weight: MENTION_SHARE });
-  const styles: WeightedCaption[] = [{ text: `, ${scene.style} style`, weight: 1 }];
-  if (scene.style === DEFAULT_STYLE) {
-    styles.splice(0, 1, { text: "", weight: 1 - MENTION_SHARE }, { ...styles[0]!, weight: MENTION_SHARE });
-  }
-  const phrases = contentPhrases(scene);
-  const total = phrases.reduce((sum, phrase) => sum + phrase.weight, 0);
-  const captions = new Map<string, number>();
-  for (const phrase of phrases) {
-    for (const ending of endings) {
-      for (const style of styles) {
-        const text = phrase.text + ending.text + style.text;
-        const weight = (phrase.weight / total) * ending.weight * style.weight;
-        // Half of the captions of a proper noun are in lower case, as people type them.
-        const lower = text.toLowerCase();
-        for (const form of [text, lower]) captions.set(form, (captions.get(form) ?? 0) + weight / 2);
-      }
-    }
-  }
-  return [...captions].map(([text, weight]) => ({ text, weight: Number(weight.toFixed(6)) }));
 }

@@ -1,10 +1,13 @@
 /** @file From icon sets to drawable subjects: which icons are kept, what they are called, which styles show them. */
 
+import { z } from "zod";
 import { ConfigError } from "../../../errors.ts";
-import { EMOJI_NAMES } from "./emoji-names.ts";
-import { DEFAULT_STYLE, type EmojiIcon, type EmojiSet, type EmojiStyle } from "./emoji-sets.ts";
-import { EMOJI_RANKING } from "./emoji-subject-ranking.ts";
-import { type NounKind, pluralOf, withArticle } from "./english-noun.ts";
+import leftOutJson from "./emoji-left-out.json" with { type: "json" };
+import namesJson from "./emoji-names.json" with { type: "json" };
+import type { EmojiNaming } from "./emoji-naming.ts";
+import rankingJson from "./emoji-ranking.json" with { type: "json" };
+import { DEFAULT_STYLE, type EmojiIcon, type EmojiSet, type EmojiStyle } from "./emoji-styles.ts";
+import { NOUN_KINDS, type NounKind, pluralOf, withArticle } from "./english-noun.ts";
 
 export const EMOJI_CATEGORIES = [
   "activities",
@@ -19,18 +22,25 @@ export const EMOJI_CATEGORIES = [
 ] as const;
 export type EmojiCategory = (typeof EMOJI_CATEGORIES)[number];
 
-/** One thing that can be drawn, in every style that has it. */
-export interface EmojiSubject {
-  /** The icon slug, which is its identity: `red-apple`. */
-  readonly id: string;
+/** What a subject is called. */
+export interface EmojiWords {
   /** Bare noun phrase: `red apple`. */
   readonly name: string;
+  readonly kind: NounKind;
   /** As it stands in a sentence: `a red apple`. */
   readonly withArticle: string;
   /** `red apples`, absent where it cannot be counted. */
   readonly plural: string | undefined;
-  /** Another bare phrase for the same thing: `burger`. */
-  readonly synonym: string | undefined;
+  /** Other bare phrases for the same thing: `burger`. No two subjects share one. */
+  readonly synonyms: readonly string[];
+}
+
+/** One thing that can be drawn, in every style that has it. */
+export interface EmojiSubject extends EmojiWords {
+  /** The icon slug, which is its identity: `red-apple`. */
+  readonly id: string;
+  /** Words that go with it, for texts: `fruit`. */
+  readonly keywords: readonly string[];
   readonly category: EmojiCategory;
   readonly icons: ReadonlyMap<EmojiStyle, EmojiIcon>;
 }
@@ -47,7 +57,25 @@ const CATEGORY_OF_LABEL: Readonly<Record<string, EmojiCategory>> = {
   "Travel & Places": "travel",
 };
 
-/** A subject that only one or two artists drew teaches a style rather than a thing. */
+/** Names where the slug with spaces is not what people say, or is not a plain countable noun. */
+export const EMOJI_NAMES = z
+  .record(
+    z.string(),
+    z.strictObject({
+      name: z.string().optional(),
+      kind: z.enum(NOUN_KINDS).optional(),
+      also: z.array(z.string()).optional(),
+    }),
+  )
+  .parse(namesJson);
+
+/**
+ * Icon slugs in the order in which a model with little training time should learn them: things that anybody can name
+ * and that look unlike each other first. Every prefix is meant to be a sensible, mixed set.
+ */
+export const EMOJI_RANKING: readonly string[] = rankingJson;
+
+/** Of many sets at least three must have a subject: one that a single artist drew teaches a style, not a thing. */
 const MINIMUM_STYLES = 3;
 
 /** Slugs under which another set keeps the same picture. */
@@ -66,38 +94,11 @@ const VARIANT = /skin-tone|^flag-for-|-(oclock|thirty)$|^japanese-.*-button$|-fa
 const PERSON_VARIANT =
   /^(man|woman|men|women|family|couple|kiss)(-|$)|^(deaf|pregnant)-|^person(-(bald|beard|blond-hair|curly-hair|red-hair|white-hair)|$)/;
 
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  "middle-finger",
-  "breast-feeding",
-  "merman",
-  "mermaid",
-  "mx-claus",
-  "people-holding-hands",
-  "woman-and-man-holding-hands",
-  "older-person",
-  "child",
-  "unknown-flag",
-  "transgender-flag",
-  // Mirror images and near copies of a subject that stays.
-  "magnifying-glass-tilted-right",
-  "japanese-post-office",
-  "love-hotel",
-  "shibuya-109-department-store",
-  "tram-car",
-  "left-speech-bubble",
-  "snowman-without-snow",
-]);
+/** Mirror images and near copies of a subject that stays, and what is better not drawn. */
+const LEFT_OUT: ReadonlySet<string> = new Set(leftOutJson.leftOut);
 
-/** Of 251 symbols those whose shape can be named and drawn; the rest is lettering. */
-const KEPT_SYMBOLS: ReadonlySet<string> = new Set(
-  `red-circle orange-circle yellow-circle green-circle blue-circle purple-circle brown-circle black-circle white-circle
-  red-square orange-square yellow-square green-square blue-square purple-square brown-square black-large-square
-  white-large-square large-orange-diamond large-blue-diamond red-triangle-pointed-up red-triangle-pointed-down
-  hollow-red-circle check-mark check-mark-button cross-mark cross-mark-button plus minus multiply divide infinity
-  red-question-mark red-exclamation-mark warning no-entry prohibited no-smoking radioactive biohazard
-  recycling-symbol right-arrow left-arrow up-arrow down-arrow peace-symbol yin-yang star-of-david latin-cross
-  star-and-crescent wheelchair-symbol fleur-de-lis eight-pointed-star heavy-dollar-sign`.split(/\s+/),
-);
+/** Of the symbols those whose shape can be named and drawn; the rest is lettering. */
+const KEPT_SYMBOLS: ReadonlySet<string> = new Set(leftOutJson.keptSymbols);
 
 function isKept(slug: string, category: EmojiCategory): boolean {
   if (VARIANT.test(slug) || LEFT_OUT.has(slug)) return false;
@@ -105,50 +106,78 @@ function isKept(slug: string, category: EmojiCategory): boolean {
   return category !== "people" || !PERSON_VARIANT.test(slug);
 }
 
-/** The words for a slug: bare, with article, in the plural where it can be counted, and a synonym. */
-export function describeSlug(
-  slug: string,
-): Pick<EmojiSubject, "name" | "withArticle" | "plural" | "synonym"> {
+/** The words for a slug, synonyms as far as they are listed by hand. */
+export function describeSlug(slug: string): EmojiWords {
   const entry = Object.hasOwn(EMOJI_NAMES, slug) ? EMOJI_NAMES[slug] : undefined;
   const name = entry?.name ?? slug.replaceAll("-", " ");
   const kind: NounKind = entry?.kind ?? "count";
   return {
     name,
+    kind,
     withArticle: withArticle(name, kind),
     plural: kind === "count" ? pluralOf(name) : undefined,
-    synonym: entry?.also,
+    synonyms: entry?.also ?? [],
   };
 }
 
 /**
- * Every subject that at least three of the sets have, in the slug order of the default set's categories.
- * @param sets loaded sets; the one of the default style names the categories.
+ * Every subject that the sets have, in the slug order of the naming set's categories: in all sets of up to three, in
+ * three of more.
  * @throws ConfigError when the default style is not among the sets or two subjects share a name.
  */
-export function listSubjects(sets: readonly EmojiSet[]): EmojiSubject[] {
-  const base = sets.find((set) => set.style === DEFAULT_STYLE);
-  if (base === undefined) throw new ConfigError(`the ${DEFAULT_STYLE} set is needed to name subjects`);
+export function listSubjects(naming: EmojiNaming, sets: readonly EmojiSet[]): EmojiSubject[] {
+  if (!sets.some((set) => set.style === DEFAULT_STYLE))
+    throw new ConfigError(`the ${DEFAULT_STYLE} set is needed: captions without a style word mean it`, {
+      where: "styles",
+      remedy: `add ${DEFAULT_STYLE}`,
+    });
   const minimum = Math.min(MINIMUM_STYLES, sets.length);
-  const owners = new Set(Object.values(base.categories).flat());
-  const subjects: EmojiSubject[] = [];
+  const owners = new Set(Object.values(naming.categories).flat());
+  const found: EmojiSubject[] = [];
   const slugOfName = new Map<string, string>();
-  for (const [label, slugs] of Object.entries(base.categories)) {
+  for (const [label, slugs] of Object.entries(naming.categories)) {
     const category = CATEGORY_OF_LABEL[label];
     if (category === undefined) continue;
     for (const id of slugs) {
       if (!isKept(id, category)) continue;
       const icons = findIcons(id, sets, owners);
-      if (icons.size < minimum) continue;
+      if (icons.size < minimum || !icons.has(DEFAULT_STYLE)) continue;
       const words = describeSlug(id);
       const other = slugOfName.get(words.name);
       if (other !== undefined) {
         throw new ConfigError(`${other} and ${id} are both called "${words.name}"`, { where: "emoji names" });
       }
       slugOfName.set(words.name, id);
-      subjects.push({ id, ...words, category, icons });
+      found.push({ id, ...words, keywords: naming.keywords(id), category, icons });
     }
   }
-  return subjects;
+  return withOtherNames(found, naming);
+}
+
+/** Adds what other sets call the subjects, where that names one of them only. */
+function withOtherNames(subjects: readonly EmojiSubject[], naming: EmojiNaming): EmojiSubject[] {
+  const others = new Map(
+    subjects.map(({ id, name, synonyms }) => {
+      const phrases = naming.otherSlugs(id).map((slug) => slug.replaceAll("-", " "));
+      // "dog face" for "dog" is a reordering or a hint at the drawing, no other name.
+      const known = [name, ...synonyms].map(wordsOf);
+      return [id, phrases.filter((phrase) => /^[a-z ]+$/.test(phrase) && !known.includes(wordsOf(phrase)))];
+    }),
+  );
+  const uses = new Map<string, number>();
+  for (const subject of subjects) {
+    const all = new Set([subject.name, ...subject.synonyms, ...others.get(subject.id)!]);
+    for (const phrase of all) uses.set(phrase, (uses.get(phrase) ?? 0) + 1);
+  }
+  return subjects.map((subject) => {
+    const more = others.get(subject.id)!.filter((phrase) => uses.get(phrase) === 1);
+    return { ...subject, synonyms: [...new Set([...subject.synonyms, ...more])] };
+  });
+}
+
+/** The words of a phrase in one order, whatever theirs is. */
+function wordsOf(phrase: string): string {
+  return phrase.toLowerCase().split(/[ -]/).sort().join(" ");
 }
 
 /**

@@ -4,7 +4,8 @@
  * How a noun phrase behaves: "count" takes a/an and a plural, "plural" is one already (grapes), "mass" takes neither
  * (popcorn), "the" is one of its kind (the Statue of Liberty), "name" stands alone (Santa Claus).
  */
-export type NounKind = "count" | "plural" | "mass" | "the" | "name";
+export const NOUN_KINDS = ["count", "plural", "mass", "the", "name"] as const;
+export type NounKind = (typeof NOUN_KINDS)[number];
 
 const VOWEL_SPELLED_CONSONANT = /^(uni[cfqtv]|use|util|uku|ewe|eu|one\b)/i;
 const CONSONANT_SPELLED_VOWEL = /^(hour|x-ray|suv\b)/i;
