@@ -1,6 +1,7 @@
 /** @file Cases of the elementwise operators, with broadcasting. */
 
 import { cast } from "../operators/cast.ts";
+import { clamp } from "../operators/clamp.ts";
 import * as operators from "../operators/elementwise.ts";
 import type { Value } from "../value.ts";
 import type { CaseDraw, CaseGenerator } from "./operator-case.ts";
@@ -52,7 +53,17 @@ function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
+/** Away from -1 and 1, the bounds of the case of clamp. */
+function unlikeOne(draw: CaseDraw): number {
+  return draw.pick([draw.number(-0.9, 0.9), draw.number(1.1, 2), draw.number(-2, -1.1)]);
+}
+
 export const elementwiseCases: Readonly<Record<string, CaseGenerator>> = {
+  clamp: unary(
+    (x) => clamp(x, -1, 1),
+    (x) => Math.min(Math.max(x, -1), 1),
+    unlikeOne,
+  ),
   add: binary(operators.add, (a, b) => a + b),
   sub: binary(operators.sub, (a, b) => a - b),
   mul: binary(operators.mul, (a, b) => a * b),

@@ -17,7 +17,8 @@ import {
   shapeError,
   type Value,
 } from "../value.ts";
-import { concat, pad, reshape, reverse, slice, transpose } from "./layout.ts";
+import { mul } from "./elementwise.ts";
+import { concat, pad, reshape, reverse, slice, split, transpose } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { reduceSum } from "./reduce.ts";
 
@@ -34,12 +35,15 @@ export interface ConvolutionOptions {
   readonly stride?: 1 | 2;
   /** Default: half the kernel on each side, which keeps the size at stride 1. */
   readonly padding?: Padding;
+  /** Output channels of a group see the input channels of that group alone. Default 1; as many as channels: depthwise. */
+  readonly groups?: number;
 }
 
 interface Geometry {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: Padding;
+  readonly groups: number;
 }
 
 const convolutionOperator: Operator = {
@@ -51,10 +55,10 @@ const convolutionOperator: Operator = {
     const weight = requiredInput(node, 1);
     const geometry = geometryOf(node);
     const dx =
-      geometry.kernel === 1 && geometry.stride === 1
+      geometry.kernel === 1 && geometry.stride === 1 && geometry.groups === 1
         ? pointwiseInput(gradient, weight)
         : inputGradient(x, weight, gradient, geometry);
-    const dWeight = weightGradient(x, weight, gradient, geometry);
+    const dWeight = groupedWeightGradient(x, weight, gradient, geometry);
     const dBias = node.inputs[2] === undefined ? undefined : reduceSum(gradient, [0, 2, 3]);
     return [dx, dWeight, dBias];
   },
@@ -64,12 +68,27 @@ function geometryOf(node: OperatorNode): Geometry {
   const [kernel] = node.attributes.kernel_shape as readonly [number];
   const [stride] = node.attributes.strides as readonly [number];
   const [top, left, bottom, right] = node.attributes.pads as readonly [number, number, number, number];
-  return { kernel, stride, padding: { top, left, bottom, right } };
+  const groups = node.attributes.group as number;
+  return { kernel, stride, padding: { top, left, bottom, right }, groups };
 }
 
-/** Weight of the convolution that runs backwards: channel axes swapped, kernel turned by 180 degrees. */
-function turnedWeight(weight: Value): Value {
-  return reverse(reverse(transpose(weight, [1, 0, 2, 3]), 2), 3);
+/** Weight of the convolution that runs backwards: channel axes swapped in each group, kernel turned by 180 degrees. */
+function turnedWeight(weight: Value, groups: number): Value {
+  return reverse(reverse(swapChannels(weight, groups), 2), 3);
+}
+
+/** [out, in / groups, k, k] -> [in, out / groups, k, k]. */
+function swapChannels(weight: Value, groups: number): Value {
+  if (groups === 1) return transpose(weight, [1, 0, 2, 3]);
+  const [outChannels, inside, height, width] = weight.shape as readonly number[] as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const outside = outChannels / groups;
+  const grouped = reshape(weight, [groups, outside, inside, height, width]);
+  return reshape(transpose(grouped, [0, 2, 1, 3, 4]), [groups * inside, outside, height, width]);
 }
 
 /** dX of a 1 x 1 convolution: another 1 x 1 convolution. */
@@ -81,11 +100,12 @@ function inputGradient(
   x: Value,
   weight: Value,
   gradient: Value,
-  { kernel, stride, padding }: Geometry,
+  { kernel, stride, padding, groups }: Geometry,
 ): Value {
   if (stride === 1) {
     const reach = kernel - 1;
-    return conv2d(gradient, turnedWeight(weight), undefined, {
+    return conv2d(gradient, turnedWeight(weight, groups), undefined, {
+      groups,
       padding: {
         top: reach - padding.top,
         left: reach - padding.left,
@@ -110,11 +130,56 @@ function inputGradient(
     strides: [stride, stride],
     pads: [padding.top, padding.left, padding.bottom, padding.right],
     output_padding: outputPadding,
+    group: groups,
   });
 }
 
 /** Appears only inside gradients, which are not differentiated again. */
 const transposedOperator: Operator = { name: "transposedConvolution", onnx: { type: "ConvTranspose" } };
+
+/** dW group by group; where a group is one channel, as sums of products of elements. */
+function groupedWeightGradient(x: Value, weight: Value, gradient: Value, geometry: Geometry): Value {
+  const { groups } = geometry;
+  if (groups === 1) return weightGradient(x, weight, gradient, geometry);
+  const [outChannels, inside] = weight.shape as [number, number];
+  const outside = outChannels / groups;
+  if (inside === 1 && outside === 1) return depthwiseWeightGradient(x, weight, gradient, geometry);
+  const parts = (value: Value, channels: number): readonly Value[] =>
+    split(value, 1, Array<number>(groups).fill(channels));
+  const inputs = parts(x, inside);
+  const outputs = parts(gradient, outside);
+  const weights = split(weight, 0, Array<number>(groups).fill(outside));
+  const own = { ...geometry, groups: 1 };
+  return concat(
+    inputs.map((part, group) => weightGradient(part, weights[group]!, outputs[group]!, own)),
+    0,
+  );
+}
+
+/** dW[c, 0, i, j] = sum over pictures and places of dY[c] times x[c] moved by (i, j). */
+function depthwiseWeightGradient(
+  x: Value,
+  weight: Value,
+  gradient: Value,
+  { kernel, stride, padding }: Geometry,
+): Value {
+  const [, , height, width] = gradient.shape as [Dim, Dim, Dim, Dim];
+  const [channels] = weight.shape as [number];
+  const taps = Array.from({ length: kernel }, (_, index) => index);
+  const products = taps.flatMap((i) =>
+    taps.map((j) => {
+      const [row, column] = [tapOf(i - padding.top, stride), tapOf(j - padding.left, stride)];
+      const phase = everyOther(everyOther(x, 2, row.phase, stride), 3, column.phase, stride);
+      const moved = window(
+        phase,
+        { axis: 2, start: row.shift, length: height },
+        { axis: 3, start: column.shift, length: width },
+      );
+      return reshape(reduceSum(mul(gradient, moved), [0, 2, 3]), [channels, 1, 1]);
+    }),
+  );
+  return reshape(concat(products, 2), weight.shape);
+}
 
 /**
  * dW as kernel x kernel products of dY with x, summed over pictures: no im2col copy. Of a shift (i, j) the rows i
@@ -211,7 +276,7 @@ function convolvedSize(
 }
 
 /**
- * 2-D convolution. x [pictures, in, height, width], weight [out, in, k, k], bias [out]
+ * 2-D convolution. x [pictures, in, height, width], weight [out, in / groups, k, k], bias [out]
  * -> [pictures, out, height', width'] with height' = floor((height + pads - k) / stride) + 1.
  */
 export function conv2d(x: Value, weight: Value, bias?: Value, options: ConvolutionOptions = {}): Value {
@@ -226,7 +291,16 @@ export function conv2d(x: Value, weight: Value, bias?: Value, options: Convoluti
   ) {
     throw shapeError("convolution", `${describe}: expects a picture [n, in, h, w] and a square kernel`);
   }
-  if (x.shape[1] !== weight.shape[1] || (bias !== undefined && bias.shape[0] !== weight.shape[0])) {
+  const groups = options.groups ?? 1;
+  const [outChannels, inside] = weight.shape as [Dim, Dim];
+  const isDivided =
+    groups === 1 ||
+    (typeof outChannels === "number" && typeof inside === "number" && outChannels % groups === 0);
+  if (
+    !isDivided ||
+    x.shape[1] !== multiplySizes(inside, groups) ||
+    (bias !== undefined && bias.shape[0] !== weight.shape[0])
+  ) {
     throw shapeError("convolution", `${describe}: channels do not fit`);
   }
   const stride = options.stride ?? 1;
@@ -248,5 +322,6 @@ export function conv2d(x: Value, weight: Value, bias?: Value, options: Convoluti
     kernel_shape: [kernel, kernel],
     strides: [stride, stride],
     pads: [padding.top, padding.left, padding.bottom, padding.right],
+    group: groups,
   });
 }
