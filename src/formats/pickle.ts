@@ -52,7 +52,7 @@ class Tuple {
   constructor(readonly items: readonly PickleValue[]) {}
 }
 
-class List {
+export class List {
   readonly items: PickleValue[] = [];
 }
 
@@ -93,6 +93,17 @@ export function readPickle(bytes: Uint8Array, where: string): PickleValue {
   return new PickleMachine(bytes, where).run();
 }
 
+/** Runs the pickle that begins at a place among other bytes, and says where it ends. Throws as {@link readPickle}. */
+export function readPickleAt(
+  bytes: Uint8Array,
+  begin: number,
+  where: string,
+): { readonly value: PickleValue; readonly end: number } {
+  const machine = new PickleMachine(bytes.subarray(begin), where);
+  const value = machine.run();
+  return { value, end: begin + machine.position };
+}
+
 class PickleMachine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -108,6 +119,11 @@ class PickleMachine {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#where = where;
+  }
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.#at;
   }
 
   run(): PickleValue {

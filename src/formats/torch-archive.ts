@@ -14,7 +14,7 @@ import { gatherStrided } from "./strided.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 import { readZipDirectory, type ZipEntry } from "./zip.ts";
 
-interface StridedTensor extends StoredTensor {
+export interface StridedTensor extends StoredTensor {
   /** In elements, counted from `begin`. */
   readonly strides: readonly number[];
 }
@@ -48,17 +48,22 @@ export class TorchArchive implements TensorSource {
   }
 
   async readTensor(name: string): Promise<Tensor> {
-    const { dtype, shape, strides, begin, end, contiguous } = storedTensor(this, name);
-    const stored = elementsFromBytes(dtype, await this.#source.read(begin, end - begin));
-    if (contiguous) return { dtype, shape, data: stored };
-    const data = allocate(dtype, elementCount(shape));
-    gatherStrided(stored, data, shape, strides);
-    return { dtype, shape, data };
+    return readStrided(this.#source, storedTensor(this, name));
   }
 
   async close(): Promise<void> {
     await this.#source.close();
   }
+}
+
+/** A tensor's elements in row-major order. */
+export async function readStrided(source: ByteSource, tensor: StridedTensor): Promise<Tensor> {
+  const { dtype, shape, strides, begin, end, contiguous } = tensor;
+  const stored = elementsFromBytes(dtype, await source.read(begin, end - begin));
+  if (contiguous) return { dtype, shape, data: stored };
+  const data = allocate(dtype, elementCount(shape));
+  gatherStrided(stored, data, shape, strides);
+  return { dtype, shape, data };
 }
 
 async function readTensors(source: ByteSource): Promise<ReadonlyMap<string, StridedTensor>> {
@@ -72,6 +77,15 @@ async function readTensors(source: ByteSource): Promise<ReadonlyMap<string, Stri
   }
   await checkByteOrder(source, members.get(`${root}byteorder`));
   const state = stateDict(readPickle(await source.read(pickleMember.begin, pickleBytes), where), where);
+  return placeTensors(state, (key) => members.get(`${root}data/${key}`), where);
+}
+
+/** The tensors of a state dict, each where it lies. `storageOf` finds the bytes of a storage by its key. */
+export function placeTensors(
+  state: ReadonlyMap<PickleValue, PickleValue>,
+  storageOf: (key: string) => ByteRange | undefined,
+  where: string,
+): Map<string, StridedTensor> {
   const tensors = new Map<string, StridedTensor>();
   for (const [name, value] of state) {
     if (typeof name !== "string" || !(value instanceof TensorReference)) {
@@ -80,11 +94,13 @@ async function readTensors(source: ByteSource): Promise<ReadonlyMap<string, Stri
         remedy: "save a plain dict of tensors with torch.save(model.state_dict())",
       });
     }
-    const storage = members.get(`${root}data/${value.storage.key}`);
-    tensors.set(name, placeTensor(name, value, storage, where));
+    tensors.set(name, placeTensor(name, value, storageOf(value.storage.key), where));
   }
   return tensors;
 }
+
+/** Where bytes begin and end in a file. */
+export type ByteRange = Pick<ZipEntry, "begin" | "end">;
 
 /** The folder of data.pkl, with its slash; its name is up to the writer. */
 function findRoot(members: ReadonlyMap<string, ZipEntry>, where: string): string {
@@ -110,7 +126,7 @@ async function checkByteOrder(source: ByteSource, member: ZipEntry | undefined):
 }
 
 /** The dict itself, or the one that a training checkpoint keeps under "state_dict". */
-function stateDict(value: PickleValue, where: string): Map<PickleValue, PickleValue> {
+export function stateDict(value: PickleValue, where: string): Map<PickleValue, PickleValue> {
   const nested = value instanceof Map ? value.get("state_dict") : undefined;
   const state = nested instanceof Map ? nested : value;
   if (!(state instanceof Map)) throw new ModelFormatError("does not hold a dict of tensors", { where });
@@ -121,7 +137,7 @@ function stateDict(value: PickleValue, where: string): Map<PickleValue, PickleVa
 function placeTensor(
   name: string,
   reference: TensorReference,
-  storage: ZipEntry | undefined,
+  storage: ByteRange | undefined,
   where: string,
 ): StridedTensor {
   const fail = (reason: string): never => {
