@@ -1,8 +1,9 @@
 /** @file The causal transformer, Qwen2 type (docs/nextstep-spec.md 2.1), and what stands at its two ends. */
 import { add, mul, silu } from "../graph/operators/elementwise.ts";
-import { concat, reshape, slice, transpose } from "../graph/operators/layout.ts";
+import { concat, slice, transpose } from "../graph/operators/layout.ts";
 import { matmul } from "../graph/operators/matmul.ts";
 import { rmsNorm } from "../graph/operators/normalization.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { rotary } from "../graph/operators/rotary.ts";
 import { softmax } from "../graph/operators/softmax.ts";
 import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";

@@ -1,7 +1,8 @@
 /** @file The flow-matching head: noise, time and condition to a velocity (docs/nextstep-spec.md 2.2). */
 import { add, cos, mul, shift, silu, sin } from "../graph/operators/elementwise.ts";
-import { concat, reshape, split } from "../graph/operators/layout.ts";
+import { concat, split } from "../graph/operators/layout.ts";
 import { layerNorm } from "../graph/operators/normalization.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import type { Dim } from "../graph/size.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "./config.ts";
