@@ -1,9 +1,7 @@
 /** @file A made-up feature net from its file: normalisations folded, features as plain loops compute them. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ModelFormatError } from "../errors.ts";
+import { MemorySource } from "../formats/byte-source.ts";
 import { legacyTorchBytes } from "../formats/test-legacy-torch.ts";
 import { type FeatureNetConfig, featureLayers, featureParameters } from "../model/feature-net.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
@@ -17,12 +15,6 @@ const CONFIG: FeatureNetConfig = {
   ],
   taps: [0, 1],
 };
-
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "feature-net-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
 
 /** Random tensors under the published names. */
 function tensorsOf(config: FeatureNetConfig) {
@@ -46,9 +38,7 @@ function tensorsOf(config: FeatureNetConfig) {
 describe("readFeatureNet", () => {
   it("folds each normalisation into the convolution before it", async () => {
     const tensors = tensorsOf(CONFIG);
-    const path = join(folder, "net.pth");
-    await writeFile(path, legacyTorchBytes(tensors));
-    const weights = await readFeatureNet(path, CONFIG);
+    const weights = await readFeatureNet(new MemorySource(legacyTorchBytes(tensors)), CONFIG);
     expect(weights.map(({ name, shape }) => ({ name, shape }))).toEqual(featureParameters(CONFIG));
 
     const [stem, bias] = weights;
@@ -65,8 +55,7 @@ describe("readFeatureNet", () => {
   });
 
   it("refuses the weights of another net", async () => {
-    const path = join(folder, "other.pth");
-    await writeFile(path, legacyTorchBytes(tensorsOf({ ...CONFIG, stem: 8 })));
-    await expect(readFeatureNet(path, CONFIG)).rejects.toThrow(ModelFormatError);
+    const other = new MemorySource(legacyTorchBytes(tensorsOf({ ...CONFIG, stem: 8 })));
+    await expect(readFeatureNet(other, CONFIG)).rejects.toThrow(ModelFormatError);
   });
 });

@@ -1,5 +1,6 @@
 /** @file The weights of a feature net from the file that its package holds, normalisations folded in. */
 import { ModelFormatError } from "../errors.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
 import { LegacyTorchFile } from "../formats/legacy-torch-file.ts";
 import type { TensorSource } from "../formats/tensor-source.ts";
 import { type FeatureNetConfig, featureLayers } from "../model/feature-net.ts";
@@ -15,11 +16,11 @@ export interface FeatureWeight {
 }
 
 /**
- * Reads a net's weights, in the order of its parameters.
- * @throws InputError when there is no such file, ModelFormatError when it holds another net.
+ * Reads a net's weights, in the order of its parameters. Closes `source`.
+ * @throws ModelFormatError when it holds another net.
  */
-export async function readFeatureNet(path: string, config: FeatureNetConfig): Promise<FeatureWeight[]> {
-  const file = await LegacyTorchFile.open(path);
+export async function readFeatureNet(source: ByteSource, config: FeatureNetConfig): Promise<FeatureWeight[]> {
+  const file = await LegacyTorchFile.read(source);
   try {
     return await foldNormalizations(file, config);
   } finally {

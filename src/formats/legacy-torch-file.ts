@@ -6,7 +6,7 @@
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import { bytesPerElement, type DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { List, MAX_PICKLE_BYTES, type PickleValue, readPickleAt, TensorReference } from "./pickle.ts";
 import { storedTensor, type TensorSource } from "./tensor-source.ts";
 import { type ByteRange, placeTensors, readStrided, type StridedTensor, stateDict } from "./torch-archive.ts";
@@ -30,7 +30,10 @@ export class LegacyTorchFile implements TensorSource {
     this.#source = source;
   }
 
-  /** Reads the pickles. Takes over `source`: it is closed with the file, or at once if that is refused. */
+  /**
+   * Reads the pickles. Takes over `source`: it is closed with the file, or at once if that is refused.
+   * @throws ModelFormatError for a damaged file, UnsupportedError for pickles that hold more than tensors.
+   */
   static async read(source: ByteSource): Promise<LegacyTorchFile> {
     try {
       return new LegacyTorchFile(source, await readTensors(source));
@@ -38,11 +41,6 @@ export class LegacyTorchFile implements TensorSource {
       await source.close();
       throw error;
     }
-  }
-
-  /** Opens by path. Throws InputError, ModelFormatError, or UnsupportedError for pickles that hold more than tensors. */
-  static async open(path: string): Promise<LegacyTorchFile> {
-    return LegacyTorchFile.read(await FileSource.open(path));
   }
 
   async readTensor(name: string): Promise<Tensor> {

@@ -3,6 +3,7 @@ import {
   apply,
   constant,
   expectType,
+  kernel,
   type Operator,
   requiredInput,
   shapeError,
@@ -12,7 +13,7 @@ import { mul, scale, sign, sub } from "./elementwise.ts";
 
 const clampOperator: Operator = {
   name: "clamp",
-  onnx: { type: "Clip" },
+  lower: kernel("Clip"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const [x, low, high] = [0, 1, 2].map((index) => requiredInput(node, index)) as [Value, Value, Value];

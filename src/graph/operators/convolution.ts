@@ -11,16 +11,18 @@ import {
 import {
   apply,
   expectType,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
   shapeError,
   type Value,
 } from "../value.ts";
+import { reduceSum } from "./broadcast.ts";
 import { mul } from "./elementwise.ts";
-import { concat, pad, reshape, reverse, slice, split, transpose } from "./layout.ts";
+import { concat, pad, reverse, slice, split, transpose } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceSum } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 
 /** Zeros added on each side of a picture. */
 export interface Padding {
@@ -48,7 +50,7 @@ interface Geometry {
 
 const convolutionOperator: Operator = {
   name: "convolution",
-  onnx: { type: "Conv" },
+  lower: kernel("Conv"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -135,7 +137,7 @@ function inputGradient(
 }
 
 /** Appears only inside gradients, which are not differentiated again. */
-const transposedOperator: Operator = { name: "transposedConvolution", onnx: { type: "ConvTranspose" } };
+const transposedOperator: Operator = { name: "transposedConvolution", lower: kernel("ConvTranspose") };
 
 /** dW group by group; where a group is one channel, as sums of products of elements. */
 function groupedWeightGradient(x: Value, weight: Value, gradient: Value, geometry: Geometry): Value {

@@ -1,7 +1,7 @@
 /** @file Portraits: held-out pairs of colours stay out, captions say what is drawn. */
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../../errors.ts";
-import { decodeImage } from "../../../image/decode-image.ts";
+import { decodeImage } from "../../../files/decode-image.ts";
 import { captionAvatar, drawTraits, isHeldOutAvatar, planAvatars, writeAvatar } from "./avatars.ts";
 
 describe("drawTraits", () => {
