@@ -11,12 +11,12 @@ import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
-import { initialTokenizerWeights } from "../autoencoder/autoencoder-start-weights.ts";
+import { initialAutoencoderWeights } from "../autoencoder/autoencoder-start-weights.ts";
 import { SampleWriter } from "../data/sample-writer.ts";
 import { parseTrainConfig } from "../loop/train-config.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
 import { trainModel } from "./model-stage.ts";
-import { modelConfigSchema } from "./model-train-config.ts";
+import { modelTrainConfigSchema } from "./model-train-config.ts";
 
 const SIDE = 32;
 const COLOURS = ["red", "green", "blue"];
@@ -87,7 +87,7 @@ function settings(output: string, others: Readonly<Record<string, unknown>> = {}
     engine: { threads: 1 },
     ...others,
   };
-  return parseTrainConfig(modelConfigSchema, json, "test");
+  return parseTrainConfig(modelTrainConfigSchema, json, "test");
 }
 
 /** Trains until `stopAt` updates are done, then starts anew and goes to the end. */
@@ -116,7 +116,7 @@ beforeAll(async () => {
   }
   await writer.close();
   const { config } = parseAutoencoderConfig(autoencoderJson);
-  const tensors = initialTokenizerWeights(autoencoderParameters(config), 1).map(
+  const tensors = initialAutoencoderWeights(autoencoderParameters(config), 1).map(
     ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
   );
   await writeAutoencoderFolder(join(root, "tokenizer"), {

@@ -5,6 +5,7 @@ import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { IGNORED_LABEL } from "../../sequence/segments.ts";
 import { causalMask, sampleMask } from "./attention-mask.ts";
+import { countLosses, type LossCounts, lossFactors } from "./loss-counts.ts";
 import type { TrainingParts } from "./training-graph.ts";
 
 /** One image of a batch as tokens in raster order. */
@@ -42,7 +43,7 @@ export interface FlowDraws {
 export interface TrainingFeeds {
   readonly parts: TrainingParts;
   readonly feeds: Readonly<Record<string, HostTensor>>;
-  /** Divisors that turn the graph's sums into the published means. */
+  /** Divisors that turn the graph's sums over this batch into the published means. */
   readonly lmCount: number;
   readonly imageCount: number;
 }
@@ -99,8 +100,6 @@ interface Predictions {
   readonly imagePositions: readonly number[];
   readonly lmPositions: readonly number[];
   readonly labels: readonly number[];
-  /** Image tokens that have a position before them, whether or not their image is predicted. */
-  readonly imageTokens: number;
 }
 
 /**
@@ -113,7 +112,6 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
   const imagePositions: number[] = [];
   const lmPositions: number[] = [];
   const lmLabels: number[] = [];
-  let imageTokens = 0;
   let image = 0;
   let token = 0;
   for (let row = 0; row < rows; row++) {
@@ -130,7 +128,6 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
       if (column === 0) {
         throw new InputError("a row begins with an image token, which nothing predicts", { where: "batch" });
       }
-      imageTokens++;
       if (predicted) imagePositions.push(at - 1);
       if (++token === clean.length / width) {
         image++;
@@ -138,14 +135,20 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
       }
     }
   }
-  return { imagePositions, lmPositions, labels: lmLabels, imageTokens };
+  return { imagePositions, lmPositions, labels: lmLabels };
 }
 
 /**
  * The graph's inputs for a batch, and which graph it needs. Positions run on along a row.
+ * @param counts what the losses are means over: the batch, unless it is a part of an update.
  * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
  */
-export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: FlowDraws): TrainingFeeds {
+export function trainingFeeds(
+  config: NextStepConfig,
+  batch: TokenRows,
+  draws: FlowDraws,
+  counts: LossCounts = countLosses(config, batch, predictionCount(config, batch)),
+): TrainingFeeds {
   const { rows, tokens, images } = batch;
   const { headBatchMultiplier: repeats } = config;
   const width = tokenWidth(config);
@@ -153,7 +156,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     "textIds" | "source" | "places",
     Int32Array
   >;
-  const { imagePositions, lmPositions, labels, imageTokens } = listPredictions(config, batch);
+  const { imagePositions, lmPositions, labels } = listPredictions(config, batch);
   const predictions = predictionCount(config, batch);
   if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
     throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
@@ -174,7 +177,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
   const { cosines, sines } = rotaryTables(config, tokens);
   const table = [tokens, config.headDim / 2];
   const columns = Int32Array.from({ length: rows * tokens }, (_, at) => at % tokens);
-  const weights = lossWeights(config, lmPositions.length, imageTokens);
+  const factors = lossFactors(config, counts);
   const lmCount = lmPositions.length;
   const imageCount = predictions * repeats;
   const feeds: Record<string, HostTensor> = {
@@ -188,7 +191,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     predicting: indices(predicting, [predicting.length]),
     predicting_places: indices(predictingPlaces, [rows * tokens]),
     labels: indices(Int32Array.from(labels), [lmCount]),
-    lm_factor: floats(Float32Array.of(weights.lm / lmCount), []),
+    lm_factor: floats(Float32Array.of(factors.lm), []),
   };
   if (parts.images) {
     feeds.read_tokens = floats(concatenate(images.map(({ read }) => read)), [
@@ -201,19 +204,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     feeds.targets = floats(concatenate(clean), [predictions, width]);
     feeds.times = floats(draws.times, [predictions, repeats]);
     feeds.noise = floats(draws.noise, [predictions, repeats, width]);
-    feeds.image_factor = floats(Float32Array.of(weights.image / imageCount), []);
+    feeds.image_factor = floats(Float32Array.of(factors.image), []);
   }
   return { parts, feeds, lmCount, imageCount };
-}
-
-/** Weights of the two mean losses; with `tokenLengthWeight`, shares of the tokens of each kind as well. */
-function lossWeights(
-  config: NextStepConfig,
-  lmTokens: number,
-  imageTokens: number,
-): { readonly lm: number; readonly image: number } {
-  const { lmLossWeight: lm, imageLossWeight: image } = config;
-  if (!config.tokenLengthWeight) return { lm, image };
-  const all = lmTokens + imageTokens;
-  return { lm: (lm * lmTokens) / all, image: (image * imageTokens) / all };
 }
