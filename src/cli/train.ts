@@ -2,12 +2,12 @@
 
 import { trainAutoencoder } from "../train/autoencoder/autoencoder-stage.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
-import { progressPrinter } from "../train/loop/progress-log.ts";
 import { loadTrainConfig } from "../train/loop/train-config.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
 import { trainModel } from "../train/model/model-stage.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import type { Terminal } from "./terminal.ts";
+import { progressPrinter } from "./train-progress.ts";
 
 /** Trains until the end or an interrupt, after which the same command continues. */
 export async function runTraining(

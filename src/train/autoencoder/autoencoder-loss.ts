@@ -55,7 +55,7 @@ export interface AutoencoderSizes {
   readonly width: Dim;
 }
 
-export interface AutoencoderGraph {
+interface AutoencoderGraph {
   readonly reconstruction: Value;
   readonly loss: Value;
   readonly meanSquare: Value;
