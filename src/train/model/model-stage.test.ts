@@ -60,7 +60,7 @@ function settings(output: string, others: Readonly<Record<string, unknown>> = {}
     data: join(root, "train"),
     validationData: join(root, "heldout"),
     validationSamples: 4,
-    autoencoder: join(root, "tokenizer"),
+    autoencoder: join(root, "autoencoder"),
     textTokenizer: { tokens: 280 },
     model: {
       hidden_size: 16,
@@ -119,7 +119,7 @@ beforeAll(async () => {
   const tensors = initialAutoencoderWeights(autoencoderParameters(config), 1).map(
     ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
   );
-  await writeAutoencoderFolder(join(root, "tokenizer"), {
+  await writeAutoencoderFolder(join(root, "autoencoder"), {
     configJson: autoencoderJson,
     tensors: tensorsToWrite(tensors),
   });
