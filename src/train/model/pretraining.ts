@@ -16,8 +16,8 @@ import {
   readSources,
   readTokens,
 } from "../objective/read-corruption.ts";
-import { type BatchImage, trainingFeeds } from "../objective/training-feeds.ts";
-import { IMAGE_SUM, LM_SUM, type TrainingParts, trainingGraph } from "../objective/training-graph.ts";
+import { type BatchImage, trainingFeeds, trainingParts } from "../objective/training-feeds.ts";
+import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts";
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import type { PlannedBatch } from "./batches.ts";
@@ -106,11 +106,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
 
   graph(plan: PretrainingPlan, part: number): GraphChoice {
     const { rows, counts } = plan.batches[part]!;
-    const parts: TrainingParts = {
-      images: rows.images.length > 0,
-      imageLoss: counts.predictions > 0,
-      maskPerRow: rows.samples !== undefined,
-    };
+    const parts = trainingParts(rows, counts.predictions);
     return { key: JSON.stringify(parts), build: () => trainingGraph(this.#model, parts) };
   }
 

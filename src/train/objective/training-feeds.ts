@@ -55,6 +55,14 @@ export function predictionCount(config: NextStepConfig, batch: TokenRows): numbe
   return batch.images.reduce((sum, image) => sum + (image.predicted ? image.tokens.length / width : 0), 0);
 }
 
+/** The graph that rows need. */
+export function trainingParts(
+  { images, samples }: { readonly images: readonly unknown[]; readonly samples?: Int32Array },
+  predictions: number,
+): TrainingParts {
+  return { images: images.length > 0, imageLoss: predictions > 0, maskPerRow: samples !== undefined };
+}
+
 function indices(values: Int32Array, shape: readonly number[]): HostTensor {
   return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
 }
@@ -164,11 +172,7 @@ export function trainingFeeds(
     });
   }
   if (lmPositions.length === 0) throw new InputError("no text to predict", { where: "batch" });
-  const parts: TrainingParts = {
-    images: images.length > 0,
-    imageLoss: predictions > 0,
-    maskPerRow: batch.samples !== undefined,
-  };
+  const parts = trainingParts(batch, predictions);
   const predicting = Int32Array.from(predictions > 0 ? [...imagePositions, ...lmPositions] : lmPositions);
   const predictingPlaces = new Int32Array(rows * tokens).fill(predicting.length);
   predicting.forEach((position, place) => {
