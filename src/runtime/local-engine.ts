@@ -18,6 +18,7 @@ import type {
   WeightSource,
 } from "./engine.ts";
 import { checkFeeds } from "./feeds.ts";
+import { disableTelemetry } from "./telemetry.ts";
 
 /** ONNX Runtime's severity "error": warnings about unused initializers and the like are not for users. */
 const LOG_ERRORS = 3;
@@ -174,6 +175,7 @@ export class LocalEngine implements Engine {
   #nextState = 0;
 
   constructor(options: EngineOptions = {}) {
+    disableTelemetry();
     this.#options = options;
   }
 

@@ -28,6 +28,7 @@ import {
   unpackError,
   type WorkerData,
 } from "./engine-messages.ts";
+import { disableTelemetry } from "./telemetry.ts";
 
 /** Weights that may be queued for the thread before the next is read. */
 const MAX_BYTES_ON_THE_WAY = 256 * 2 ** 20;
@@ -47,6 +48,7 @@ class Connection {
   #failure: Error | undefined;
 
   constructor(options: EngineOptions) {
+    disableTelemetry();
     const data: WorkerData = { options };
     // Not the process's own flags: some, such as --input-type, are refused for a thread.
     const worker = new Worker(workerUrl(), { workerData: data, name: "nextstep-engine", execArgv: [] });

@@ -1,8 +1,9 @@
 /** @file Kind `packing`: training samples and the rows they are packed into, exactly (docs/nextstep-spec.md 4.1, 4.2). */
 import { z } from "zod";
 import { DataFormatError, UnsupportedError } from "../../../src/errors.ts";
+import { PIXELS_PER_TOKEN } from "../../../src/image/pixels.ts";
 import { type NextStepConfig, tokenWidth } from "../../../src/model/config.ts";
-import { type Grid, gridOf, PIXELS_PER_TOKEN } from "../../../src/sequence/segments.ts";
+import { type Grid, gridOf } from "../../../src/sequence/segments.ts";
 import type { TextTokenizer } from "../../../src/sequence/tokenizer.ts";
 import { SamplePacker, TextPacker } from "../../../src/train/model/packing.ts";
 import {

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SafetensorsFile } from "../../../src/formats/safetensors.ts";
-import { writeSafetensors } from "../../../src/formats/safetensors-writer.ts";
+import { openSafetensors, writeSafetensors } from "../../../src/files/safetensors-files.ts";
 import { tensorsToWrite } from "../../../src/formats/tensor-source.ts";
 import { float32Tensor, type Tensor, toFloat32 } from "../../../src/tensor/tensor.ts";
 import type { CaseResult } from "./case-check.ts";
@@ -81,7 +80,7 @@ describe("runParity", () => {
     const replaced = change.json?.(json) ?? json;
     await writeFile(join(folder, "cases", "other-name.json"), JSON.stringify(replaced));
     if (model !== undefined) {
-      const file = await SafetensorsFile.open(join(from, `${name}.safetensors`));
+      const file = await openSafetensors(join(from, `${name}.safetensors`));
       const tensors = new Map<string, Tensor>();
       for (const key of file.tensors.keys()) tensors.set(key, await file.readTensor(key));
       await file.close();

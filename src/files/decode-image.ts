@@ -1,9 +1,9 @@
-/** @file Picture files to pixels and back (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
+/** @file Picture files to pixels (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
 
 import { readFile, stat } from "node:fs/promises";
 import sharp from "sharp";
 import { DataFormatError, InputError } from "../errors.ts";
-import { checkImage, type RgbImage } from "./pixels.ts";
+import { checkImage, type RgbImage } from "../image/pixels.ts";
 
 /** Most pixels of a picture that is opened. 64 megapixels are 192 MB of RGB. */
 export const MAX_PIXELS = 1 << 26;
@@ -67,14 +67,6 @@ export async function readImage(
     });
   }
   return decodeImage(bytes, path, options);
-}
-
-/** Encodes a picture as PNG without metadata. Throws ShapeError when its data does not fit its size. */
-export async function encodePng(image: RgbImage): Promise<Uint8Array> {
-  const { width, height, data } = checkImage(image);
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
 }
 
 /** Spreads grey over three channels and lays transparent parts on white. */
