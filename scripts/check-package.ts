@@ -15,12 +15,12 @@ const PNG_MAGIC = "89504e470d0a1a0a";
 
 const CODE = `
 import { open } from "nextstep";
-import { modelConfigSchema } from "nextstep/train";
+import { modelTrainConfigSchema } from "nextstep/train";
 const model = await open();
 const [picture] = await model.draw("a red apple", { seed: 7, steps: 4 });
 await picture.save("from-code.png");
 await model[Symbol.asyncDispose]();
-if (typeof modelConfigSchema.parse !== "function") throw new Error("nextstep/train");
+if (typeof modelTrainConfigSchema.parse !== "function") throw new Error("nextstep/train");
 `;
 
 async function expectPicture(path: string): Promise<void> {
