@@ -11,6 +11,8 @@ function formatMetrics(metrics: Readonly<Record<string, number>>): string {
 /** An event in one line, e.g. `step 120/5000  loss 0.1234  12.3 images/s  ETA 12:03`. */
 export function describeEvent(event: TrainEvent): string {
   switch (event.type) {
+    case "note":
+      return `note: ${event.text}`;
     case "start":
       return `training ${(event.parameters / 1e6).toFixed(2)} M parameters, step ${event.step} of ${event.steps}`;
     case "step": {

@@ -60,3 +60,18 @@ it("adds values, squares, differences and smaller copies", async () => {
   const square = x.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / x.length;
   expect(result.meanSquare!.data[0]).toBeCloseTo(square, 5);
 });
+
+it("weighs differences between channels on smaller copies", async () => {
+  const shape = [1, 3, 8, 8];
+  const [x, y] = [input("x", "float32", shape), input("y", "float32", shape)];
+  const plain = reconstructionLoss(x, y).loss;
+  const coloured = reconstructionLoss(x, y, { chroma: 2 }).loss;
+  await using engine = new LocalEngine({ threads: 1, spin: false });
+  const session = await engine.createSession(writeOnnx({ plain, coloured }, { parameters: "inputs" }));
+  // Constant errors of 0.1, 0.2 and 0.5: at both sizes the differences are 0.1, 0.3 and 0.4.
+  const data = Float32Array.from({ length: 192 }, (_, i) => [0.1, 0.2, 0.5][Math.floor(i / 64)]!);
+  const feed = (values: Float32Array) => ({ dtype: "float32" as const, shape, data: values });
+  const result = await session.run({ x: feed(data), y: feed(new Float32Array(192)) });
+  const difference = Number(result.coloured!.data[0]) - Number(result.plain!.data[0]);
+  expect(difference).toBeCloseTo((2 * 2 * 0.8) / 3, 5);
+});

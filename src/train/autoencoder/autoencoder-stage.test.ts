@@ -7,13 +7,16 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeImage } from "../../files/decode-image.ts";
+import { writeSafetensors } from "../../files/safetensors-files.ts";
 import { TarFile } from "../../files/tar-file.ts";
 import { openTorchArchive } from "../../files/torch-archive-file.ts";
 import { nodeZlib } from "../../files/zlib.ts";
+import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
+import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
 import { trainAutoencoder } from "./autoencoder-stage.ts";
 import { type AutoencoderTrainConfig, autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";
@@ -116,6 +119,57 @@ describe("trainAutoencoder", { timeout: 300_000 }, () => {
     expect(await steps("killed")).toEqual(await steps("straight"));
   });
 
+  it("starts from another's weights as they were before averaging, and keeps both", async () => {
+    await trainAutoencoder(configOf("first"));
+    const model = join(folder, "first", "model");
+    const raw = await readFile(join(model, "raw", "vae", "checkpoint.pt"));
+    expect(raw.equals(await checkpointOf("first"))).toBe(false);
+    // A rate of 0 leaves them as they are.
+    const still = { phases: [{ crop: 8, batch: 2, steps: 1 }], loop: { schedule: { warmupSteps: 1 } } };
+    await trainAutoencoder(configOf("second", { ...still, start: join(model, "raw") }));
+    expect((await checkpointOf("second")).equals(raw)).toBe(true);
+    const narrow = { ...still, start: model, autoencoder: { ...AUTOENCODER, ch: 2 } };
+    await expect(trainAutoencoder(configOf("third", narrow))).rejects.toThrow(/encoder\.conv_in\.weight/);
+  });
+
+  it("trains the decoder alone, on latents from a file if there are any", async () => {
+    const start = await startFolder();
+    const encoderOf = async (output: string) => weightsOf(join(folder, output, "model", "vae"), "encoder.");
+    const decoderOf = async (output: string) => weightsOf(join(folder, output, "model", "vae"), "decoder.");
+    await trainAutoencoder(configOf("decoder", { start, train: "decoder" }));
+    expect(await encoderOf("decoder")).toEqual(await weightsOf(join(start, "vae"), "encoder."));
+    expect(await decoderOf("decoder")).not.toEqual(await weightsOf(join(start, "vae"), "decoder."));
+
+    const tensors = Array.from({ length: PICTURES }, (_, index) => {
+      const data = Float32Array.from({ length: 4 * 64 }, (_, i) => Math.sin(i + index));
+      return [`p${index}`, float32Tensor([4, 8, 8], data)] as const;
+    });
+    const latents = join(folder, "latents.safetensors");
+    await writeSafetensors(latents, tensorsToWrite(tensors));
+    await trainAutoencoder(configOf("given", { start, train: "decoder", latents }));
+    expect(await encoderOf("given")).toEqual(await encoderOf("decoder"));
+    expect(await decoderOf("given")).not.toEqual(await decoderOf("decoder"));
+
+    await writeSafetensors(latents, tensorsToWrite(tensors.slice(1)));
+    const partly = configOf("partly", { start, train: "decoder", latents });
+    await expect(trainAutoencoder(partly)).rejects.toThrow(/p0.*there are none/);
+    await expect(trainAutoencoder(configOf("x", { train: "decoder" }))).rejects.toThrow(/start/);
+    await expect(trainAutoencoder(configOf("x", { latents }))).rejects.toThrow(/encoder learns nothing/);
+  });
+
+  it("goes on without the perceptual loss where its file is missing, and says so", async () => {
+    const events: TrainEvent[] = [];
+    const loss = { perceptual: { file: join(folder, "missing.pth") } };
+    const phases = [{ crop: 8, batch: 2, steps: 1 }];
+    await trainAutoencoder(configOf("without", { loss, phases }), { onEvent: (event) => events.push(event) });
+    expect(events[0]).toMatchObject({
+      type: "note",
+      text: expect.stringContaining("missing.pth: the perceptual loss is off"),
+    });
+    const [step] = events.flatMap((event) => (event.type === "step" ? [event.metrics] : []));
+    expect(Object.keys(step!)).toEqual(["psnr"]);
+  });
+
   it("refuses crops off the grid and unknown autoencoder keys", async () => {
     const crooked = configOf("x", { phases: [{ crop: 10, batch: 1, steps: 1 }] });
     await expect(trainAutoencoder(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
@@ -123,6 +177,22 @@ describe("trainAutoencoder", { timeout: 300_000 }, () => {
     await expect(trainAutoencoder(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
   });
 });
+
+/** A model folder of new weights. */
+async function startFolder(): Promise<string> {
+  await trainAutoencoder(configOf("start", { phases: [{ crop: 8, batch: 2, steps: 1 }] }));
+  return join(folder, "start", "model");
+}
+
+/** Weights whose names begin so, in the order of the file. */
+async function weightsOf(vae: string, prefix: string): Promise<number[][]> {
+  const archive = await openTorchArchive(join(vae, "checkpoint.pt"));
+  const names = [...archive.tensors.keys()].filter((name) => name.startsWith(prefix));
+  const weights: number[][] = [];
+  for (const name of names) weights.push([...toFloat32(await archive.readTensor(name))]);
+  await archive.close();
+  return weights;
+}
 
 /** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
 async function trainAndKill(config: AutoencoderTrainConfig, step: number): Promise<void> {

@@ -2,9 +2,11 @@
  * @file Training of the image autoencoder with normalised latents: crops of growing size, noise on the latents, and
  * what the {@link Reconstruction} objective asks for.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readFeatureNet } from "../../checkpoint/feature-net-file.ts";
 import { ConfigError } from "../../errors.ts";
+import { FileSource } from "../../files/file-source.ts";
 import { writeTorchArchive } from "../../files/torch-archive-file.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
@@ -16,6 +18,7 @@ import {
   pixelsPerLatent,
   toAutoencoderJson,
 } from "../../model/autoencoder-config.ts";
+import { LITE0 } from "../../model/feature-net.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/local-engine.ts";
@@ -26,12 +29,11 @@ import { pictureGrid } from "../loop/picture-grid.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
-import { adamW } from "../optimizer/adamw.ts";
-import type { Optimizer, ParameterGroup } from "../optimizer/optimizer.ts";
-import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
-import { isDecayed } from "../optimizer/weight-decay.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import { type NamedBuffer, type Trainable, weightFeeds } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
-import { initialAutoencoderWeights } from "./autoencoder-start-weights.ts";
+import { autoencoderOptimizer } from "./autoencoder-optimizer.ts";
+import { initialAutoencoderWeights, readAutoencoderWeights } from "./autoencoder-start-weights.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
 import {
   Reconstructor,
@@ -39,15 +41,17 @@ import {
   VALIDATION_NOISE,
   validateAutoencoder,
 } from "./autoencoder-validation.ts";
+import { GivenLatents } from "./given-latents.ts";
 import { firstPictures, PictureStore } from "./picture-store.ts";
-import { Reconstruction, type ReconstructionPlan } from "./reconstruction.ts";
+import { Reconstruction, type ReconstructionPlan, type VisitedPictures } from "./reconstruction.ts";
 
 /** Columns of the sample grid. */
 const SAMPLE_PICTURES = 8;
 
 interface AutoencoderData {
-  readonly pictures: PictureStore;
-  readonly order: ShardedEpochOrder;
+  /** Pictures of the data, and what they are trained on in the order of visits. */
+  readonly length: number;
+  readonly visits: VisitedPictures;
   readonly heldOut: readonly RgbImage[];
   /** What the sample grid shows. */
   readonly samples: readonly RgbImage[];
@@ -64,25 +68,33 @@ class AutoencoderStage implements TrainStage<ReconstructionPlan> {
   readonly #heldOut: readonly RgbImage[];
   readonly #samples: readonly RgbImage[];
   readonly #gradients: PartGradients<ReconstructionPlan>;
+  /** Weights that stay as they are: the encoder's when the decoder is trained alone. */
+  readonly #frozen: readonly NamedBuffer[];
   #reconstructor: Reconstructor | undefined;
 
-  constructor(config: AutoencoderTrainConfig, engine: Engine, data: AutoencoderData) {
+  constructor(
+    config: AutoencoderTrainConfig,
+    engine: Engine,
+    data: AutoencoderData,
+    weights: AutoencoderWeights,
+  ) {
     this.#config = config;
-    this.#autoencoder = autoencoderConfig(config);
+    this.#autoencoder = weights.autoencoder;
     this.#engine = engine;
     this.#heldOut = data.heldOut;
     this.#samples = data.samples;
-    this.identity = identityOf(config, data.pictures.length);
-    this.trainables = initialAutoencoderWeights(autoencoderParameters(this.#autoencoder), config.seed);
-    const { learningRate, weightDecay, betas, epsilon } = config.optimizer;
-    const group = (decayed: boolean): ParameterGroup => ({
-      parameters: this.trainables.filter(({ name }) => isDecayed(name) === decayed),
-      learningRate,
-      weightDecay: decayed ? weightDecay : 0,
-    });
-    this.optimizer = adamW([group(true), group(false)], { betas, epsilon });
-    this.planner = new Reconstruction(config, this.#autoencoder, {
-      pictureAt: (visit) => data.pictures.at(data.order.sampleAt(visit)),
+    this.identity = identityOf(config, data.length, weights.featureNet !== undefined);
+    this.trainables = weights.trainables;
+    this.optimizer = weights.optimizer;
+    this.#frozen = weights.frozen;
+    // Without its encoder the graph has no use for the encoder's weights.
+    const read = [
+      ...(data.visits.latentsAt === undefined ? weights.frozen : []),
+      ...(weights.featureNet ?? []),
+    ];
+    this.planner = new Reconstruction(config, this.#autoencoder, data.visits, {
+      featureNet: weights.featureNet === undefined ? undefined : LITE0,
+      frozen: weightFeeds(read),
     });
     // One session at a time: that of the phase under way.
     this.#gradients = new PartGradients(engine, this.planner, this.trainables, 1);
@@ -94,13 +106,13 @@ class AutoencoderStage implements TrainStage<ReconstructionPlan> {
 
   async validate(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
     if (this.#heldOut.length === 0) return {};
-    return validateAutoencoder(await this.#reconstruction(), this.#heldOut, weights);
+    return validateAutoencoder(await this.#reconstruction(), this.#heldOut, this.#whole(weights));
   }
 
   /** Rows: the pictures, then their reconstructions with growing noise. */
   async drawSamples(weights: readonly NamedBuffer[]): Promise<Uint8Array> {
     const reconstructor = await this.#reconstruction();
-    const levels = await reconstructor.reconstruct(this.#samples, VALIDATION_NOISE, weights);
+    const levels = await reconstructor.reconstruct(this.#samples, VALIDATION_NOISE, this.#whole(weights));
     const rows = levels.map((planes) => toPictures(planes, this.#config.resolution));
     return encodePng(pictureGrid([this.#samples, ...rows]), nodeZlib);
   }
@@ -114,13 +126,24 @@ class AutoencoderStage implements TrainStage<ReconstructionPlan> {
     return this.#reconstructor;
   }
 
+  /** All weights of the autoencoder, given those that are trained. */
+  #whole(weights: readonly NamedBuffer[]): readonly NamedBuffer[] {
+    return [...this.#frozen, ...weights];
+  }
+
+  /** Where the weights are a moving average, those that it is taken of stand in `raw/`. */
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
-    const vae = join(folder, "vae");
-    await mkdir(vae, { recursive: true });
+    await this.#writeAutoencoder(join(folder, "vae"), this.#whole(weights));
+    if (weights === this.trainables) return;
+    await this.#writeAutoencoder(join(folder, "raw", "vae"), this.#whole(this.trainables));
+  }
+
+  async #writeAutoencoder(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+    await mkdir(folder, { recursive: true });
     const json = JSON.stringify(toAutoencoderJson(this.#autoencoder), undefined, 2);
-    await writeFile(join(vae, "config.json"), `${json}\n`);
+    await writeFile(join(folder, "config.json"), `${json}\n`);
     const tensors = weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const);
-    await writeTorchArchive(join(vae, "checkpoint.pt"), tensorsToWrite(tensors));
+    await writeTorchArchive(join(folder, "checkpoint.pt"), tensorsToWrite(tensors));
   }
 }
 
@@ -142,17 +165,76 @@ function autoencoderConfig(config: AutoencoderTrainConfig): AutoencoderConfig {
 }
 
 /** Everything that decides the weights; periods, threads and paths do not. */
-function identityOf(config: AutoencoderTrainConfig, pictures: number): JsonValue {
+function identityOf(config: AutoencoderTrainConfig, pictures: number, hasFeatureNet: boolean): JsonValue {
   const { resolution, seed, autoencoder, noise, phases, optimizer } = config;
   const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
   const loop = { accumulate, maxGradientNorm, schedule, ema };
-  return { stage: "autoencoder", pictures, resolution, seed, autoencoder, noise, phases, optimizer, loop };
+  const { train, permuteChannels, muon } = config;
+  const perceptual = hasFeatureNet ? config.loss.perceptual!.weight : 0;
+  const options = {
+    train,
+    permuteChannels,
+    muon,
+    loss: { chroma: config.loss.chroma, perceptual },
+    hasStart: config.start !== null,
+    hasLatents: config.latents !== null,
+  };
+  const base = { resolution, seed, autoencoder, noise, phases, optimizer, loop };
+  return { stage: "autoencoder", pictures, ...base, ...options };
+}
+
+/** What a run begins with. */
+interface AutoencoderWeights {
+  readonly autoencoder: AutoencoderConfig;
+  readonly trainables: readonly Trainable[];
+  readonly frozen: readonly NamedBuffer[];
+  readonly optimizer: Optimizer;
+  readonly featureNet: readonly NamedBuffer[] | undefined;
+}
+
+async function firstWeights(config: AutoencoderTrainConfig, engine: Engine): Promise<AutoencoderWeights> {
+  const autoencoder = autoencoderConfig(config);
+  const parameters = autoencoderParameters(autoencoder);
+  const { start, seed, train } = config;
+  if (start === null && train === "decoder") {
+    throw new ConfigError("the decoder is trained alone on nothing", {
+      where: "train",
+      remedy: "name in start the autoencoder whose encoder stays",
+    });
+  }
+  if (config.latents !== null && train === "all") {
+    throw new ConfigError("latents are given, so that the encoder learns nothing", {
+      where: "latents",
+      remedy: 'set train to "decoder"',
+    });
+  }
+  const all =
+    start === null
+      ? initialAutoencoderWeights(parameters, seed)
+      : await readAutoencoderWeights(start, parameters);
+  const isTrained = ({ name }: NamedBuffer): boolean => train === "all" || name.startsWith("decoder.");
+  const trainables = all.filter(isTrained);
+  return {
+    autoencoder,
+    trainables,
+    frozen: all.filter((weight) => !isTrained(weight)),
+    optimizer: await autoencoderOptimizer(engine, config, trainables),
+    featureNet: await openFeatureNet(config),
+  };
+}
+
+/** The net of the perceptual loss; undefined where there is none to be had. */
+async function openFeatureNet(config: AutoencoderTrainConfig): Promise<NamedBuffer[] | undefined> {
+  const file = config.loss.perceptual?.file;
+  if (file === undefined) return undefined;
+  const exists = (await stat(file).catch(() => undefined))?.isFile() ?? false;
+  return exists ? readFeatureNet(await FileSource.open(file), LITE0) : undefined;
 }
 
 /**
  * Trains an autoencoder; goes on where its output folder's newest checkpoint stands.
  * @returns where the model folder is: vae/config.json and vae/checkpoint.pt in the official layout.
- * @throws ConfigError, DataFormatError, AbortedError (after a checkpoint).
+ * @throws ConfigError, DataFormatError, ModelFormatError, AbortedError (after a checkpoint).
  */
 export async function trainAutoencoder(
   config: AutoencoderTrainConfig,
@@ -162,16 +244,37 @@ export async function trainAutoencoder(
   const { threads, spin } = config.engine;
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using dataset = await TarDataset.open(config.data, { cacheBytes: 0 });
+  const weights = await firstWeights(config, engine);
+  await using latents = await openLatents(config, weights.autoencoder, dataset);
   const pictures = new PictureStore(firstPictures(dataset), resolution, cacheBytes);
   const order = new ShardedEpochOrder(config.seed, dataset.tarLengths);
+  const visits: VisitedPictures = {
+    pictureAt: (visit) => pictures.at(order.sampleAt(visit)),
+    ...(latents === undefined ? {} : { latentsAt: (visit) => latents.at(order.sampleAt(visit)) }),
+  };
   const heldOut =
     validationData === null ? [] : await readPictures(validationData, resolution, validationPictures);
   const samples =
     heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await pictures.first(SAMPLE_PICTURES);
-  const stage = new AutoencoderStage(config, engine, { pictures, order, heldOut, samples });
+  if (config.loss.perceptual !== null && weights.featureNet === undefined) {
+    const text = `there is no ${config.loss.perceptual.file}: the perceptual loss is off`;
+    options.onEvent?.({ type: "note", step: 0, text });
+  }
+  const data = { length: pictures.length, visits, heldOut, samples };
+  const stage = new AutoencoderStage(config, engine, data, weights);
   const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
   // Awaited here: the data set and the engine are closed when this function returns.
   return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
+}
+
+async function openLatents(
+  config: AutoencoderTrainConfig,
+  autoencoder: AutoencoderConfig,
+  dataset: TarDataset,
+): Promise<GivenLatents | undefined> {
+  if (config.latents === null) return undefined;
+  const side = config.resolution / pixelsPerLatent(autoencoder);
+  return GivenLatents.open(config.latents, dataset, [autoencoder.latentChannels, side, side]);
 }
 
 async function readPictures(path: string, side: number, count: number): Promise<RgbImage[]> {

@@ -1,4 +1,8 @@
-/** @file First weights of a new autoencoder. */
+/** @file First weights of an autoencoder: new ones, or those of another. */
+import { join } from "node:path";
+import { holdsAutoencoder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
+import { ConfigError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
@@ -28,6 +32,34 @@ export function initialAutoencoderWeights(parameters: readonly ParameterSpec[], 
     }
     return trainable(name, shape, data);
   });
+}
+
+/**
+ * The weights in a folder, in the order of `parameters`.
+ * @param path of config.json and weights, or of a folder that holds them in `vae/`.
+ * @throws InputError or ModelFormatError when there are none, ConfigError when they are of another shape.
+ */
+export async function readAutoencoderWeights(
+  path: string,
+  parameters: readonly ParameterSpec[],
+): Promise<Trainable[]> {
+  const isInside = await holdsAutoencoder(new LocalFolder(join(path, "vae")));
+  await using folder = await openAutoencoderFolder(new LocalFolder(isInside ? join(path, "vae") : path));
+  const weights: Trainable[] = [];
+  for (const { name, shape } of parameters) {
+    const stored = folder.tensors.entries.get(name);
+    if (stored?.shape.join() !== shape.join()) {
+      throw new ConfigError(
+        `${name} is [${shape}], where training starts from [${stored?.shape ?? "nothing"}]`,
+        {
+          where: path,
+          remedy: "give the config the sizes of the autoencoder that it starts from",
+        },
+      );
+    }
+    weights.push(trainable(name, shape, Float32Array.from(await folder.tensors.read(name))));
+  }
+  return weights;
 }
 
 /** A parameter's name without ".weight" or ".bias". */

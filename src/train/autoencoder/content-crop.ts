@@ -36,19 +36,38 @@ function cutSquare({ data, width }: RgbImage, top: number, left: number, side: n
   return { width: side, height: side, data: square };
 }
 
+/** Where a crop lies in its picture. */
+export interface CropPlace {
+  readonly top: number;
+  readonly left: number;
+}
+
+/**
+ * A random place for a square crop of `side` pixels, drawn again (a few times at most) while the crop is nearly plain.
+ * `picture` must be at least that large.
+ * @param grid places are whole multiples of this.
+ */
+export function contentPlace(picture: RgbImage, side: number, rng: CounterRng, grid = 1): CropPlace {
+  const { width, height } = picture;
+  let place = { top: 0, left: 0 };
+  if (width === side && height === side) return place;
+  const draw = (size: number): number => grid * rng.below(Math.floor((size - side) / grid) + 1);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    place = { top: draw(height), left: draw(width) };
+    if (contentShare(picture, place.top, place.left, side) >= MINIMUM_CONTENT) break;
+  }
+  return place;
+}
+
 /**
  * A square crop of `side` pixels at a random place, drawn again (a few times at most) while it is nearly plain.
  * `picture` must be at least that large; one of exactly that size is returned as it is.
  */
 export function contentCrop(picture: RgbImage, side: number, rng: CounterRng): RgbImage {
-  const { width, height } = picture;
-  if (width === side && height === side) return picture;
-  let top = 0;
-  let left = 0;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    top = rng.below(height - side + 1);
-    left = rng.below(width - side + 1);
-    if (contentShare(picture, top, left, side) >= MINIMUM_CONTENT) break;
-  }
-  return cutSquare(picture, top, left, side);
+  return cropAt(picture, side, contentPlace(picture, side, rng));
+}
+
+/** The square crop at a place; the picture itself where that is the whole of it. */
+export function cropAt(picture: RgbImage, side: number, { top, left }: CropPlace): RgbImage {
+  return picture.width === side && picture.height === side ? picture : cutSquare(picture, top, left, side);
 }

@@ -109,3 +109,55 @@ describe("an update of the autoencoder", { timeout: 300_000 }, () => {
     expect(distance).toBeLessThan(1e-4);
   });
 });
+
+describe("a plan", () => {
+  const base = {
+    output: "o",
+    data: "d",
+    resolution: SIDE,
+    autoencoder: AUTOENCODER,
+    phases: [{ crop: 8, batch: 8, steps: 1 }],
+  };
+
+  it("puts colour channels in another order where asked to, everything else being the same", async () => {
+    const config = autoencoderTrainConfigSchema.parse({ ...base, permuteChannels: 1 });
+    const objective = new Reconstruction(config, autoencoder, { pictureAt });
+    const plan = await objective.plan(0);
+    const orders = plan.crops.map(({ channels }) => channels!.join(""));
+    expect(new Set(orders).size).toBeGreaterThan(2);
+    expect(orders.every((order) => [...order].sort().join("") === "012")).toBe(true);
+    const { pixels } = await objective.feeds(plan, 0);
+    plan.crops.forEach(({ crop, channels }, index) => {
+      for (const [to, from] of channels!.entries()) {
+        const value = Number(pixels!.data[(index * 3 + to) * 64 + 9]);
+        expect(value).toBeCloseTo(crop.data[3 * 9 + from]! / 127.5 - 1, 5);
+      }
+    });
+  });
+
+  it("cuts given latents where it cuts the picture", async () => {
+    const config = autoencoderTrainConfigSchema.parse({ ...base, train: "decoder" });
+    // Two pixels a latent pixel and two of those a patch: 8 x 8 latents of 4 channels, each its own number.
+    const latentsAt = async () => Float32Array.from({ length: 4 * 64 }, (_, i) => i);
+    const marked = async (): Promise<RgbImage> => {
+      const data = new Uint8Array(3 * SIDE * SIDE);
+      for (let i = 0; i < SIDE * SIDE; i++) data.set([Math.floor(i / SIDE), i % SIDE, 200], 3 * i);
+      return { width: SIDE, height: SIDE, data };
+    };
+    const objective = new Reconstruction(config, autoencoder, { pictureAt: marked, latentsAt });
+    const plan = await objective.plan(0);
+    const { latents } = await objective.feeds(plan, 0);
+    expect(latents!.shape).toEqual([8, 4, 4, 4]);
+    plan.crops.forEach(({ crop }, index) => {
+      const [top, left] = [crop.data[0]!, crop.data[1]!];
+      expect([top % 4, left % 4]).toEqual([0, 0]);
+      for (const [channel, row, column] of [
+        [0, 0, 0],
+        [3, 3, 2],
+      ] as const) {
+        const value = latents!.data[((index * 4 + channel) * 4 + row) * 4 + column];
+        expect(value).toBe((channel * 8 + top / 2 + row) * 8 + left / 2 + column);
+      }
+    });
+  });
+});

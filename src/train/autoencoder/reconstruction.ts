@@ -3,12 +3,14 @@ import { mul } from "../../graph/operators/elementwise.ts";
 import { input } from "../../graph/value.ts";
 import { type RgbImage, toPlanes } from "../../image/pixels.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../../model/autoencoder-config.ts";
+import type { FeatureNetConfig } from "../../model/feature-net.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
+import type { CounterRng } from "../../tensor/counter-rng.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
 import { randomFor } from "../step-random.ts";
 import { autoencoderGraph } from "./autoencoder-loss.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
-import { contentCrop } from "./content-crop.ts";
+import { type CropPlace, contentPlace, cropAt } from "./content-crop.ts";
 
 type Phase = AutoencoderTrainConfig["phases"][number];
 
@@ -23,6 +25,10 @@ interface PhaseSpan extends Phase {
 interface PlannedCrop {
   readonly crop: RgbImage;
   readonly strength: number;
+  /** Where its red, green and blue come from; null: as they are. */
+  readonly channels: readonly number[] | null;
+  /** [latentChannels, side, side] where latents are given. */
+  readonly latents: Float32Array | null;
 }
 
 export interface ReconstructionPlan extends StepPlan {
@@ -35,6 +41,16 @@ export interface ReconstructionPlan extends StepPlan {
 /** Pictures in the order of their visits. */
 export interface VisitedPictures {
   pictureAt(visit: number): Promise<RgbImage>;
+  /** Latents of the whole picture, [channels, height, width], where they are given. */
+  latentsAt?(visit: number): Promise<Float32Array>;
+}
+
+/** What the loss needs beside the pictures. */
+export interface ReconstructionParts {
+  /** A net in whose features pictures are compared. */
+  readonly featureNet?: FeatureNetConfig | undefined;
+  /** Weights that the graph reads and does not train: the net's, and those of a frozen encoder. */
+  readonly frozen?: Readonly<Record<string, HostTensor>>;
 }
 
 export class Reconstruction implements Objective<ReconstructionPlan> {
@@ -42,8 +58,15 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
   readonly #autoencoder: AutoencoderConfig;
   readonly #pictures: VisitedPictures;
   readonly #phases: readonly PhaseSpan[];
+  readonly #parts: ReconstructionParts;
 
-  constructor(config: AutoencoderTrainConfig, autoencoder: AutoencoderConfig, pictures: VisitedPictures) {
+  constructor(
+    config: AutoencoderTrainConfig,
+    autoencoder: AutoencoderConfig,
+    pictures: VisitedPictures,
+    parts: ReconstructionParts = {},
+  ) {
+    this.#parts = parts;
     this.#config = config;
     this.#autoencoder = autoencoder;
     this.#pictures = pictures;
@@ -60,10 +83,45 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
     const crops: PlannedCrop[] = [];
     for (let index = 0; index < images; index++) {
       const picture = await this.#pictures.pictureAt(visit + index);
-      crops.push({ crop: contentCrop(picture, phase.crop, rng), strength: most * rng.uniform() });
+      const place = contentPlace(picture, phase.crop, rng, this.#placeGrid);
+      const latents = await this.#pictures.latentsAt?.(visit + index);
+      crops.push({
+        crop: cropAt(picture, phase.crop, place),
+        strength: most * rng.uniform(),
+        channels: this.#drawChannels(rng),
+        latents: latents === undefined ? null : this.#latentsOf(latents, place, phase.crop),
+      });
     }
     const noise = rng.fillNormal(new Float32Array(images * this.#latentElements(phase)));
     return { parts: loop.accumulate, images, phase, crops, noise };
+  }
+
+  /** Crops of given latents begin where a patch does. */
+  get #placeGrid(): number {
+    if (this.#pictures.latentsAt === undefined) return 1;
+    return pixelsPerLatent(this.#autoencoder) * (this.#autoencoder.patchSize ?? 1);
+  }
+
+  #drawChannels(rng: CounterRng): readonly number[] | null {
+    const { permuteChannels } = this.#config;
+    // Nothing is drawn where nothing depends on it: runs without the option keep their bits.
+    if (permuteChannels === 0 || rng.uniform() >= permuteChannels) return null;
+    return rng.shuffle([0, 1, 2]);
+  }
+
+  /** The latents of a crop, from those of its picture. */
+  #latentsOf(latents: Float32Array, { top, left }: CropPlace, crop: number): Float32Array {
+    const factor = pixelsPerLatent(this.#autoencoder);
+    const whole = this.#config.resolution / factor;
+    const [row, column, side] = [top / factor, left / factor, crop / factor];
+    const { latentChannels } = this.#autoencoder;
+    const cut = new Float32Array(latentChannels * side * side);
+    for (let line = 0; line < latentChannels * side; line++) {
+      const channel = Math.floor(line / side);
+      const start = (channel * whole + row + (line % side)) * whole + column;
+      cut.set(latents.subarray(start, start + side), line * side);
+    }
+    return cut;
   }
 
   graph({ phase: { crop, batch } }: ReconstructionPlan): GraphChoice {
@@ -73,9 +131,20 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
       build: () => {
         // Known sizes let the engine plan its memory once.
         const sizes = { pictures: batch, height: side, width: side };
-        const { loss, meanSquare, parameters } = autoencoderGraph(this.#autoencoder, sizes);
+        const { chroma, perceptual: settings } = this.#config.loss;
+        const { featureNet: net } = this.#parts;
+        const { loss, meanSquare, perceptual, parameters } = autoencoderGraph(this.#autoencoder, sizes, {
+          chroma,
+          perceptual: net === undefined || settings === null ? null : { net, weight: settings.weight },
+          train: this.#config.train,
+          givenLatents: this.#pictures.latentsAt !== undefined,
+        });
         const share = input("share", "float32", []);
-        return { loss: mul(loss, share), metrics: { meanSquare: mul(meanSquare, share) }, parameters };
+        const metrics = {
+          meanSquare: mul(meanSquare, share),
+          ...(perceptual === undefined ? {} : { perceptual: mul(perceptual, share) }),
+        };
+        return { loss: mul(loss, share), metrics, parameters };
       },
     };
   }
@@ -87,8 +156,9 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
     const own = crops.slice(first, first + phase.batch);
     const area = inChannels * phase.crop ** 2;
     const pixels = new Float32Array(own.length * area);
-    own.forEach(({ crop }, index) => {
+    own.forEach(({ crop, channels }, index) => {
       toPlanes(crop, pixels, index * area);
+      if (channels !== null) permuteChannels(pixels.subarray(index * area, (index + 1) * area), channels);
     });
     const side = phase.crop / pixelsPerLatent(this.#autoencoder);
     const elements = this.#latentElements(phase);
@@ -97,7 +167,12 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
       shape,
       data,
     });
+    const given = own.flatMap(({ latents }) => (latents === null ? [] : [latents]));
     return {
+      ...this.#parts.frozen,
+      ...(given.length === 0
+        ? {}
+        : { latents: floats(joined(given), [own.length, latentChannels, side, side]) }),
       pixels: floats(pixels, [own.length, inChannels, phase.crop, phase.crop]),
       noise: floats(noise.slice(first * elements, (first + own.length) * elements), [
         own.length,
@@ -115,7 +190,8 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
 
   /** PSNR over all values of the step, with noise: lower than what validation finds picture by picture. */
   metrics(_plan: ReconstructionPlan, sums: LossSums): Record<string, number> {
-    return { psnr: -10 * Math.log10((sums.meanSquare ?? 0) / 4) };
+    const psnr = -10 * Math.log10((sums.meanSquare ?? 0) / 4);
+    return { psnr, ...(sums.perceptual === undefined ? {} : { perceptual: sums.perceptual }) };
   }
 
   /** A plan depends on the step alone. */
@@ -128,6 +204,25 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
   #latentElements({ crop }: Phase): number {
     return this.#autoencoder.latentChannels * (crop / pixelsPerLatent(this.#autoencoder)) ** 2;
   }
+}
+
+/** Puts planes [3, height, width] in another order, in place. */
+function permuteChannels(planes: Float32Array, order: readonly number[]): void {
+  const before = planes.slice();
+  const area = planes.length / order.length;
+  order.forEach((from, to) => {
+    planes.set(before.subarray(from * area, (from + 1) * area), to * area);
+  });
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function phaseSpans(config: AutoencoderTrainConfig): PhaseSpan[] {

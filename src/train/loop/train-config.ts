@@ -14,6 +14,13 @@ export const adamWSchema = z.strictObject({
   weightDecay: z.number().min(0).default(0.1),
 });
 
+export const muonSchema = z.strictObject({
+  learningRate: z.number().positive().default(0.02),
+  /** 0 to 1; the update looks ahead by one step of it. */
+  momentum: z.number().min(0).lt(1).default(0.95),
+  weightDecay: z.number().min(0).default(0),
+});
+
 /** Settings of the loop that both stages share. Periods count optimizer steps; 0 means never. */
 export const loopSchema = z.strictObject({
   /** Batches whose gradients are averaged for one update. */

@@ -1,6 +1,8 @@
 /** @file What a training run tells its caller while it runs. */
 
 export type TrainEvent =
+  /** Something that the caller should know before the run starts, e.g. that an option is off. */
+  | { readonly type: "note"; readonly step: number; readonly text: string }
   | {
       readonly type: "start";
       /** Updates done before: 0, or the checkpoint's when the run is continued. */

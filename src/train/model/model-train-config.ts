@@ -1,13 +1,6 @@
 /** @file Config of model training. The defaults are the published recipe where it says something. */
 import { z } from "zod";
-import { adamWSchema, engineSchema, loopSchema } from "../loop/train-config.ts";
-
-const muonSchema = z.strictObject({
-  learningRate: z.number().positive().default(0.02),
-  /** 0 to 1; the update looks ahead by one step of it. */
-  momentum: z.number().min(0).lt(1).default(0.95),
-  weightDecay: z.number().min(0).default(0),
-});
+import { adamWSchema, engineSchema, loopSchema, muonSchema } from "../loop/train-config.ts";
 
 const packingSchema = z.strictObject({
   /** Ids of a row. Samples are laid end to end and the rest is padding. */
