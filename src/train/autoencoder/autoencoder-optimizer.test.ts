@@ -25,7 +25,7 @@ it("moves a convolution by an orthogonal matrix and all others as AdamW does", a
   const weights = Object.entries(shapes).map(([name, shape]) =>
     trainable(name, shape, new Float32Array(shape.reduce((a, b) => a * b, 1))),
   );
-  for (const { gradient } of weights) gradient.forEach((_, i) => (gradient[i] = Math.sin(1 + 7 * i)));
+  for (const { gradient } of weights) gradient.set(gradient.map((_, i) => Math.sin(1 + 7 * i)));
   const optimizer = await autoencoderOptimizer(engine, config, weights);
   expect(optimizer.buffers.filter(({ name }) => name.startsWith("muon")).map(({ name }) => name)).toEqual([
     "muon.momentum/encoder.mid.block_1.conv1.weight",

@@ -76,7 +76,7 @@ describe("trainAutoencoder", { timeout: 300_000 }, () => {
     const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
     expect(losses.at(-1)).toBeLessThan(0.6 * losses[0]!);
     const figures = events.flatMap((event) => (event.type === "validation" ? [event.metrics] : []));
-    expect(Object.keys(figures[0]!)).toEqual(["psnr@0", "psnr@0.2", "psnr@0.5"]);
+    expect(Object.keys(figures[0]!)).toEqual(["psnr@0", "psnr@0.2", "psnr@0.5", "edges"]);
     expect(figures[1]!["psnr@0"]).toBeGreaterThan(figures[0]!["psnr@0"]!);
     const [sample] = events.flatMap((event) => (event.type === "samples" ? [event.path] : []));
     const grid = await decodeImage(await readFile(sample!), "grid");
