@@ -87,8 +87,8 @@ const SLUGS_ELSEWHERE: Readonly<Record<string, string>> = {
   "face-with-crossed-out-eyes": "knocked-out-face",
 };
 
-/** Skin tones, country flags, clock faces, buttons with letters in them: variants of a sign, not things. */
-const VARIANT = /skin-tone|^flag-for-|-(oclock|thirty)$|^japanese-.*-button$|-facing-right$/;
+/** Skin tones, clock faces, buttons with letters in them: variants of a sign, not things. */
+const VARIANT = /skin-tone|-(oclock|thirty)$|^japanese-.*-button$|-facing-right$/;
 
 /** Gendered and family variants, hair variants: the neutral subject stays. */
 const PERSON_VARIANT =
@@ -101,7 +101,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set(leftOutJson.leftOut);
 const KEPT_SYMBOLS: ReadonlySet<string> = new Set(leftOutJson.keptSymbols);
 
 function isKept(slug: string, category: EmojiCategory): boolean {
-  if (VARIANT.test(slug) || LEFT_OUT.has(slug)) return false;
+  if (VARIANT.test(slug) || LEFT_OUT.has(slug) || category === "flags") return false;
   if (category === "symbols") return KEPT_SYMBOLS.has(slug);
   return category !== "people" || !PERSON_VARIANT.test(slug);
 }
@@ -158,7 +158,9 @@ export function listSubjects(naming: EmojiNaming, sets: readonly EmojiSet[]): Em
 function withOtherNames(subjects: readonly EmojiSubject[], naming: EmojiNaming): EmojiSubject[] {
   const others = new Map(
     subjects.map(({ id, name, synonyms }) => {
-      const phrases = naming.otherSlugs(id).map((slug) => slug.replaceAll("-", " "));
+      // Where another set keeps the picture under an odd slug, that is no name.
+      const slugs = naming.otherSlugs(id).filter((slug) => slug !== SLUGS_ELSEWHERE[id]);
+      const phrases = slugs.map((slug) => slug.replaceAll("-", " "));
       // "dog face" for "dog" is a reordering or a hint at the drawing, no other name.
       const known = [name, ...synonyms].map(wordsOf);
       return [id, phrases.filter((phrase) => /^[a-z ]+$/.test(phrase) && !known.includes(wordsOf(phrase)))];
