@@ -1,12 +1,15 @@
 /** @file Random access to bytes that may be far larger than memory: every reader of this room reads ranges. */
 
 import { type FileHandle, open } from "node:fs/promises";
+import { resolve } from "node:path";
 import { DataFormatError, InputError } from "../errors.ts";
 
 export interface ByteSource {
   /** For messages: a file's path, or what the caller called the bytes. */
   readonly name: string;
   readonly byteLength: number;
+  /** Where the bytes lie, if that is a file that another thread can open for itself. */
+  readonly file?: string;
   /**
    * Bytes `offset` to `offset + length`, in memory of their own that starts aligned for every dtype.
    * Throws DataFormatError if the range leaves the source.
@@ -54,11 +57,13 @@ export class MemorySource implements ByteSource {
 /** A file, read in ranges through one handle; safe for concurrent reads. */
 export class FileSource implements ByteSource {
   readonly name: string;
+  readonly file: string;
   readonly byteLength: number;
   readonly #handle: FileHandle;
 
   private constructor(name: string, byteLength: number, handle: FileHandle) {
     this.name = name;
+    this.file = resolve(name);
     this.byteLength = byteLength;
     this.#handle = handle;
   }
