@@ -1,6 +1,6 @@
 /** @file An engine that tells how the loading of weights goes. */
+import { boundParameters } from "../graph/onnx-weights.ts";
 import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
-import { boundParameters } from "../runtime/bound-parameters.ts";
 import type { Engine, Session, State, StateOrigin, WeightSource } from "../runtime/engine.ts";
 import { bytesPerElement } from "../tensor/dtype.ts";
 import type { LoadProgress } from "./open-options.ts";
