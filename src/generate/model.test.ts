@@ -242,7 +242,7 @@ describe("options", () => {
     ["a schedule", { cfgSchedule: "cosine" }, /cfgSchedule.*constant, linear/],
     ["steps", { steps: 0 }, /steps: 0.*1 to 1000/],
     ["guidance", { cfg: Number.NaN }, /cfg: NaN/],
-    ["a shift", { shift: 0 }, /shift: 0.*above 0/],
+    ["a shift", { shift: 0 }, /shift: 0.*0\.001 to 1000/],
     ["a norm", { useNorm: "yes" }, /useNorm.*true or false/],
     ["a text", { negative: 3 }, /negative: 3.*text/],
     ["a seed", { seed: 1.5 }, /seed: 1\.5/],
