@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { TensorSet } from "../../src/checkpoint/tensor-set.ts";
-import { openSafetensors } from "../../src/formats/safetensors-set.ts";
+import { openSafetensors } from "../../src/files/safetensors-files.ts";
 import { writeOnnx } from "../../src/graph/onnx-writer.ts";
 import { input } from "../../src/graph/value.ts";
 import { ParameterScope } from "../../src/model/parameter-scope.ts";
