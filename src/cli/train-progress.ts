@@ -1,4 +1,5 @@
 /** @file The events of a training run as lines for people. */
+
 import type { TrainEvent } from "../train/loop/train-events.ts";
 import { formatDuration, type ProgressStream } from "./progress-stream.ts";
 
