@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
-import { LocalEngine } from "../src/runtime/local-engine.ts";
+import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
 import type { Measurement } from "./measure.ts";

@@ -30,13 +30,15 @@ const LICENCES = [
 /** What no user needs: tests, sources, source maps, packages inside the package. */
 const UNWANTED = /(^|\/)(node_modules|src|test|scripts)\/|\.test\.|\.map$|(?<!\.d)\.ts$/;
 
-const CODE = `
-import { open } from "nextstep";
+/** The README's example, which must run as it stands. It draws "a red apple" with seed 7 to apple.png. */
+async function exampleCode(): Promise<string> {
+  const [, code] = /```js\n(.*?)```/s.exec(await readFile(join(root, "README.md"), "utf8")) ?? [];
+  if (code === undefined) throw new Error("README.md has no example in JavaScript");
+  return code;
+}
+
+const TRAINING = `
 import { modelTrainConfigSchema } from "nextstep/train";
-const model = await open();
-const [picture] = await model.draw("a red apple", { seed: 7, steps: 4 });
-await picture.save("from-code.png");
-await model[Symbol.asyncDispose]();
 if (typeof modelTrainConfigSchema.parse !== "function") throw new Error("nextstep/train");
 `;
 
@@ -116,11 +118,15 @@ try {
   const told = sizes.map((size) => `${(size / 1e6).toFixed(1)} MB`).join(" packed, ");
   expect(sizes[0] <= MOST_PACKED && sizes[1] <= MOST_UNPACKED, `grew to ${told} unpacked`);
 
-  const picture = ["a red apple", "--seed", "7", "--steps", "4", "--out", "from-command.png"];
-  await run("npx", ["nextstep", ...picture], user);
-  await writeFile(join(project, "draw.js"), CODE);
-  await run(process.execPath, ["draw.js"], user);
-  const [command, code] = ["from-command.png", "from-code.png"].map((name) => join(project, name)) as [
+  await run("npx", ["nextstep", "a red apple", "--seed", "7", "--out", "from-command.png"], user);
+  for (const [name, code] of [
+    ["draw.js", await exampleCode()],
+    ["training.js", TRAINING],
+  ] as const) {
+    await writeFile(join(project, name), code);
+    await run(process.execPath, [name], user);
+  }
+  const [command, code] = ["from-command.png", "apple.png"].map((name) => join(project, name)) as [
     string,
     string,
   ];

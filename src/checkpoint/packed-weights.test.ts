@@ -12,7 +12,7 @@ import { flowHead } from "../model/flow-head.ts";
 import { type LinearOptions, ParameterScope } from "../model/parameter-scope.ts";
 import type { BlockFormat, WeightPlan } from "../model/weight-format.ts";
 import type { Feeds, HostTensor, WeightSource } from "../runtime/engine.ts";
-import { LocalEngine } from "../runtime/local-engine.ts";
+import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { fromFloat32, toFloat32 } from "../tensor/tensor.ts";
 import { openModelFolder } from "./model-folder.ts";

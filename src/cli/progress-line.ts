@@ -1,6 +1,6 @@
 /** @file A live progress line with an estimate of the time left, on a stream that a person watches. */
 
-import { formatDuration, type ProgressStream } from "../node/progress-stream.ts";
+import { formatDuration, type ProgressStream } from "./progress-stream.ts";
 
 const BAR_WIDTH = 24;
 /** Redraws a second at most: more only flickers. */

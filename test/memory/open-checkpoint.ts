@@ -8,7 +8,7 @@ import { openSafetensors } from "../../src/files/safetensors-files.ts";
 import { writeOnnx } from "../../src/graph/onnx-writer.ts";
 import { input } from "../../src/graph/value.ts";
 import { ParameterScope } from "../../src/model/parameter-scope.ts";
-import { WorkerEngine } from "../../src/runtime/worker-engine.ts";
+import { WorkerEngine } from "../../src/runtime/node/worker-engine.ts";
 import { WIDTH } from "./synthetic-checkpoint.ts";
 
 const [path, count] = process.argv.slice(2) as [string, string];

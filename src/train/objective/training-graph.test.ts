@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { parseNextStepConfig } from "../../model/config.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";

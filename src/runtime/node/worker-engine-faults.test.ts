@@ -2,12 +2,12 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EngineError } from "../errors.ts";
-import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
-import { add } from "../graph/operators/elementwise.ts";
-import { matmul } from "../graph/operators/matmul.ts";
-import { input, parameter, type Value } from "../graph/value.ts";
-import type { HostTensor } from "./engine.ts";
+import { EngineError } from "../../errors.ts";
+import { type OnnxModel, writeOnnx } from "../../graph/onnx-writer.ts";
+import { add } from "../../graph/operators/elementwise.ts";
+import { matmul } from "../../graph/operators/matmul.ts";
+import { input, parameter, type Value } from "../../graph/value.ts";
+import type { HostTensor } from "../engine.ts";
 import { WorkerEngine } from "./worker-engine.ts";
 
 const SIDE = 1024;

@@ -14,9 +14,9 @@ it.each([
   const [, file, create] = entry;
   const script = `
     import * as engines from ${here(`./${file}`)};
-    import { writeOnnx } from ${here("../graph/onnx-writer.ts")};
-    import { input, parameter } from ${here("../graph/value.ts")};
-    import { add } from ${here("../graph/operators/elementwise.ts")};
+    import { writeOnnx } from ${here("../../graph/onnx-writer.ts")};
+    import { input, parameter } from ${here("../../graph/value.ts")};
+    import { add } from ${here("../../graph/operators/elementwise.ts")};
     const { WorkerEngine, LocalEngine } = engines;
     const engine = ${create};
     const graph = writeOnnx({ y: add(input("x", "float32", [2]), parameter("w", [2])) }, { parameters: "initializers" });

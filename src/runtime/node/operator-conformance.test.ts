@@ -4,17 +4,17 @@
  */
 import { readdirSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { operatorCases } from "../graph/conformance/all-cases.ts";
-import { numericalGradient } from "../graph/conformance/finite-differences.ts";
-import { CaseDraw, type OperatorCase } from "../graph/conformance/operator-case.ts";
-import { generate, type Tensor64 } from "../graph/conformance/tensor64.ts";
-import { gradients } from "../graph/gradient.ts";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { add, mul } from "../graph/operators/elementwise.ts";
-import { sum } from "../graph/operators/reduce.ts";
-import { constant, input, type Target, type Value } from "../graph/value.ts";
-import { CounterRng } from "../tensor/counter-rng.ts";
-import type { HostTensor } from "./engine.ts";
+import { operatorCases } from "../../graph/conformance/all-cases.ts";
+import { numericalGradient } from "../../graph/conformance/finite-differences.ts";
+import { CaseDraw, type OperatorCase } from "../../graph/conformance/operator-case.ts";
+import { generate, type Tensor64 } from "../../graph/conformance/tensor64.ts";
+import { gradients } from "../../graph/gradient.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { add, mul } from "../../graph/operators/elementwise.ts";
+import { sum } from "../../graph/operators/reduce.ts";
+import { constant, input, type Target, type Value } from "../../graph/value.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { HostTensor } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 const ROUNDS = 12;
@@ -96,7 +96,7 @@ async function check(test: OperatorCase, rng: CounterRng, target: Target): Promi
 
 describe("operators", () => {
   it("all have conformance cases", async () => {
-    const folder = new URL("../graph/operators/", import.meta.url);
+    const folder = new URL("../../graph/operators/", import.meta.url);
     const files = readdirSync(folder).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
     const exported: string[] = [];
     for (const file of files) {

@@ -1,13 +1,13 @@
 /** @file The weights of a session, from wherever they are to where the engine takes them. */
 import { parse, relative, sep } from "node:path";
-import { InputError } from "../errors.ts";
-import type { Port, WeightPlace } from "../graph/onnx-messages.ts";
-import { boundParameters } from "../graph/onnx-weights.ts";
-import type { OnnxModel } from "../graph/onnx-writer.ts";
-import { bytesOf, bytesPerElement, elementsFromBytes } from "../tensor/dtype.ts";
-import { elementCount } from "../tensor/shape.ts";
-import { toFloat32 } from "../tensor/tensor.ts";
-import type { StoredWeight, WeightBytes, WeightRange, WeightSource } from "./engine.ts";
+import { InputError } from "../../errors.ts";
+import type { Port, WeightPlace } from "../../graph/onnx-messages.ts";
+import { boundParameters } from "../../graph/onnx-weights.ts";
+import type { OnnxModel } from "../../graph/onnx-writer.ts";
+import { bytesOf, bytesPerElement, elementsFromBytes } from "../../tensor/dtype.ts";
+import { elementCount } from "../../tensor/shape.ts";
+import { toFloat32 } from "../../tensor/tensor.ts";
+import type { StoredWeight, WeightBytes, WeightRange, WeightSource } from "../engine.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 export interface BoundWeights {

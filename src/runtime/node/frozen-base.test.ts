@@ -1,17 +1,17 @@
 /** @file A low-rank delta trained over a frozen matrix in blocks: the delta is input, the matrix an initializer. */
 import { afterAll, describe, expect, it } from "vitest";
-import { ShapeError } from "../errors.ts";
-import { gradients } from "../graph/gradient.ts";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { add, silu, square, sub } from "../graph/operators/elementwise.ts";
-import { linear } from "../graph/operators/matmul.ts";
-import { mean } from "../graph/operators/reduce.ts";
-import { input, parameter, type Value } from "../graph/value.ts";
-import { quantizeBlocks } from "../model/block-quantization.ts";
-import { ParameterScope } from "../model/parameter-scope.ts";
-import { type BlockFormat, scalesName, zeroPointsName } from "../model/weight-format.ts";
-import { CounterRng } from "../tensor/counter-rng.ts";
-import type { HostTensor, WeightSource } from "./engine.ts";
+import { ShapeError } from "../../errors.ts";
+import { gradients } from "../../graph/gradient.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { add, silu, square, sub } from "../../graph/operators/elementwise.ts";
+import { linear } from "../../graph/operators/matmul.ts";
+import { mean } from "../../graph/operators/reduce.ts";
+import { input, parameter, type Value } from "../../graph/value.ts";
+import { quantizeBlocks } from "../../model/block-quantization.ts";
+import { ParameterScope } from "../../model/parameter-scope.ts";
+import { type BlockFormat, scalesName, zeroPointsName } from "../../model/weight-format.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { HostTensor, WeightSource } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 const INPUTS = 40;
