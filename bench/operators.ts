@@ -11,7 +11,7 @@ import { upsample } from "../src/graph/operators/resample.ts";
 import { type Dim, evaluateSize } from "../src/graph/size.ts";
 import { input, parameter, type Value } from "../src/graph/value.ts";
 import type { HostTensor } from "../src/runtime/engine.ts";
-import { LocalEngine } from "../src/runtime/local-engine.ts";
+import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { CounterRng } from "../src/tensor/counter-rng.ts";
 
 /** A layer under test: its output, what is differentiated, and the values of the symbolic sizes. */

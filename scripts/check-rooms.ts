@@ -31,14 +31,15 @@ const TRAIN: readonly (readonly string[])[] = [
 ];
 /** Doors re-export what users may touch and stand outside the floors. */
 const DOORS: ReadonlySet<string> = new Set(["index.ts", "train/index.ts"]);
-/** Rooms that may import Node's own modules and native packages; all others run wherever JavaScript does. */
-const NODE_ROOMS: ReadonlySet<string> = new Set(["files", "runtime", "node", "train", "evaluate", "cli"]);
+/** What may import Node's own modules and native packages; all else runs wherever JavaScript does. */
+const NODE_PLACES = ["files/", "runtime/node/", "node/", "train/", "evaluate/", "cli/"] as const;
 const NATIVE_PACKAGES: ReadonlySet<string> = new Set(["sharp", "commander"]);
 /** Tests are Node programs: they read files and open models as users do, wherever they stand. */
 const TESTS = /\.test\.ts$|(?:^|\/)test-[a-z-]+\.ts$/;
 const ROOMS_FOR_TESTS: ReadonlySet<string> = new Set(["files", "node"]);
 const ENGINE_PACKAGE = "onnxruntime-node";
-const ENGINE_ROOM = "runtime";
+/** It sets what the library must find when it loads. */
+const ENGINE_LOADER = "runtime/node/onnxruntime.ts";
 
 const source = resolve(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const faults: string[] = [];
@@ -50,6 +51,10 @@ function placeOf(file: string): string {
 
 function roomOf(place: string): string {
   return place.split("/")[0] ?? "";
+}
+
+function isNodePlace(place: string): boolean {
+  return NODE_PLACES.some((start) => place.startsWith(start));
 }
 
 function floorOf(floors: readonly (readonly string[])[], room: string): number {
@@ -83,18 +88,21 @@ for (const entry of readdirSync(source, { recursive: true, encoding: "utf8" })) 
   imports.set(place, targets);
   const text = readFileSync(file, "utf8");
   for (const [, specifier = ""] of text.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)) {
-    if (specifier === ENGINE_PACKAGE && !place.startsWith(`${ENGINE_ROOM}/`)) {
-      faults.push(`src/${place}: only src/${ENGINE_ROOM} imports ${ENGINE_PACKAGE}`);
+    if (specifier === ENGINE_PACKAGE && place !== ENGINE_LOADER) {
+      faults.push(`src/${place}: only src/${ENGINE_LOADER} imports ${ENGINE_PACKAGE}`);
     }
     const isTest = TESTS.test(place);
     const isNative = specifier.startsWith("node:") || NATIVE_PACKAGES.has(specifier);
-    if (isNative && !isTest && !NODE_ROOMS.has(roomOf(place))) {
+    if (isNative && !isTest && !isNodePlace(place)) {
       faults.push(`src/${place}: imports ${specifier}, which is not everywhere`);
     }
     if (!specifier.startsWith(".")) continue;
     const target = placeOf(resolve(dirname(file), specifier));
     targets.push(target);
     if (DOORS.has(place) || target.startsWith("..")) continue;
+    if (!isTest && isNodePlace(target) && !isNodePlace(place)) {
+      faults.push(`src/${place}: imports ${target}, which is not everywhere`);
+    }
     if (isTest && ROOMS_FOR_TESTS.has(roomOf(target))) continue;
     const fault =
       faultOf(HOUSE, 0, place, target) ??

@@ -2,7 +2,7 @@
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
-import { addDrawCommand } from "./draw-options.ts";
+import { addDrawCommands } from "./draw-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXIT_FAILURE = 1;
@@ -109,7 +109,7 @@ Examples:
   nextstep draw --help                      all options of drawing`,
     )
     .enablePositionalOptions();
-  addDrawCommand(program, terminal);
+  addDrawCommands(program, terminal);
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);

@@ -1,6 +1,7 @@
 /** @file The events of a training run as lines for people. */
+
 import type { TrainEvent } from "../train/loop/train-events.ts";
-import { formatDuration, type ProgressStream } from "./progress-line.ts";
+import { formatDuration, type ProgressStream } from "./progress-stream.ts";
 
 function formatMetrics(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
@@ -8,7 +9,7 @@ function formatMetrics(metrics: Readonly<Record<string, number>>): string {
     .join("  ");
 }
 
-/** An event in one line, e.g. `step 120/5000  loss 0.1234  12.3 images/s  ETA 12:03`. */
+/** An event in one line, e.g. `step 120/5000  loss 0.1234  12.3 images/s  ETA 12m03s`. */
 export function describeEvent(event: TrainEvent): string {
   switch (event.type) {
     case "note":

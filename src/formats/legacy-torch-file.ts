@@ -47,6 +47,11 @@ export class LegacyTorchFile implements TensorSource {
     return readStrided(this.#source, storedTensor(this, name));
   }
 
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#source.file;
+  }
+
   async close(): Promise<void> {
     await this.#source.close();
   }

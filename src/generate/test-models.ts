@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { openModelFolder } from "../checkpoint/model-folder.ts";
 import { LocalFolder } from "../files/local-folder.ts";
-import { LocalEngine } from "../runtime/local-engine.ts";
+import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import type { TokenRequest } from "./draw-tokens.ts";

@@ -4,7 +4,7 @@ import { LocalFolder } from "../files/local-folder.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import type { Platform } from "../generate/platform.ts";
-import { WorkerEngine } from "../runtime/worker-engine.ts";
+import { WorkerEngine } from "../runtime/node/worker-engine.ts";
 import { defaultModelPath } from "./default-model.ts";
 
 /** Names are paths. Picture codecs are loaded only by those who give pictures. */

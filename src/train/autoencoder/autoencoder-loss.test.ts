@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { reconstructionLoss } from "./autoencoder-loss.ts";
 

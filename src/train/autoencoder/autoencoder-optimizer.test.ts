@@ -1,6 +1,6 @@
 /** @file Muon takes the hidden convolutions, in place, and nothing else. */
 import { afterAll, expect, it } from "vitest";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { trainable } from "../optimizer/trainable.ts";
 import { autoencoderOptimizer } from "./autoencoder-optimizer.ts";
 import { autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";

@@ -21,7 +21,7 @@ import {
 import { LITE0 } from "../../model/feature-net.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { ShardedEpochOrder } from "../data/epoch-order.ts";

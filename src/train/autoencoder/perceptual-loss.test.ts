@@ -5,7 +5,7 @@ import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
 import { type FeatureNetConfig, featureParameters } from "../../model/feature-net.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { perceptualLoss } from "./perceptual-loss.ts";
 

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { RgbImage } from "../../image/pixels.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { addSums } from "../objective/gradient-reducer.ts";
 import type { LossSums } from "../objective/objective.ts";

@@ -12,7 +12,7 @@ import { type NextStepConfig, toConfigJson } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
 import { writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";

@@ -6,7 +6,7 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { parseNextStepConfig, tokenWidth } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import type { Grid } from "../../sequence/segments.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";

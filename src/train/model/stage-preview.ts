@@ -10,7 +10,7 @@ import { seededNoise } from "../../generate/token-noise.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { tokenWidth } from "../../model/config.ts";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { buildPromptRows } from "../../sequence/prompt.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { pictureGrid } from "../loop/picture-grid.ts";

@@ -1,6 +1,6 @@
 /** @file Muon against plain loops in float64. */
 import { describe, expect, it } from "vitest";
-import { LocalEngine } from "../../runtime/local-engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { muon } from "./muon.ts";
 import { type Trainable, trainable } from "./trainable.ts";

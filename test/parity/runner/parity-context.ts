@@ -8,7 +8,7 @@ import { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { writeOnnx } from "../../../src/graph/onnx-writer.ts";
 import type { Value } from "../../../src/graph/value.ts";
 import type { Engine, Feeds, HostTensor } from "../../../src/runtime/engine.ts";
-import { LocalEngine } from "../../../src/runtime/local-engine.ts";
+import { LocalEngine } from "../../../src/runtime/node/local-engine.ts";
 import { createTokenizer, type TextTokenizer } from "../../../src/sequence/tokenizer.ts";
 import { readTokenizerFiles } from "../../../src/sequence/tokenizer-files.ts";
 

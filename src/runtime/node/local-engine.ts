@@ -1,9 +1,8 @@
 /** @file ONNX Runtime in the calling thread. `run` blocks it; inputs are read in place, outputs are fresh buffers. */
 import { availableParallelism } from "node:os";
-import { EngineError, InputError } from "../errors.ts";
-import { bindWeights } from "../graph/onnx-weights.ts";
-import type { OnnxModel } from "../graph/onnx-writer.ts";
-import { bindAll } from "./bound-weights.ts";
+import { EngineError, InputError } from "../../errors.ts";
+import { bindWeights } from "../../graph/onnx-weights.ts";
+import type { OnnxModel } from "../../graph/onnx-writer.ts";
 import type {
   Engine,
   EngineOptions,
@@ -15,8 +14,9 @@ import type {
   StateOrigin,
   StoreRule,
   WeightSource,
-} from "./engine.ts";
-import { checkFeeds } from "./feeds.ts";
+} from "../engine.ts";
+import { checkFeeds } from "../feeds.ts";
+import { bindAll } from "./bound-weights.ts";
 import { type InferenceSession, loadOnnxRuntime, type OnnxRuntime, type Tensor } from "./onnxruntime.ts";
 
 /** ONNX Runtime's severity "error": warnings about unused initializers and the like are not for users. */

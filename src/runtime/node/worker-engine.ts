@@ -2,9 +2,9 @@
  * @file An engine in a thread of its own, so that the caller's event loop stays alive while a run computes: for
  * progress, cancelling and servers. Behaves as the local engine does.
  */
-import { InputError } from "../errors.ts";
-import { boundParameters } from "../graph/onnx-weights.ts";
-import type { OnnxModel } from "../graph/onnx-writer.ts";
+import { InputError } from "../../errors.ts";
+import { boundParameters } from "../../graph/onnx-weights.ts";
+import type { OnnxModel } from "../../graph/onnx-writer.ts";
 import type {
   Engine,
   EngineOptions,
@@ -15,7 +15,7 @@ import type {
   State,
   StateOrigin,
   WeightSource,
-} from "./engine.ts";
+} from "../engine.ts";
 import { Connection, plainCopy } from "./engine-connection.ts";
 import type { FeedMessage } from "./engine-messages.ts";
 import { WeightUpload } from "./weight-upload.ts";

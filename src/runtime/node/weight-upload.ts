@@ -1,5 +1,5 @@
 /** @file The weights of a session on their way to the engine's thread. */
-import type { StoredWeight } from "./engine.ts";
+import type { StoredWeight } from "../engine.ts";
 import { type Connection, plainCopy } from "./engine-connection.ts";
 
 /** Weights that may be queued for the thread before the next is read. */

@@ -18,9 +18,9 @@ it.each([
   const script = `
     import { LocalEngine } from ${here("./local-engine.ts")};
     import { WorkerEngine } from ${here("./worker-engine.ts")};
-    import { writeOnnx } from ${here("../graph/onnx-writer.ts")};
-    import { input } from ${here("../graph/value.ts")};
-    import { add } from ${here("../graph/operators/elementwise.ts")};
+    import { writeOnnx } from ${here("../../graph/onnx-writer.ts")};
+    import { input } from ${here("../../graph/value.ts")};
+    import { add } from ${here("../../graph/operators/elementwise.ts")};
     const x = input("x", "float32", [2]);
     const engine = ${create};
     const session = await engine.createSession(writeOnnx({ y: add(x, x) }, { parameters: "inputs" }));

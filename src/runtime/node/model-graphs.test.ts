@@ -1,15 +1,15 @@
 /** The model's graphs against plain float64 loops written from the formulas (docs/nextstep-spec.md 2). */
 import { afterAll, describe, expect, it } from "vitest";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { input, type Value } from "../graph/value.ts";
-import { normalizeLatents } from "../model/autoencoder.ts";
-import { backbone, rotaryTables } from "../model/backbone.ts";
-import { type NextStepConfig, parseNextStepConfig } from "../model/config.ts";
-import { flowHead } from "../model/flow-head.ts";
-import { flowSampler } from "../model/flow-sampler.ts";
-import { ParameterScope } from "../model/parameter-scope.ts";
-import { CounterRng } from "../tensor/counter-rng.ts";
-import type { Feeds, HostTensor } from "./engine.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { input, type Value } from "../../graph/value.ts";
+import { normalizeLatents } from "../../model/autoencoder.ts";
+import { backbone, rotaryTables } from "../../model/backbone.ts";
+import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
+import { flowHead } from "../../model/flow-head.ts";
+import { flowSampler } from "../../model/flow-sampler.ts";
+import { ParameterScope } from "../../model/parameter-scope.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { Feeds, HostTensor } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 const engine = new LocalEngine({ threads: 1 });

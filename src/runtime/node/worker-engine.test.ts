@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { EngineError, InputError } from "../errors.ts";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { add } from "../graph/operators/elementwise.ts";
-import { linear } from "../graph/operators/matmul.ts";
-import { input, parameter } from "../graph/value.ts";
-import type { Engine, HostTensor } from "./engine.ts";
+import { EngineError, InputError } from "../../errors.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { add } from "../../graph/operators/elementwise.ts";
+import { linear } from "../../graph/operators/matmul.ts";
+import { input, parameter } from "../../graph/value.ts";
+import type { Engine, HostTensor } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 import { WorkerEngine } from "./worker-engine.ts";
 
@@ -140,9 +140,9 @@ describe("worker engine", () => {
       const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
       const script = `
         import { WorkerEngine } from ${here("./worker-engine.ts")};
-        import { writeOnnx } from ${here("../graph/onnx-writer.ts")};
-        import { input, parameter } from ${here("../graph/value.ts")};
-        import { add } from ${here("../graph/operators/elementwise.ts")};
+        import { writeOnnx } from ${here("../../graph/onnx-writer.ts")};
+        import { input, parameter } from ${here("../../graph/value.ts")};
+        import { add } from ${here("../../graph/operators/elementwise.ts")};
         const engine = WorkerEngine.create({});
         const graph = writeOnnx({ y: add(input("x", "float32", [2]), parameter("w", [2])) }, { parameters: "initializers" });
         const session = await engine.createSession(graph, () => Float32Array.of(1, 2));

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { EngineError } from "../errors.ts";
-import type { TypedArray } from "../tensor/dtype.ts";
-import type { EngineOptions, HostTensor } from "./engine.ts";
+import { EngineError } from "../../errors.ts";
+import type { TypedArray } from "../../tensor/dtype.ts";
+import type { EngineOptions, HostTensor } from "../engine.ts";
 import { type Answer, type Command, type Request, unpackError, type WorkerData } from "./engine-messages.ts";
 import { disableTelemetry } from "./onnxruntime.ts";
 
@@ -112,15 +112,19 @@ export function plainCopy<Data extends TypedArray>(data: Data): Data {
   return isWhole ? data : (data.slice() as Data);
 }
 
-/** Where the thread's code is: beside this file in the sources, in `runtime/` of the build wherever a bundler put this. */
+/** Where the thread's code is: beside this file in the sources, in `runtime/node/` of the build wherever a bundler put this. */
 function workerUrl(): URL {
   if (import.meta.url.endsWith(".ts")) return new URL("./engine-worker-from-sources.mjs", import.meta.url);
-  const candidates = ["./engine-worker.js", "./runtime/engine-worker.js", "../runtime/engine-worker.js"];
+  const candidates = [
+    "./engine-worker.js",
+    "./runtime/node/engine-worker.js",
+    "../runtime/node/engine-worker.js",
+  ];
   for (const candidate of candidates) {
     const url = new URL(candidate, import.meta.url);
     if (existsSync(fileURLToPath(url))) return url;
   }
-  throw new EngineError("runtime/engine-worker.js is missing from the installed package", {
+  throw new EngineError("runtime/node/engine-worker.js is missing from the installed package", {
     where: import.meta.url,
     remedy: "install the package again",
   });

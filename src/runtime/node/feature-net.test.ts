@@ -1,11 +1,11 @@
 /** @file Features of a made-up net, run, against plain loops. It stands in this room because it runs the graph. */
 import { expect, it } from "vitest";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { input } from "../graph/value.ts";
-import { type FeatureNetConfig, featureMaps, featureParameters } from "../model/feature-net.ts";
-import { ParameterScope } from "../model/parameter-scope.ts";
-import { CounterRng } from "../tensor/counter-rng.ts";
-import type { HostTensor } from "./engine.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { input } from "../../graph/value.ts";
+import { type FeatureNetConfig, featureMaps, featureParameters } from "../../model/feature-net.ts";
+import { ParameterScope } from "../../model/parameter-scope.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import type { HostTensor } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 const SIDE = 8;

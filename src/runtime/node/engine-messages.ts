@@ -11,9 +11,9 @@ import {
   NextStepError,
   ShapeError,
   UnsupportedError,
-} from "../errors.ts";
-import type { OnnxModel } from "../graph/onnx-writer.ts";
-import type { EngineOptions, HostTensor, StateOrigin, StoredWeight, StoreRule } from "./engine.ts";
+} from "../../errors.ts";
+import type { OnnxModel } from "../../graph/onnx-writer.ts";
+import type { EngineOptions, HostTensor, StateOrigin, StoredWeight, StoreRule } from "../engine.ts";
 
 /** A state is named by its number on the way. */
 export type FeedMessage = HostTensor | { readonly state: number };

@@ -1,7 +1,7 @@
 /** @file Weights that lie in files: checked before anything is read or mapped, read where they must be converted. */
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
-import { InputError, ModelFormatError } from "../errors.ts";
-import type { WeightRange } from "./engine.ts";
+import { InputError, ModelFormatError } from "../../errors.ts";
+import type { WeightRange } from "../engine.ts";
 
 /** One system call moves less than 2 GiB. */
 const MAX_READ_BYTES = 256 * 2 ** 20;

@@ -3,8 +3,8 @@
  * which they were sent. So a run sees every write to a state that was sent before it.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { EngineError } from "../errors.ts";
-import type { HostTensor, Session, State, StoredWeight, WeightSource } from "./engine.ts";
+import { EngineError } from "../../errors.ts";
+import type { HostTensor, Session, State, StoredWeight, WeightSource } from "../engine.ts";
 import {
   type Answer,
   type Command,
