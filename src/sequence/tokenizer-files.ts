@@ -3,11 +3,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ModelFormatError } from "../errors.ts";
+import { quoted } from "../formats/quoted.ts";
 import { ADDITIONAL_SPECIAL_TOKENS, END_OF_TEXT, PADDING } from "./special-tokens.ts";
 import {
   bytePairModel,
   checkAddedToken,
+  checkAddedTokens,
   checkId,
+  checkMerges,
   checkTokenizerJson,
   checkVocabulary,
   isObject,
@@ -16,6 +19,7 @@ import {
   specialToken,
   type TokenizerJson,
 } from "./tokenizer-json.ts";
+import { checkPipeline } from "./tokenizer-pipeline.ts";
 
 /** Qwen2.5's tokenizer.json has 7 MB; a bound well above it keeps a hostile file from filling memory. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -40,7 +44,7 @@ export interface TokenizerFiles {
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const config = (await readJson(folder, "tokenizer_config.json")) ?? {};
   const own = await readJson(folder, "tokenizer.json");
-  const json = own === null ? await assemble(folder) : checkTokenizerJson(own);
+  const json = own === null ? await assemble(folder) : checkPipeline(checkTokenizerJson(own));
   const legacy = own === null ? await readJson(folder, "added_tokens.json") : null;
   // Published loaders read special_tokens_map.json only for configurations that predate added_tokens_decoder.
   const map = "added_tokens_decoder" in config ? null : await readJson(folder, "special_tokens_map.json");
@@ -79,16 +83,17 @@ async function assemble(folder: string): Promise<TokenizerJson> {
     if (trimmed === "" || trimmed.startsWith("#version")) continue;
     const pair = trimmed.split(" ");
     if (pair.length !== 2) {
-      throw new ModelFormatError(`"${trimmed.slice(0, 40)}" is not a pair of tokens`, {
+      throw new ModelFormatError(`${quoted(trimmed.slice(0, 40))} is not a pair of tokens`, {
         where: "merges.txt",
       });
     }
     pairs.push(pair);
   }
+  const checked = checkVocabulary(vocab, "vocab.json");
   return {
     added_tokens: [],
     ...qwen2Pipeline(),
-    model: bytePairModel(checkVocabulary(vocab, "vocab.json"), pairs),
+    model: bytePairModel(checked, checkMerges(pairs, checked, "merges.txt")),
   };
 }
 
@@ -124,7 +129,7 @@ function completeAddedTokens(
     const token = specialToken(checkId(id, "added_tokens.json"), content);
     entries.push({ ...token, special: special.includes(content) });
   }
-  return appendSpecial({ ...json, added_tokens: entries }, special);
+  return checkAddedTokens(appendSpecial({ ...json, added_tokens: entries }, special));
 }
 
 /** Makes each name a special token: one of the vocabulary keeps its id, a new one takes the next free id. */
@@ -168,9 +173,10 @@ function tokenName(config: JsonObject, key: string): string | null {
 async function readText(folder: string, name: string): Promise<string | null> {
   const path = join(folder, name);
   try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
-      throw new ModelFormatError(`${size} bytes, more than ${MAX_FILE_BYTES}`, { where: path });
+    const found = await stat(path);
+    if (!found.isFile()) throw new ModelFormatError("is not a regular file", { where: path });
+    if (found.size > MAX_FILE_BYTES) {
+      throw new ModelFormatError(`${found.size} bytes, more than ${MAX_FILE_BYTES}`, { where: path });
     }
     return await readFile(path, "utf8");
   } catch (error) {
