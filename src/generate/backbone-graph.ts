@@ -5,7 +5,7 @@
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
 import { add, mul, neg, shift } from "../graph/operators/elementwise.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
-import { reshape } from "../graph/operators/layout.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { input, type Value } from "../graph/value.ts";
 import { backbone, embedTokens, imageIn } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";

@@ -1,7 +1,7 @@
 /** @file Reverse-mode differentiation: walks a graph from a scalar back to the values asked for. */
 import { ShapeError } from "../errors.ts";
+import { zeros } from "./operators/broadcast.ts";
 import { add } from "./operators/elementwise.ts";
-import { zeros } from "./operators/layout.ts";
 import { formatShape, sameShape } from "./size.ts";
 import { type CompositeNode, constant, type OperatorNode, type Value } from "./value.ts";
 

@@ -14,19 +14,19 @@ export interface Port {
 
 export interface OnnxModel {
   readonly bytes: Uint8Array;
-  /** What must be given at every run; parameters too when they were written as inputs. */
+  /** What must be given at every run; parameters that were written as inputs too. */
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Weights by name. As initializers, each points at an external file of the parameter's name, offset 0. */
+  /** All weights. An initializer points at an external file of the parameter's name, offset 0. */
   readonly parameters: readonly Port[];
 }
 
+/** A weight bound once, when the session is created, or given at every run, as training needs where it changes. */
+export type ParameterPlace = "initializer" | "input";
+
 export interface OnnxWriterOptions {
-  /**
-   * `initializers`: weights are bound once, when the session is created. `inputs`: weights are given at every run,
-   * as training needs, where they change.
-   */
-  readonly parameters: "initializers" | "inputs";
+  /** The place of all weights, or of each by its name: a delta may be trained over frozen weights. */
+  readonly parameters: "initializers" | "inputs" | ((name: string) => ParameterPlace);
 }
 
 const IR_VERSION = 10;
@@ -334,10 +334,14 @@ export function writeOnnx(outputs: Readonly<Record<string, Value>>, options: Onn
     if (symbols.length > 0)
       throw new ShapeError(`parameter "${port.name}" has a symbolic size ${symbols[0]}`);
   }
-  const inputs = [...namedPorts(leaves, "input"), ...(options.parameters === "inputs" ? parameters : [])];
+  const isInput = ({ name }: Port): boolean =>
+    typeof options.parameters === "function"
+      ? options.parameters(name) === "input"
+      : options.parameters === "inputs";
+  const inputs = [...namedPorts(leaves, "input"), ...parameters.filter(isInput)];
   const writer = new GraphWriter();
   for (const port of inputs) writer.declareInput(port);
-  if (options.parameters === "initializers") for (const port of parameters) writer.externalParameter(port);
+  for (const port of parameters) if (!isInput(port)) writer.externalParameter(port);
   for (const node of nodes) writer.operator(node);
   const ports = Object.entries(outputs).map(([name, value]) => ({
     name,

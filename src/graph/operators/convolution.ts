@@ -17,9 +17,10 @@ import {
   shapeError,
   type Value,
 } from "../value.ts";
-import { concat, pad, reshape, reverse, slice, transpose } from "./layout.ts";
+import { reduceSum } from "./broadcast.ts";
+import { concat, pad, reverse, slice, transpose } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceSum } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 
 /** Zeros added on each side of a picture. */
 export interface Padding {

@@ -1,5 +1,5 @@
 /** @file Elementwise operators with numpy broadcasting, and their gradients. */
-import { broadcastShapes, formatShape, type Shape, sameShape } from "../size.ts";
+import { broadcastShapes, formatShape } from "../size.ts";
 import {
   apply,
   constant,
@@ -11,20 +11,7 @@ import {
   shapeError,
   type Value,
 } from "../value.ts";
-import { reshape } from "./layout.ts";
-import { reduceSum } from "./reduce.ts";
-
-/** Sums a gradient over the axes along which its operand was broadcast. */
-export function sumToShape(gradient: Value, shape: Shape): Value {
-  if (sameShape(gradient.shape, shape)) return gradient;
-  const extra = gradient.shape.length - shape.length;
-  const axes: number[] = [];
-  gradient.shape.forEach((dim, axis) => {
-    if (axis < extra || (shape[axis - extra] === 1 && dim !== 1)) axes.push(axis);
-  });
-  const summed = axes.length === 0 ? gradient : reduceSum(gradient, axes, { keepDims: true });
-  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
-}
+import { sumToShape } from "./broadcast.ts";
 
 function binary(operator: Operator, a: Value, b: Value): Value {
   if (a.dtype !== b.dtype || a.dtype === "bool") {

@@ -1,7 +1,8 @@
 /** @file Choosing rows and elements by index, and their transposes, which scatter. */
 import { type Dim, formatShape, sizeOf } from "../size.ts";
 import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
-import { expand, reshape, zeros } from "./layout.ts";
+import { expand, zeros } from "./broadcast.ts";
+import { reshape } from "./reshape.ts";
 
 const gatherRowsOperator: Operator = {
   name: "gatherRows",

@@ -1,8 +1,9 @@
 /** @file Matrix products, batched and broadcast over leading axes, with transposition and scaling in one kernel. */
 import { broadcastShapes, type Dim, formatShape, type Shape, sizeOf } from "../size.ts";
 import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
-import { add, sumToShape } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
+import { sumToShape } from "./broadcast.ts";
+import { add } from "./elementwise.ts";
+import { reshape } from "./reshape.ts";
 
 export interface MatmulOptions {
   /** Transpose the last two axes of a / of b. Default false. */

@@ -10,10 +10,11 @@ import {
   shapeError,
   type Value,
 } from "../value.ts";
+import { reduceSum } from "./broadcast.ts";
 import { add, div, mul, neg, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceMean, reduceSum, sizeAsNumber } from "./reduce.ts";
+import { reduceMean, sizeAsNumber } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 
 function expectScale(operator: string, x: Value, ...scales: readonly Value[]): void {
   const width = x.shape.at(-1) as Dim;

@@ -1,7 +1,7 @@
 /** @file Softmax and log-softmax over the last axis. */
 import { apply, expectType, type Operator, type Value } from "../value.ts";
+import { reduceSum } from "./broadcast.ts";
 import { exp, mul, sub } from "./elementwise.ts";
-import { reduceSum } from "./reduce.ts";
 
 const softmaxOperator: Operator = {
   name: "softmax",
