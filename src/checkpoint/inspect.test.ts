@@ -9,12 +9,15 @@ import { openSafetensors } from "../formats/safetensors-set.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { TarWriter } from "../formats/tar-writer.ts";
 import { copyTensors } from "../formats/tensor-source.ts";
+import { decodeImage } from "../image/decode-image.ts";
 import { formatInspection } from "./format-inspection.ts";
-import { inspectPath } from "./inspect.ts";
+import { inspectPath as inspectWith } from "./inspect.ts";
 import { problemsOf, refuseUnusable } from "./inspection.ts";
 
 const PARITY = fileURLToPath(new URL("../../test/parity/", import.meta.url));
 const MODELS = join(PARITY, "models");
+
+const inspectPath = (path: string) => inspectWith(path, { picture: decodeImage, json: [] });
 
 let scratch: string;
 beforeEach(async () => {
@@ -124,7 +127,8 @@ describe("inspectPath", () => {
     await writeFile(path, setPngTexts(await readFile(plain), texts));
     const found = await inspectPath(path);
     expect(found).toMatchObject({
-      kind: "png",
+      kind: "picture",
+      format: "PNG",
       width: 64,
       height: 64,
       parameters: { prompt: "a red apple", negativePrompt: "blurry", settings: { Steps: "28", Seed: "3" } },

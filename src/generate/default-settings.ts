@@ -32,7 +32,11 @@ export async function readDefaultSettings(folder: string, release: Release): Pro
     () => true,
     () => false,
   );
-  const json = exists ? await readConfigFile(path) : {};
+  return parseDefaultSettings(exists ? await readConfigFile(path) : {}, path, release);
+}
+
+/** @throws ConfigError for an unknown or unsuitable setting. */
+export function parseDefaultSettings(json: unknown, path: string, release: Release): DefaultSettings {
   const generation = entry(json, "generation", path);
   const editing = entry(json, "editing", path);
   if (generation === undefined && editing === undefined) {
