@@ -1,5 +1,6 @@
 /** @file Tells what a JSON file is, by the keys that only its kind has, and reads it as its reader would. */
 import { ModelFormatError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { quoted } from "../formats/quoted.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import { parseNextStepConfig } from "../model/config.ts";
@@ -7,8 +8,6 @@ import { checkAddedTokens, checkTokenizerJson, checkVocabulary } from "../sequen
 import { checkPipeline } from "../sequence/tokenizer-pipeline.ts";
 import type { ConfigInspection, JsonInspection } from "./inspection.ts";
 import { unknownKeyProblems } from "./problem.ts";
-
-export type JsonObject = { readonly [key: string]: unknown };
 
 /** A kind of JSON file that rooms above this one read. */
 export interface JsonKind {
@@ -24,10 +23,6 @@ export interface JsonKind {
 const AUTOENCODER_KEYS = ["ch_mult", "z_channels", "num_res_blocks"] as const;
 const MODEL_KEYS = ["hidden_size", "num_attention_heads", "num_hidden_layers"] as const;
 const SHOWN_KEYS = 5;
-
-export function isJsonObject(json: unknown): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
-}
 
 export function isAutoencoderConfig(json: unknown): boolean {
   return isJsonObject(json) && AUTOENCODER_KEYS.some((key) => Object.hasOwn(json, key));

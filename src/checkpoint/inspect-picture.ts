@@ -4,24 +4,28 @@ import { PARAMETERS_KEYWORD, parseParameters } from "../formats/a1111.ts";
 import { isPng } from "../formats/png.ts";
 import { findPngText, RECIPE_KEYWORD, readPngTexts } from "../formats/png-text.ts";
 import { readDigitalSourceType, XMP_KEYWORD } from "../formats/xmp.ts";
+import type { Zlib } from "../formats/zlib.ts";
 import type { PictureFormat } from "../image/picture-format.ts";
 import type { PictureInspection } from "./inspection.ts";
 
-/** Decodes a picture within the bounds of drawing. Throws typed errors for what is no picture, or damaged. */
-export type DecodePicture = (
-  bytes: Uint8Array,
-  where: string,
-) => Promise<{ readonly width: number; readonly height: number }>;
+export interface PictureReaders {
+  /** Decodes a picture within the bounds of drawing. Throws typed errors for what is no picture, or damaged. */
+  readonly decode: (
+    bytes: Uint8Array,
+    where: string,
+  ) => Promise<{ readonly width: number; readonly height: number }>;
+  readonly zlib: Pick<Zlib, "inflate">;
+}
 
 /** @throws DataFormatError for what drawing would not read, ModelFormatError for a recipe that is not JSON. */
 export async function inspectPicture(
   bytes: Uint8Array,
   path: string,
   format: PictureFormat,
-  decode: DecodePicture,
+  { decode, zlib }: PictureReaders,
 ): Promise<PictureInspection> {
   const { width, height } = await decode(bytes, path);
-  const texts = isPng(bytes) ? readPngTexts(bytes, path) : [];
+  const texts = isPng(bytes) ? await readPngTexts(bytes, zlib, path) : [];
   const parameters = findPngText(texts, PARAMETERS_KEYWORD);
   const recipe = findPngText(texts, RECIPE_KEYWORD);
   const packet = findPngText(texts, XMP_KEYWORD);

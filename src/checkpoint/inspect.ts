@@ -1,9 +1,10 @@
 /** @file Tells what a file or folder holds, whichever of the formats in use it is. */
-import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { ModelFormatError, NextStepError } from "../errors.ts";
-import { type ByteSource, FileSource } from "../formats/byte-source.ts";
-import { openSafetensors, SafetensorsSet } from "../formats/safetensors-set.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { isJsonObject, readJson } from "../formats/json-file.ts";
+import { SafetensorsFile } from "../formats/safetensors.ts";
+import { SafetensorsSet } from "../formats/safetensors-set.ts";
 import { readTarIndex } from "../formats/tar.ts";
 import { groupTarSamples } from "../formats/tar-sample.ts";
 import type { TensorSource } from "../formats/tensor-source.ts";
@@ -12,9 +13,8 @@ import { MAX_PICTURE_BYTES, pictureFormat } from "../image/picture-format.ts";
 import type { Release } from "../model/config.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { type AutoencoderFolder, readAutoencoderFolder } from "./autoencoder-folder.ts";
-import { readConfigFile } from "./config-file.ts";
-import { inspectJson, isAutoencoderConfig, isJsonObject, type JsonKind } from "./inspect-json.ts";
-import { type DecodePicture, inspectPicture } from "./inspect-picture.ts";
+import { inspectJson, isAutoencoderConfig, type JsonKind } from "./inspect-json.ts";
+import { inspectPicture, type PictureReaders } from "./inspect-picture.ts";
 import type {
   AutoencoderInspection,
   Inspection,
@@ -34,15 +34,21 @@ const ZIP_MAGIC = "PK\x03\x04";
 const SAFETENSORS_BRACE = 8;
 /** Of configurations and, by far the largest, tokenizers. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
+const CONFIG_FILE = "config.json";
 const FIRST_KEYS = 5;
 /** For faults whose finder knows none of its own. */
 const USUAL_REMEDY = "the file is damaged or was changed by hand: fetch it again";
 
 /** Readers of what this room does not read itself. */
-export interface InspectReaders {
-  readonly picture: DecodePicture;
+export interface InspectReaders extends PictureReaders {
+  /** Kinds of JSON that rooms above know. */
   readonly json: readonly JsonKind[];
 }
+
+/** What is inspected: a folder, or a file of the folder `beside`, where the shards of an index lie. */
+export type Place =
+  | { readonly kind: "folder"; readonly folder: FileFolder }
+  | { readonly kind: "file"; readonly beside: FileFolder; readonly member: string };
 
 /**
  * Recognises a file by its content, not its name: safetensors, their index, torch archives, tars, pictures,
@@ -50,39 +56,42 @@ export interface InspectReaders {
  * or whose tokenizer cannot be used, is still described, with fatal problems.
  * @throws InputError if there is nothing to read, or a typed error with reason and remedy if it is damaged.
  */
-export async function inspectPath(path: string, readers: InspectReaders): Promise<Inspection> {
+export async function inspect(place: Place, readers: InspectReaders): Promise<Inspection> {
   try {
-    return await inspect(path, readers);
+    return place.kind === "folder" ? await inspectFolder(place.folder) : await inspectFile(place, readers);
   } catch (error) {
     if (!(error instanceof NextStepError) || error.remedy !== undefined) throw error;
+    const path = place.kind === "folder" ? place.folder.path : place.beside.pathOf(place.member);
     const { code, reason, where = path } = error;
     throw new NextStepError(code, reason, { where, remedy: USUAL_REMEDY, cause: error });
   }
 }
 
-async function inspect(path: string, readers: InspectReaders): Promise<Inspection> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return inspectFolder(path);
-  const source = await FileSource.open(path);
+type FilePlace = Extract<Place, { readonly kind: "file" }>;
+
+async function inspectFile(place: FilePlace, readers: InspectReaders): Promise<Inspection> {
+  const { beside, member } = place;
+  const source = await beside.open(member);
   let head: Uint8Array;
   try {
     head = await source.read(0, Math.min(HEAD_BYTES, source.byteLength));
     const format = pictureFormat(head);
     if (format !== undefined) {
-      return await inspectPicture(await readPicture(source), path, format, readers.picture);
+      return await inspectPicture(await readPicture(source), source.name, format, readers);
     }
-    if (isTar(head, path)) return await inspectTar(source);
+    if (isTar(head, member)) return await inspectTar(source);
   } finally {
     await source.close();
   }
   const text = new TextDecoder("latin1").decode(head);
-  if (text.startsWith(ZIP_MAGIC)) return inspectWeights("torch archive", await TorchArchive.open(path));
-  if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(text)) return inspectJsonFile(path, readers.json);
-  if (text[SAFETENSORS_BRACE] === "{" || path.endsWith(".safetensors")) {
-    return inspectWeights("safetensors", await openSafetensors(path));
+  if (text.startsWith(ZIP_MAGIC))
+    return inspectWeights("torch archive", await TorchArchive.read(await beside.open(member)));
+  if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(text)) return inspectJsonFile(place, readers.json);
+  if (text[SAFETENSORS_BRACE] === "{" || member.endsWith(".safetensors")) {
+    return inspectWeights("safetensors", await SafetensorsFile.read(await beside.open(member)));
   }
   throw new ModelFormatError("is none of the formats that can be inspected", {
-    where: path,
+    where: source.name,
     remedy:
       "name a safetensors file, its index, a torch archive, a tar, a picture, a JSON file or a model folder",
   });
@@ -94,32 +103,31 @@ function isTar(head: Uint8Array, path: string): boolean {
   return magic === "ustar" || path.endsWith(".tar");
 }
 
-async function inspectFolder(path: string): Promise<Inspection> {
-  const configPath = join(path, "config.json");
-  if ((await stat(configPath).catch(() => undefined)) === undefined) {
+async function inspectFolder(files: FileFolder): Promise<Inspection> {
+  if (!(await files.has(CONFIG_FILE))) {
     throw new ModelFormatError("has no config.json", {
-      where: path,
+      where: files.path,
       remedy: "name a model folder or a file",
     });
   }
-  const json = await readConfigFile(configPath);
+  const json = await readJson(await files.open(CONFIG_FILE));
   if (isAutoencoderConfig(json)) {
-    await using folder = await readAutoencoderFolder(path, releaseOfFolder);
+    await using folder = await readAutoencoderFolder(files, releaseOfFolder);
     return describeAutoencoder(folder);
   }
-  return inspectModel(path);
+  return inspectModel(files);
 }
 
 /** An autoencoder without a model around it is read by the newer published class. */
 const releaseOfFolder: Release = "v1.1";
 
-async function inspectModel(path: string): Promise<ModelInspection> {
-  await using folder = await readModelFolder(path);
+async function inspectModel(files: FileFolder): Promise<ModelInspection> {
+  await using folder = await readModelFolder(files);
   const tensors = listNamed(folder.tensors);
   const problems: Problem[] = [...folder.problems];
   let tokenizer: ModelInspection["tokenizer"];
   try {
-    const { size, bosToken } = await loadTokenizer(folder.tokenizerPath);
+    const { size, bosToken } = await loadTokenizer(folder.files);
     tokenizer = { size, bosToken };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
@@ -135,7 +143,7 @@ async function inspectModel(path: string): Promise<ModelInspection> {
   }
   return {
     kind: "model",
-    path,
+    path: files.path,
     release: folder.release,
     config: folder.config,
     hasImageModules: folder.hasImageModules,
@@ -164,15 +172,18 @@ function describeAutoencoder(folder: AutoencoderFolder): AutoencoderInspection {
   };
 }
 
-async function inspectJsonFile(path: string, kinds: readonly JsonKind[]): Promise<Inspection> {
-  if (basename(path).endsWith(".index.json")) return inspectIndex(path);
-  const json = await readConfigFile(path, MAX_JSON_BYTES);
-  if (isJsonObject(json) && isJsonObject(json.weight_map)) return inspectIndex(path);
-  return inspectJson(json, path, kinds);
+async function inspectJsonFile(
+  { beside, member }: FilePlace,
+  kinds: readonly JsonKind[],
+): Promise<Inspection> {
+  if (member.endsWith(".index.json")) return inspectIndex(beside, member);
+  const json = await readJson(await beside.open(member), MAX_JSON_BYTES);
+  if (isJsonObject(json) && isJsonObject(json.weight_map)) return inspectIndex(beside, member);
+  return inspectJson(json, beside.pathOf(member), kinds);
 }
 
-async function inspectIndex(path: string): Promise<WeightsInspection> {
-  const source = await SafetensorsSet.open(path);
+async function inspectIndex(folder: FileFolder, index: string): Promise<WeightsInspection> {
+  const source = await SafetensorsSet.open(folder, index);
   const problems = source.unlisted.map((subject) => ({
     kind: "extra" as const,
     subject,

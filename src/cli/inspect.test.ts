@@ -9,9 +9,9 @@ import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NextStepError } from "../errors.ts";
+import { MAX_PIXELS } from "../files/decode-image.ts";
 import { writePngChunks } from "../formats/png.ts";
 import { setPngTexts } from "../formats/png-text.ts";
-import { MAX_PIXELS } from "../image/decode-image.ts";
 import { runInspect } from "./inspect.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

@@ -2,7 +2,7 @@
 import { access } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { InputError } from "../errors.ts";
-import { ReplacementFile } from "../formats/replacement-file.ts";
+import { ReplacementFile } from "../files/replacement-file.ts";
 
 /** Longest prompt part of a file name: leaves room for the seed under every common file system's 255 bytes. */
 const MAX_STEM = 80;

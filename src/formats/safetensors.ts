@@ -7,7 +7,7 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { type DType, elementsFromBytes, fromSafetensorsDType } from "../tensor/dtype.ts";
 import { byteLength, MAX_RANK } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
 import { quoted } from "./quoted.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
@@ -39,11 +39,6 @@ export class SafetensorsFile implements TensorSource {
       await source.close();
       throw error;
     }
-  }
-
-  /** Opens a file by path. Throws InputError if it cannot be opened, ModelFormatError if it is not safetensors. */
-  static async open(path: string): Promise<SafetensorsFile> {
-    return SafetensorsFile.read(await FileSource.open(path));
   }
 
   async readTensor(name: string): Promise<Tensor> {

@@ -63,14 +63,3 @@ export function tensorsToWrite(tensors: Iterable<readonly [string, Tensor]>): Te
     load: () => value,
   }));
 }
-
-/** Every tensor of a source as a list to write, in its order. The source must stay open meanwhile. */
-export function copyTensors(source: TensorSource): TensorToWrite[] {
-  return Array.from(source.tensors, ([name, { dtype, shape, strides }]) => ({
-    name,
-    dtype,
-    shape,
-    ...(strides === undefined ? {} : { strides }),
-    load: () => source.readTensor(name),
-  }));
-}

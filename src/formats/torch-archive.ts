@@ -7,7 +7,7 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { allocate, bytesPerElement, elementsFromBytes } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
 import { quoted } from "./quoted.ts";
 import { gatherStrided } from "./strided.ts";
@@ -40,11 +40,6 @@ export class TorchArchive implements TensorSource {
       await source.close();
       throw error;
     }
-  }
-
-  /** Opens by path. Throws InputError, ModelFormatError, or UnsupportedError for pickles that hold more than tensors. */
-  static async open(path: string): Promise<TorchArchive> {
-    return TorchArchive.read(await FileSource.open(path));
   }
 
   async readTensor(name: string): Promise<Tensor> {

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AbortedError, ConfigError, InputError, NextStepError } from "../errors.ts";
+import { decodeImage } from "../files/decode-image.ts";
+import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
 import { readDigitalSourceType } from "../formats/xmp.ts";
-import { decodeImage } from "../image/decode-image.ts";
 import type { RgbImage } from "../image/pixels.ts";
+import { open } from "../node/open-model.ts";
 import type { DrawOptions } from "./draw-options.ts";
-import { type Model, open } from "./model.ts";
+import type { Model } from "./model.ts";
 import type { Picture } from "./picture.ts";
 import { parseRecipe } from "./recipe.ts";
 import { testModelPath } from "./test-models.ts";
@@ -135,7 +137,7 @@ describe("drawing", () => {
     await picture.save(path);
     const bytes = await readFile(path);
     expect(await decodeImage(bytes, "boat")).toEqual(picture.pixels);
-    const texts = new Map(readPngTexts(bytes).map(({ keyword, text }) => [keyword, text]));
+    const texts = new Map((await readPngTexts(bytes, nodeZlib)).map(({ keyword, text }) => [keyword, text]));
     expect(texts.get("parameters")).toMatch(
       /^a boat nice\nNegative prompt: bad\nSteps: 3, Sampler: ode, CFG scale: 2/,
     );
@@ -175,13 +177,13 @@ describe("editing", () => {
   it("brings files to the size of the picture, or to a shape of the model", async () => {
     const path = join(scratch, "wide.png");
     const source = await one(model.draw("rain", { ...FAST, seed: 1, size: { width: 96, height: 32 } }));
-    await writeFile(path, source.toPng());
+    await writeFile(path, await source.toPng());
     const settings = { steps: 2, cfg: 2, cfgImg: 1, seed: 1 };
     const edited = await one(model.draw("bluer", { ...settings, images: [path] }));
     expect(edited.pixels.width).toBeGreaterThan(edited.pixels.height);
     expect((edited.pixels.width * edited.pixels.height) / 64 ** 2).toBeLessThan(1.3);
     const sized = await one(
-      model.draw("bluer", { ...settings, images: [source.toPng()], size: { width: 32, height: 32 } }),
+      model.draw("bluer", { ...settings, images: [await source.toPng()], size: { width: 32, height: 32 } }),
     );
     expect(sized.recipe.images).toMatchObject([{ width: 32, height: 32 }]);
     const recipe = parseRecipe(JSON.stringify(edited.recipe), "recipe");

@@ -8,7 +8,7 @@ let opened: Awaited<ReturnType<typeof openTestSessions>>;
 let tokenizer: TextTokenizer;
 beforeAll(async () => {
   opened = await openTestSessions("v1.1");
-  tokenizer = await loadTokenizer(opened.sessions.folder.tokenizerPath);
+  tokenizer = await loadTokenizer(opened.sessions.folder.files);
 });
 afterAll(() => opened[Symbol.asyncDispose]());
 

@@ -67,7 +67,8 @@ async function check(test: OperatorCase, rng: CounterRng): Promise<void> {
   });
   const model = writeOnnx(outputs, { parameters: "inputs" });
   const given: Record<string, HostTensor> = {};
-  for (const { name, value, tensor } of test.operands) given[name] = host(tensor, value.dtype);
+  for (const { name, value, tensor } of test.operands)
+    given[name] = host(tensor, value.dtype === "int64" ? "int64" : "float32");
   upstream.forEach((tensor, index) => {
     given[`upstream${index}`] = host(tensor, "float32");
   });

@@ -1,6 +1,7 @@
 /** @file tokenizer.json as this package understands it: a byte-level BPE, checked (docs/nextstep-spec.md 1.4). */
 
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { quoted } from "../formats/quoted.ts";
 import { BYTE_CHARACTERS } from "./byte-alphabet.ts";
 
@@ -24,8 +25,6 @@ export interface AddedTokenEntry {
   readonly normalized: boolean;
   readonly special: boolean;
 }
-
-export type JsonObject = { readonly [key: string]: unknown };
 
 /** tokenizer.json after checking: a byte-level BPE. The parts around the vocabulary stay as they are. */
 export interface TokenizerJson {
@@ -90,16 +89,16 @@ export function bytePairModel(
 export function checkTokenizerJson(json: JsonObject): TokenizerJson {
   const where = "tokenizer.json";
   const { model, decoder } = json;
-  if (!isObject(model) || (model.type ?? "BPE") !== "BPE") {
+  if (!isJsonObject(model) || (model.type ?? "BPE") !== "BPE") {
     throw new UnsupportedError("not a BPE tokenizer", { where, remedy: "use a Qwen2 style tokenizer" });
   }
-  if (!isObject(decoder) || decoder.type !== "ByteLevel") {
+  if (!isJsonObject(decoder) || decoder.type !== "ByteLevel") {
     throw new UnsupportedError("not a byte-level tokenizer", {
       where,
       remedy: "use a Qwen2 style tokenizer",
     });
   }
-  if (!isObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
+  if (!isJsonObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
   const vocab = checkVocabulary(model.vocab, where);
   if (!Array.isArray(model.merges)) throw new ModelFormatError("model.merges is not a list", { where });
   const merges = checkMerges(model.merges, vocab, where);
@@ -132,7 +131,7 @@ export function checkVocabulary(vocab: JsonObject, where: string): Record<string
 
 /** Checks one added token; flags that are missing take the defaults of published loaders. Throws ModelFormatError. */
 export function checkAddedToken(entry: unknown, where: string): AddedTokenEntry {
-  if (!isObject(entry) || typeof entry.content !== "string" || entry.content === "") {
+  if (!isJsonObject(entry) || typeof entry.content !== "string" || entry.content === "") {
     throw new ModelFormatError("an added token has no content", { where });
   }
   checkLength(entry.content, where);
@@ -236,10 +235,6 @@ function refuseModelOptions(model: JsonObject, where: string): void {
 
 function optionalObject(value: unknown, key: string, where: string): JsonObject | null {
   if (value === undefined || value === null) return null;
-  if (isObject(value)) return value;
+  if (isJsonObject(value)) return value;
   throw new ModelFormatError(`${key} is not an object`, { where });
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,8 +5,9 @@
  */
 
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { quoted } from "../formats/quoted.ts";
-import { isObject, type JsonObject, QWEN2_SPLIT_PATTERN, type TokenizerJson } from "./tokenizer-json.ts";
+import { QWEN2_SPLIT_PATTERN, type TokenizerJson } from "./tokenizer-json.ts";
 
 const where = "tokenizer.json";
 
@@ -20,15 +21,16 @@ export function checkPipeline(json: TokenizerJson): TokenizerJson {
   if (words?.type !== "Sequence") throw foreign("pre_tokenizer", words?.type);
   const steps = Array.isArray(words.pretokenizers) ? (words.pretokenizers as unknown[]) : [];
   const [split, bytes, ...rest] = steps;
-  if (!isObject(split) || split.type !== "Split") throw foreign("first pre-tokenizer", typeOf(split));
+  if (!isJsonObject(split) || split.type !== "Split") throw foreign("first pre-tokenizer", typeOf(split));
   const { pattern } = split;
-  if (!isObject(pattern) || pattern.Regex !== QWEN2_SPLIT_PATTERN) {
-    throw foreign("split pattern", isObject(pattern) ? (pattern.Regex ?? pattern.String) : pattern);
+  if (!isJsonObject(pattern) || pattern.Regex !== QWEN2_SPLIT_PATTERN) {
+    throw foreign("split pattern", isJsonObject(pattern) ? (pattern.Regex ?? pattern.String) : pattern);
   }
   if (split.behavior !== "Isolated" || split.invert === true) {
     throw foreign("split behavior", split.invert === true ? "inverted" : split.behavior);
   }
-  if (!isObject(bytes) || bytes.type !== "ByteLevel") throw foreign("second pre-tokenizer", typeOf(bytes));
+  if (!isJsonObject(bytes) || bytes.type !== "ByteLevel")
+    throw foreign("second pre-tokenizer", typeOf(bytes));
   // The library's default would cut words a second time, by the rules of an older model.
   if (bytes.use_regex !== false) throw foreign("pre_tokenizer.use_regex", bytes.use_regex);
   if (rest.length > 0) throw foreign("third pre-tokenizer", typeOf(rest[0]));
@@ -42,13 +44,15 @@ function checkTemplate(template: JsonObject, { added_tokens: added, model }: Tok
   if (template.type === "ByteLevel") return;
   if (template.type !== "TemplateProcessing") throw foreign("post_processor", template.type);
   const parts: readonly unknown[] = Array.isArray(template.single) ? template.single : [];
-  const texts = parts.filter((part) => isObject(part) && isObject(part.Sequence) && part.Sequence.id === "A");
+  const texts = parts.filter(
+    (part) => isJsonObject(part) && isJsonObject(part.Sequence) && part.Sequence.id === "A",
+  );
   if (texts.length !== 1) {
     throw new ModelFormatError("post_processor.single does not have the text in it once", { where });
   }
   for (const part of parts) {
     if (part === texts[0]) continue;
-    const id = isObject(part) && isObject(part.SpecialToken) ? part.SpecialToken.id : undefined;
+    const id = isJsonObject(part) && isJsonObject(part.SpecialToken) ? part.SpecialToken.id : undefined;
     const known =
       typeof id === "string" &&
       (Object.hasOwn(model.vocab, id) || added.some(({ content }) => content === id));
@@ -62,7 +66,7 @@ function isScalar(value: unknown): boolean {
 }
 
 function typeOf(part: unknown): unknown {
-  return isObject(part) ? part.type : part;
+  return isJsonObject(part) ? part.type : part;
 }
 
 function foreign(part: string, found: unknown): UnsupportedError {

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError, ModelFormatError, UnsupportedError } from "../errors.ts";
+import { LocalFolder } from "../files/local-folder.ts";
 import { MAX_COMBINING_MARKS, MAX_TEXT_CHARACTERS } from "./text-limits.ts";
 import { createTokenizer, loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "./tokenizer-files.ts";
@@ -58,17 +59,17 @@ function expectSet(tokenizer: TextTokenizer, set: TokenizerSet): void {
 
 describe("published tokenizer files", () => {
   it.each(sets)("encodes and decodes every row of set $model", async (set) => {
-    expectSet(await loadTokenizer(join(parity, "models", set.model)), set);
+    expectSet(await loadTokenizer(new LocalFolder(join(parity, "models", set.model))), set);
   });
 
   it.each(sets)("does the same for $model from vocab.json and merges.txt", async (set) => {
     const names = ["vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json"];
-    expectSet(await loadTokenizer(await folderOf(set.model, names)), set);
+    expectSet(await loadTokenizer(new LocalFolder(await folderOf(set.model, names))), set);
   });
 
   it.each(sets)("needs added_tokens.json for $model no more than published loaders", async (set) => {
     const names = ["vocab.json", "merges.txt", "tokenizer_config.json"];
-    expectSet(await loadTokenizer(await folderOf(set.model, names)), set);
+    expectSet(await loadTokenizer(new LocalFolder(await folderOf(set.model, names))), set);
   });
 });
 
@@ -78,7 +79,7 @@ describe("special tokens", () => {
     for (const bos of ["<|endoftext|>", { content: "<|endoftext|>", lstrip: false }]) {
       const text = JSON.stringify({ ...config, bos_token: bos });
       const tokenizer = await loadTokenizer(
-        await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text }),
+        new LocalFolder(await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text })),
       );
       expect(tokenizer.bosToken).toBe("<|endoftext|>");
       expect(tokenizer.specials.bos).toBe(510);
@@ -90,7 +91,7 @@ describe("special tokens", () => {
     const config = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer_config.json"), "utf8"));
     const text = JSON.stringify({ ...config, bos_token: "<s>" });
     const tokenizer = await loadTokenizer(
-      await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text }),
+      new LocalFolder(await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text })),
     );
     expect(tokenizer.specials.bos).toBe(524);
     expect(tokenizer.encode("<s>a")).toEqual([524, 64]);
@@ -100,8 +101,8 @@ describe("special tokens", () => {
     const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
     json.added_tokens = json.added_tokens.slice(0, 5);
     const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify(json) });
-    await expect(loadTokenizer(folder)).rejects.toThrow(ModelFormatError);
-    const tokenizer = createTokenizer(withImageTokens(await readTokenizerFiles(folder)));
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(ModelFormatError);
+    const tokenizer = createTokenizer(withImageTokens(await readTokenizerFiles(new LocalFolder(folder))));
     expect(tokenizer.specials).toEqual({
       boi: 517,
       eoi: 518,
@@ -131,12 +132,16 @@ describe("hostile files", () => {
     ["one id twice", { "vocab.json": '{"a": 1, "b": 1}', "merges.txt": "" }],
   ];
   it.each(broken)("refuses %s", async (_, files) => {
-    await expect(loadTokenizer(await folderOf("v1", [], files))).rejects.toThrow(ModelFormatError);
+    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
+      ModelFormatError,
+    );
   });
 
   it("refuses other kinds of tokenizer", async () => {
     const files = { "tokenizer.json": JSON.stringify({ model: { type: "Unigram" }, decoder: null }) };
-    await expect(loadTokenizer(await folderOf("v1", [], files))).rejects.toThrow(UnsupportedError);
+    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
+      UnsupportedError,
+    );
   });
 
   const published = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
@@ -164,8 +169,8 @@ describe("hostile files", () => {
   ];
   it.each(foreign)("refuses %s", async (_, parts, message) => {
     const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify({ ...published, ...parts }) });
-    await expect(loadTokenizer(folder)).rejects.toThrow(UnsupportedError);
-    await expect(loadTokenizer(folder)).rejects.toThrow(message);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(UnsupportedError);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(message);
   });
 
   const { vocab, merges } = published.model;
@@ -188,13 +193,15 @@ describe("hostile files", () => {
     const json: Record<string, object> = { ...published, ...parts };
     const model = { ...published.model, ...json.model };
     const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify({ ...json, model }) });
-    await expect(loadTokenizer(folder)).rejects.toThrow(ModelFormatError);
-    await expect(loadTokenizer(folder)).rejects.toThrow(message);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(ModelFormatError);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(message);
   });
 
   it("puts the tokens of a frame around a text only when asked", async () => {
     const text = JSON.stringify({ ...published, post_processor: frame("<|im_start|>") });
-    const tokenizer = await loadTokenizer(await folderOf("v1", [], { "tokenizer.json": text }));
+    const tokenizer = await loadTokenizer(
+      new LocalFolder(await folderOf("v1", [], { "tokenizer.json": text })),
+    );
     expect(tokenizer.encode("a")).toEqual([64]);
     expect(tokenizer.encode("a", { special: true })).toEqual([511, 64]);
   });
@@ -203,9 +210,11 @@ describe("hostile files", () => {
     const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
     json.model.vocab.constructor = 600;
     const tokenizer = await loadTokenizer(
-      await folderOf("v1", [], {
-        "tokenizer.json": JSON.stringify(json).replace('"constructor"', '"__proto__"'),
-      }),
+      new LocalFolder(
+        await folderOf("v1", [], {
+          "tokenizer.json": JSON.stringify(json).replace('"constructor"', '"__proto__"'),
+        }),
+      ),
     );
     expect(tokenizer.decode([600])).toBe("__proto__");
   });
@@ -229,7 +238,8 @@ describe("long texts", () => {
     ];
     const script = `
       import { loadTokenizer } from ${JSON.stringify(new URL("./tokenizer.ts", import.meta.url).href)};
-      const tokenizer = await loadTokenizer(${JSON.stringify(join(parity, "models/v1"))});
+      import { LocalFolder } from ${JSON.stringify(new URL("../files/local-folder.ts", import.meta.url).href)};
+      const tokenizer = await loadTokenizer(new LocalFolder(${JSON.stringify(join(parity, "models/v1"))}));
       for (const unit of ${JSON.stringify(units)}) {
         const text = unit.repeat(Math.floor(60_000 / unit.length));
         console.log(tokenizer.decode(tokenizer.encode(text)) === text.replace(/[\\ud800-\\udfff]/gu, "\\ufffd"));
@@ -243,7 +253,7 @@ describe("long texts", () => {
   });
 
   it("are refused beyond the limits, with the numbers", async () => {
-    const tokenizer = await loadTokenizer(join(parity, "models/v1"));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
     expect(() => tokenizer.encode("a".repeat(MAX_TEXT_CHARACTERS + 1))).toThrow(/1048577 char.* 1048576/);
     const marks = "\u0301\u0323".repeat(MAX_COMBINING_MARKS / 2);
     expect(tokenizer.encode(`a${marks}`).length).toBeGreaterThan(1024);
@@ -254,14 +264,14 @@ describe("long texts", () => {
 
 describe("decode", () => {
   it("gives an empty text for no ids and leaves out ids without a token", async () => {
-    const tokenizer = await loadTokenizer(join(parity, "models/v1"));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
     expect(tokenizer.decode([])).toBe("");
     expect(tokenizer.decode([64, 100_000, 64])).toBe("aa");
     expect(() => tokenizer.decode([-1])).toThrow("not a token id");
   });
 
   it("keeps a byte order mark and inverts encode for any text in normal form C", async () => {
-    const tokenizer = await loadTokenizer(join(parity, "models/v1"));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
     let state = 12345;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -5,6 +5,7 @@ import {
   apply,
   constant,
   expectType,
+  kernel,
   type Operator,
   requiredInput,
   shapeError,
@@ -20,7 +21,7 @@ export function zeros(shape: Shape): Value {
 
 const expandOperator: Operator = {
   name: "expand",
-  onnx: { type: "Expand" },
+  lower: kernel("Expand"),
   gradient: (node, [gradient]) =>
     gradient === undefined ? [] : [sumToShape(gradient, requiredInput(node, 0).shape), undefined],
 };
@@ -42,7 +43,7 @@ export interface ReduceOptions {
 
 const reduceSumOperator: Operator = {
   name: "reduceSum",
-  onnx: { type: "ReduceSum" },
+  lower: kernel("ReduceSum"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);

@@ -11,6 +11,7 @@ import {
 import {
   apply,
   expectType,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
@@ -45,7 +46,7 @@ interface Geometry {
 
 const convolutionOperator: Operator = {
   name: "convolution",
-  onnx: { type: "Conv" },
+  lower: kernel("Conv"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -115,7 +116,7 @@ function inputGradient(
 }
 
 /** Appears only inside gradients, which are not differentiated again. */
-const transposedOperator: Operator = { name: "transposedConvolution", onnx: { type: "ConvTranspose" } };
+const transposedOperator: Operator = { name: "transposedConvolution", lower: kernel("ConvTranspose") };
 
 /**
  * dW as kernel x kernel products of dY with x, summed over pictures: no im2col copy. Of a shift (i, j) the rows i

@@ -6,6 +6,7 @@ import {
   applyMany,
   constant,
   expectType,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
@@ -18,7 +19,7 @@ import { reshape } from "./reshape.ts";
 
 const transposeOperator: Operator = {
   name: "transpose",
-  onnx: { type: "Transpose" },
+  lower: kernel("Transpose"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const permutation = node.attributes.perm as readonly number[];
@@ -50,7 +51,7 @@ export function transpose(x: Value, permutation: readonly number[]): Value {
 
 const concatOperator: Operator = {
   name: "concat",
-  onnx: { type: "Concat" },
+  lower: kernel("Concat"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const axis = node.attributes.axis as number;
@@ -85,7 +86,7 @@ export function concat(values: readonly Value[], axis: number): Value {
 
 const splitOperator: Operator = {
   name: "split",
-  onnx: { type: "Split" },
+  lower: kernel("Split"),
   gradient: (node, gradients) => {
     const axis = node.attributes.axis as number;
     const parts = node.outputs.map((part, index) => gradients[index] ?? zeros(part.shape));
@@ -117,7 +118,7 @@ export interface SliceRange {
 
 const sliceOperator: Operator = {
   name: "slice",
-  onnx: { type: "Slice" },
+  lower: kernel("Slice"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -211,7 +212,7 @@ export interface Margin {
 
 const padOperator: Operator = {
   name: "pad",
-  onnx: { type: "Pad" },
+  lower: kernel("Pad"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const margins = requiredInput(node, 1).producer;

@@ -5,6 +5,7 @@ import {
   composite,
   constant,
   expectType,
+  kernel,
   type Operator,
   requiredInput,
   shapeError,
@@ -37,7 +38,7 @@ function leadingAxes(x: Value): number[] {
 const rmsNormOperator: Operator = {
   name: "rmsNorm",
   // Registered by ONNX Runtime in the standard domain.
-  onnx: { type: "SimplifiedLayerNormalization" },
+  lower: kernel("SimplifiedLayerNormalization"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -76,7 +77,7 @@ function standardize(x: Value, epsilon: number): { normal: Value; inverse: Value
 
 const layerNormOperator: Operator = {
   name: "layerNorm",
-  onnx: { type: "LayerNormalization" },
+  lower: kernel("LayerNormalization"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);

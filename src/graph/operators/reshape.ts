@@ -1,10 +1,10 @@
 /** @file The same elements under another shape. */
 import { type Dim, formatShape, type Shape, sameShape, sizeOf } from "../size.ts";
-import { apply, type Operator, requiredInput, shapeError, sizes, type Value } from "../value.ts";
+import { apply, kernel, type Operator, requiredInput, shapeError, sizes, type Value } from "../value.ts";
 
 const reshapeOperator: Operator = {
   name: "reshape",
-  onnx: { type: "Reshape" },
+  lower: kernel("Reshape"),
   gradient: (node, [gradient]) =>
     gradient === undefined ? [] : [reshape(gradient, requiredInput(node, 0).shape), undefined],
 };

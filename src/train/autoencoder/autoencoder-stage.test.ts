@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TarWriter } from "../../formats/tar-writer.ts";
-import { TorchArchive } from "../../formats/torch-archive.ts";
-import { decodeImage, encodePng } from "../../image/decode-image.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { TarFile } from "../../files/tar-file.ts";
+import { openTorchArchive } from "../../files/torch-archive-file.ts";
+import { nodeZlib } from "../../files/zlib.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
@@ -25,7 +27,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tokenizer-"));
   const rng = new CounterRng(1);
-  const tar = await TarWriter.create(join(folder, "data.tar"));
+  const tar = await TarFile.create(join(folder, "data.tar"));
   for (let index = 0; index < PICTURES; index++) {
     const data = new Uint8Array(3 * SIDE * SIDE).fill(255);
     const colour = [rng.below(256), rng.below(256), rng.below(256)];
@@ -33,7 +35,7 @@ beforeAll(async () => {
     for (let y = top; y < top + 8; y++) {
       for (let x = left; x < left + 8; x++) data.set(colour, 3 * (y * SIDE + x));
     }
-    await tar.add(`p${index}.png`, await encodePng({ width: SIDE, height: SIDE, data }));
+    await tar.add(`p${index}.png`, await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib));
   }
   await tar.close();
 });
@@ -81,7 +83,7 @@ describe("trainTokenizer", { timeout: 300_000 }, () => {
     const vae = join(folder, "learns", "model", "vae");
     const json = JSON.parse(await readFile(join(vae, "config.json"), "utf8"));
     expect(json).toMatchObject(AUTOENCODER);
-    const archive = await TorchArchive.open(join(vae, "checkpoint.pt"));
+    const archive = await openTorchArchive(join(vae, "checkpoint.pt"));
     const expected = autoencoderParameters(parseAutoencoderConfig(json).config);
     expect([...archive.tensors.keys()].sort()).toEqual(expected.map(({ name }) => name).sort());
     await archive.close();

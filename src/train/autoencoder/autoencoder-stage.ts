@@ -5,9 +5,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
+import { writeTorchArchive } from "../../files/torch-archive-file.ts";
+import { nodeZlib } from "../../files/zlib.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
-import { writeTorchArchive } from "../../formats/torch-archive-writer.ts";
-import { encodePng } from "../../image/decode-image.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { type RgbImage, toPlanes } from "../../image/pixels.ts";
 import {
   type AutoencoderConfig,
@@ -163,7 +164,7 @@ class TokenizerStage implements TrainStage {
     const reconstructor = await this.#reconstruction();
     const levels = await reconstructor.reconstruct(this.#samples, VALIDATION_NOISE, weights);
     const rows = levels.map((planes) => toPictures(planes, this.#config.resolution));
-    return encodePng(pictureGrid([this.#samples, ...rows]));
+    return encodePng(pictureGrid([this.#samples, ...rows]), nodeZlib);
   }
 
   async #reconstruction(): Promise<Reconstructor> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataFormatError, InputError } from "../../errors.ts";
-import { TarWriter } from "../../formats/tar-writer.ts";
+import { TarFile } from "../../files/tar-file.ts";
 import { TarDataset } from "./dataset-reader.ts";
 import { SampleWriter } from "./sample-writer.ts";
 
@@ -57,7 +57,7 @@ describe("TarDataset", () => {
   });
 
   it("reads the plain layout and texts without pictures", async () => {
-    const tar = await TarWriter.create(join(folder, "plain.tar"));
+    const tar = await TarFile.create(join(folder, "plain.tar"));
     await tar.add("a.png", await grey(9));
     await tar.add("a.txt", " a grey square\n");
     await tar.add("b.json", JSON.stringify({ text: "words only" }));
@@ -72,7 +72,7 @@ describe("TarDataset", () => {
   it("names what is damaged or missing", async () => {
     await expect(TarDataset.open(folder)).rejects.toThrow(InputError);
     await expect(TarDataset.open(join(folder, "none"))).rejects.toThrow(InputError);
-    const tar = await TarWriter.create(join(folder, "bad.tar"));
+    const tar = await TarFile.create(join(folder, "bad.tar"));
     await tar.add("a.json", "{");
     await tar.add("a-0.png", "no picture");
     await tar.close();

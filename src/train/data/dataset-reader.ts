@@ -3,10 +3,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataFormatError, InputError } from "../../errors.ts";
-import { FileSource } from "../../formats/byte-source.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { FileSource } from "../../files/file-source.ts";
 import { readTarIndex, type TarEntry } from "../../formats/tar.ts";
 import { groupTarSamples, type TarSample } from "../../formats/tar-sample.ts";
-import { decodeImage } from "../../image/decode-image.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { ByteBoundedCache } from "./byte-bounded-cache.ts";
 import { lastAtMost, startsOf } from "./epoch-order.ts";

@@ -4,7 +4,9 @@ import { createHash } from "node:crypto";
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { AbortedError, DataFormatError, InputError } from "../../errors.ts";
-import { decodeImage, encodePng } from "../../image/decode-image.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { nodeZlib } from "../../files/zlib.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { CaptionFiles, UnusablePicture } from "./caption-files.ts";
 import { OutputFolder } from "./output-folder.ts";
 import { type SampleImage, SampleWriter, type ShardTotals } from "./sample-writer.ts";
@@ -103,7 +105,7 @@ async function readPicture(path: string): Promise<SampleImage> {
     const image = await decodeImage(bytes, path);
     const extension = formatOf(bytes);
     return extension === undefined
-      ? { bytes: await encodePng(image), extension: "png" }
+      ? { bytes: await encodePng(image, nodeZlib), extension: "png" }
       : { bytes, extension };
   } catch (error) {
     throw error instanceof DataFormatError ? new UnusablePicture(error.reason) : error;

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
-import { replaceFile } from "../../formats/replacement-file.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
 import type { TrainEvent } from "./train-events.ts";
 
 /** A file of one JSON object a line: the event with the time it was written. */

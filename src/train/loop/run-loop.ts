@@ -7,7 +7,7 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
-import { replaceFile } from "../../formats/replacement-file.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
 import { MovingAverage } from "../optimizer/ema.ts";
 import { clippingFactor, gradientNorm } from "../optimizer/gradient-clipping.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";

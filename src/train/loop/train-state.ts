@@ -7,9 +7,8 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, ModelFormatError } from "../../errors.ts";
-import { replaceFile } from "../../formats/replacement-file.ts";
-import { SafetensorsFile } from "../../formats/safetensors.ts";
-import { writeSafetensors } from "../../formats/safetensors-writer.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
+import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
@@ -154,7 +153,7 @@ async function readProgress(path: string): Promise<TrainProgress> {
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {
-  const file = await SafetensorsFile.open(path);
+  const file = await openSafetensors(path);
   try {
     if (file.tensors.size !== buffers.length) {
       throw new ModelFormatError(`holds ${file.tensors.size} tensors, expected ${buffers.length}`, {

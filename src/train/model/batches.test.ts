@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { LocalFolder } from "../../files/local-folder.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { buildPromptRows } from "../../sequence/prompt.ts";
 import type { Grid } from "../../sequence/segments.ts";
@@ -11,7 +12,7 @@ import { PackedBatches } from "./packed-batches.ts";
 import { type SampleSettings, SampleSource } from "./samples.ts";
 
 const tokenizer = await loadTokenizer(
-  fileURLToPath(new URL("../../../test/parity/models/train/", import.meta.url)),
+  new LocalFolder(fileURLToPath(new URL("../../../test/parity/models/train/", import.meta.url))),
 );
 const { pad, eos, boi, placeholder, area } = tokenizer.specials;
 const GRIDS: readonly Grid[] = [

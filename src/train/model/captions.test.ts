@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataFormatError } from "../../errors.ts";
-import { makeSeed } from "../../sequence/make-seed.ts";
 import { applyTemplate, capitalize, drawCaption, removeLeadIns } from "./captions.ts";
 import {
   augmentEditCaption,
@@ -22,18 +21,6 @@ function scripted(...numbers: number[]): () => number {
 
 const NO = 0.99;
 const YES = 0;
-
-describe("makeSeed", () => {
-  it("equals the published function", () => {
-    // Computed in Python with the formula of the published trainer.
-    expect(makeSeed("BatchBucket", 42, 0, 3)).toBe(1317775753);
-    expect(makeSeed(42, -1)).toBe(1300);
-    expect(makeSeed(42, "héllo 😀")).toBe(289922372);
-    expect(makeSeed(7, 2 ** 40 + 5)).toBe(222);
-    expect(makeSeed("")).toBe(0);
-    expect(makeSeed(-5, "x")).toBe(2147483613);
-  });
-});
 
 describe("choice by weight", () => {
   it("gives each entry its share", () => {

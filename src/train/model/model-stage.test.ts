@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
-import { writeAutoencoderFolder } from "../../checkpoint/write-model-folder.ts";
 import { AbortedError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { nodeZlib } from "../../files/zlib.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
-import { encodePng } from "../../image/decode-image.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
+import { writeAutoencoderFolder } from "../../node/write-model-folder.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { initialTokenizerWeights } from "../autoencoder/autoencoder-start-weights.ts";
@@ -48,7 +50,7 @@ async function writeData(folder: string, count: number): Promise<void> {
       caption_all: [`a ${colour} square`, `${colour} square number ${index}`],
       metadata: { caption_weights: [0.6, 0.4] },
     };
-    const bytes = await encodePng({ width: SIDE, height: SIDE, data });
+    const bytes = await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib);
     await writer.add(`s${index}`, json, [{ bytes, extension: "png" }]);
   }
   await writer.close();
@@ -147,7 +149,7 @@ describe("training of the model", () => {
     }
     const [drawn] = events.filter((event) => event.type === "samples");
     expect((await readFile(drawn!.path)).subarray(1, 4).toString()).toBe("PNG");
-    await using folder = await openModelFolder(path);
+    await using folder = await openModelFolder(new LocalFolder(path));
     expect(folder.problems).toEqual([]);
     expect(folder.config).toMatchObject({ hiddenSize: 16, latentSize: 4, headBatchMultiplier: 2 });
     expect(folder.config.vocabSize).toBeGreaterThan(256);
@@ -188,8 +190,8 @@ describe("training of the model", () => {
     await trainModel(settings("kept", others));
     await trainModel(settings("encoded-again", { ...others, cacheBytes: 0 }));
     expect((await weightsOf("kept")).equals(await weightsOf("encoded-again"))).toBe(true);
-    await using before = await openModelFolder(start);
-    await using after = await openModelFolder(join(root, "kept", "model"));
+    await using before = await openModelFolder(new LocalFolder(start));
+    await using after = await openModelFolder(new LocalFolder(join(root, "kept", "model")));
     const name = "image_in_projector.weight";
     const [old, now] = [await before.tensors.read(name), await after.tensors.read(name)];
     const moved = Math.max(...old.map((value, i) => Math.abs(value - now[i]!)));

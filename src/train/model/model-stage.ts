@@ -6,10 +6,11 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
-import { writeModelFolder } from "../../checkpoint/write-model-folder.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { type NextStepConfig, toConfigJson, tokenWidth } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
+import { writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/local-engine.ts";
 import { areaIds, gridText } from "../../sequence/segments.ts";
@@ -174,7 +175,7 @@ class ModelStage implements TrainStage {
         ),
       },
       tensors,
-      tokenizerPath,
+      tokenizer: new LocalFolder(tokenizerPath),
       autoencoder: {
         configJson: autoencoder.configJson,
         tensors: autoencoder.tensors.toWrite(),
@@ -222,9 +223,13 @@ export async function trainModel(config: ModelTrainConfig, options: TrainOptions
   const { threads, spin } = config.engine;
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using tars = await TrainingTars.open(config.data);
-  await using autoencoder = await openAutoencoderFolder(await autoencoderPath(config.autoencoder));
+  await using autoencoder = await openAutoencoderFolder(
+    new LocalFolder(await autoencoderPath(config.autoencoder)),
+  );
   await using start =
-    config.start === null ? undefined : await openModelFolder(config.start, { startWeights: true });
+    config.start === null
+      ? undefined
+      : await openModelFolder(new LocalFolder(config.start), { startWeights: true });
   const tokenizerPath = join(config.output, "tokenizer");
   const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
   const model = modelConfig(config, tokenizer, autoencoder, start);

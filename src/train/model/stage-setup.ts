@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
 import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
@@ -73,7 +74,7 @@ export async function prepareTokenizer(
   if (!isThere) {
     const files =
       typeof source === "string"
-        ? withImageTokens(await readTokenizerFiles(source))
+        ? withImageTokens(await readTokenizerFiles(new LocalFolder(source)))
         : await trainTokenizer(allTexts(data), { size: source.tokens });
     const partial = `${folder}.partial`;
     await rm(partial, { recursive: true, force: true });
@@ -82,7 +83,7 @@ export async function prepareTokenizer(
     await rm(folder, { recursive: true, force: true });
     await rename(partial, folder);
   }
-  return createTokenizer(await readTokenizerFiles(folder));
+  return createTokenizer(await readTokenizerFiles(new LocalFolder(folder)));
 }
 
 async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {

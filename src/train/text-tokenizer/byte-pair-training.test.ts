@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
 import { createTokenizer, loadTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles } from "../../sequence/tokenizer-files.ts";
 import { trainTokenizer } from "./byte-pair-training.ts";
@@ -65,7 +66,7 @@ function trainPlainly(
 
 describe("published files", () => {
   it.each(["v1", "v1.1", "train"])("of %s are written again byte for byte", async (model) => {
-    const texts = tokenizerFileTexts(await readTokenizerFiles(join(models, model)));
+    const texts = tokenizerFileTexts(await readTokenizerFiles(new LocalFolder(join(models, model))));
     expect(texts.size).toBe(6);
     for (const [name, text] of texts)
       expect(text, name).toBe(readFileSync(join(models, model, name), "utf8"));
@@ -131,9 +132,9 @@ describe("trainTokenizer", () => {
       const files = await trainTokenizer(CORPUS, { size: 400 });
       for (const [name, text] of tokenizerFileTexts(files)) await writeFile(join(folder, name), text);
       const trained = createTokenizer(files);
-      const loaded = await loadTokenizer(folder);
+      const loaded = await loadTokenizer(new LocalFolder(folder));
       await rm(join(folder, "tokenizer.json"));
-      const assembled = await loadTokenizer(folder);
+      const assembled = await loadTokenizer(new LocalFolder(folder));
       let state = 17;
       const random = (limit: number) => {
         state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

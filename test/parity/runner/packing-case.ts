@@ -1,7 +1,8 @@
 /** @file Kind `packing`: training samples and the rows they are packed into, exactly (docs/nextstep-spec.md 4.1, 4.2). */
 import { z } from "zod";
 import { DataFormatError, UnsupportedError } from "../../../src/errors.ts";
-import { gridOf, PIXELS_PER_TOKEN } from "../../../src/sequence/segments.ts";
+import { PIXELS_PER_TOKEN } from "../../../src/image/pixels.ts";
+import { gridOf } from "../../../src/sequence/segments.ts";
 import type { TextTokenizer } from "../../../src/sequence/tokenizer.ts";
 import { SamplePacker, TextPacker } from "../../../src/train/model/packing.ts";
 import {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
+import { readImage } from "../../../src/files/decode-image.ts";
 import type { TokenRow } from "../../../src/generate/cached-rows.ts";
 import { drawTokens } from "../../../src/generate/draw-tokens.ts";
 import { CFG_SCHEDULES, type CfgSchedule, guidanceAt } from "../../../src/generate/guidance.ts";
@@ -10,11 +11,9 @@ import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { promptTokenRows } from "../../../src/generate/prompt-rows.ts";
 import { noiseDraws, type SamplerName } from "../../../src/generate/solvers.ts";
 import { injectedNoise } from "../../../src/generate/token-noise.ts";
-import { readImage } from "../../../src/image/decode-image.ts";
-import { toPlanes } from "../../../src/image/pixels.ts";
+import { type ImageSize, toPlanes } from "../../../src/image/pixels.ts";
 import { tokenWidth } from "../../../src/model/config.ts";
 import { buildPromptRows, type Prompt } from "../../../src/sequence/prompt.ts";
-import type { PixelSize } from "../../../src/sequence/segments.ts";
 import type { CaseCheck } from "./case-check.ts";
 import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
@@ -49,7 +48,7 @@ const fields = z.looseObject({
 
 /** An input image as the model gets it. */
 interface InputImage {
-  readonly size: PixelSize;
+  readonly size: ImageSize;
   /** [3, H, W] */
   readonly planes: Float32Array;
 }

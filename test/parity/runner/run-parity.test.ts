@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SafetensorsFile } from "../../../src/formats/safetensors.ts";
-import { writeSafetensors } from "../../../src/formats/safetensors-writer.ts";
-import { copyTensors, type TensorToWrite, tensorsToWrite } from "../../../src/formats/tensor-source.ts";
+import { openSafetensors, writeSafetensors } from "../../../src/files/safetensors-files.ts";
+import { type TensorToWrite, tensorsToWrite } from "../../../src/formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../../src/tensor/tensor.ts";
+import { copyTensors } from "../../support/copy-tensors.ts";
 import type { CaseResult } from "./case-check.ts";
 import { KIND_RUNNERS } from "./kinds.ts";
 import { formatResult, runParity } from "./run-parity.ts";
@@ -68,7 +68,7 @@ describe("runParity", () => {
     const replaced = change.json?.(json) ?? json;
     await writeFile(join(folder, "cases", "other-name.json"), JSON.stringify(replaced));
     if (model !== undefined) {
-      const file = await SafetensorsFile.open(join(from, `${name}.safetensors`));
+      const file = await openSafetensors(join(from, `${name}.safetensors`));
       const tensors = change.tensors?.(copyTensors(file)) ?? copyTensors(file);
       await writeSafetensors(join(folder, "cases", "other-name.safetensors"), tensors);
       await file.close();

@@ -4,10 +4,13 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
-import { readConfigFile } from "../../../src/checkpoint/config-file.ts";
 import { openModelFolder } from "../../../src/checkpoint/model-folder.ts";
 import { DataFormatError } from "../../../src/errors.ts";
-import { SafetensorsFile } from "../../../src/formats/safetensors.ts";
+import { FileSource } from "../../../src/files/file-source.ts";
+import { LocalFolder } from "../../../src/files/local-folder.ts";
+import { openSafetensors } from "../../../src/files/safetensors-files.ts";
+import { readJson } from "../../../src/formats/json-file.ts";
+import type { TensorSource } from "../../../src/formats/tensor-source.ts";
 import { patchify } from "../../../src/image/patchify.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../../src/model/config.ts";
 import type { Engine } from "../../../src/runtime/engine.ts";
@@ -109,15 +112,15 @@ function within({ rtol = 0, atol = 0 }: Tolerance, expected: ArrayLike<number>):
  */
 export async function runTrainCase(engine: Engine, folder: string, name: string): Promise<Deviation[]> {
   const path = join(folder, "cases", `${name}.json`);
-  const parsed = caseSchema.safeParse(await readConfigFile(path));
+  const parsed = caseSchema.safeParse(await readJson(await FileSource.open(path)));
   if (!parsed.success) {
     throw new DataFormatError(`is no training case: ${parsed.error.issues[0]?.message}`, { where: path });
   }
   const settings = parsed.data;
-  const file = await SafetensorsFile.open(join(folder, "cases", `${name}.safetensors`));
+  const file = await openSafetensors(join(folder, "cases", `${name}.safetensors`));
   try {
     const stored = await readAll(file);
-    await using model = await openModelFolder(join(folder, "models", settings.model));
+    await using model = await openModelFolder(new LocalFolder(join(folder, "models", settings.model)));
     const override = { ...(model.configJson as object), ...settings.config_override };
     const { attentionBias, outputBias, mlpBeforeLmHead } = model.config;
     const config: NextStepConfig = {
@@ -151,7 +154,7 @@ export async function runTrainCase(engine: Engine, folder: string, name: string)
   }
 }
 
-async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
+async function readAll(file: TensorSource): Promise<Map<string, Tensor>> {
   const stored = new Map<string, Tensor>();
   for (const tensor of file.tensors.keys()) stored.set(tensor, await file.readTensor(tensor));
   return stored;

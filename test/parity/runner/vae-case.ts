@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
+import { readImage } from "../../../src/files/decode-image.ts";
 import {
   type DecodedPicture,
   decodePicture,
@@ -10,7 +11,6 @@ import {
 } from "../../../src/generate/image-coder.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { input } from "../../../src/graph/value.ts";
-import { readImage } from "../../../src/image/decode-image.ts";
 import { patchify } from "../../../src/image/patchify.ts";
 import { toPlanes } from "../../../src/image/pixels.ts";
 import { encodePixels } from "../../../src/model/autoencoder.ts";

@@ -1,10 +1,10 @@
-/** @file Picture files to pixels and back (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
+/** @file Picture files to pixels (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
 
 import sharp from "sharp";
 import { DataFormatError } from "../errors.ts";
-import { FileSource } from "../formats/byte-source.ts";
-import { MAX_PICTURE_BYTES } from "./picture-format.ts";
-import { checkImage, type RgbImage } from "./pixels.ts";
+import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
+import { checkImage, type RgbImage } from "../image/pixels.ts";
+import { FileSource } from "./file-source.ts";
 
 /** Most pixels of a picture that is opened. 64 megapixels are 192 MB of RGB. */
 export const MAX_PIXELS = 1 << 26;
@@ -63,14 +63,6 @@ export async function readImage(
     await source.close();
   }
   return decodeImage(bytes, path, options);
-}
-
-/** Encodes a picture as PNG without metadata. Throws ShapeError when its data does not fit its size. */
-export async function encodePng(image: RgbImage): Promise<Uint8Array> {
-  const { width, height, data } = checkImage(image);
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
 }
 
 /** Spreads grey over three channels and lays transparent parts on white. */

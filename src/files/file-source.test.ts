@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DataFormatError, InputError } from "../errors.ts";
-import { FileSource, MemorySource } from "./byte-source.ts";
+import { MemorySource } from "../formats/byte-source.ts";
+import { FileSource } from "./file-source.ts";
 import { ReplacementFile, replaceFile } from "./replacement-file.ts";
 
 let folder: string;

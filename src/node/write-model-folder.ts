@@ -1,22 +1,24 @@
 /** @file Writes a model folder in the official layout (docs/nextstep-spec.md 1.2): whole, or not at all. */
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { AUTOENCODER_FILES } from "../checkpoint/autoencoder-folder.ts";
+import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
-import { replaceFile } from "../formats/replacement-file.ts";
+import { replaceFile } from "../files/replacement-file.ts";
+import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
+import { syncFolder } from "../files/sync-folder.ts";
+import { writeTorchArchive } from "../files/torch-archive-file.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
 import { SINGLE_FILE } from "../formats/safetensors-set.ts";
-import { writeSafetensors, writeShardedSafetensors } from "../formats/safetensors-writer.ts";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
-import { writeTorchArchive } from "../formats/torch-archive-writer.ts";
 import { byteLength } from "../tensor/shape.ts";
-import { AUTOENCODER_FILES } from "./autoencoder-folder.ts";
-import type { ModelFolder } from "./model-folder.ts";
 
 /** Shards of the published checkpoints. */
 const DEFAULT_SHARD_BYTES = 5_000_000_000;
 
 /** Files that a tokenizer may be made of; what else lies in a folder is not copied. */
-const TOKENIZER_FILES: ReadonlySet<string> = new Set([
+const TOKENIZER_FILES = [
   "added_tokens.json",
   "chat_template.jinja",
   "generation_config.json",
@@ -25,7 +27,10 @@ const TOKENIZER_FILES: ReadonlySet<string> = new Set([
   "tokenizer.json",
   "tokenizer_config.json",
   "vocab.json",
-]);
+] as const;
+
+/** Bytes copied at a time. */
+const COPIED_BYTES = 16 * 1024 * 1024;
 
 export interface AutoencoderToWrite {
   /** Content of vae/config.json. */
@@ -41,7 +46,7 @@ export interface ModelFolderToWrite {
   /** Under official names, in the order of the file. */
   readonly tensors: readonly TensorToWrite[];
   /** Folder whose tokenizer files are copied. */
-  readonly tokenizerPath?: string;
+  readonly tokenizer?: FileFolder;
   readonly autoencoder?: AutoencoderToWrite;
   /** More bytes than this go to shards with an index. Default 5 GB, as published. */
   readonly maxShardBytes?: number;
@@ -55,7 +60,7 @@ export interface ModelFolderToWrite {
 export async function writeModelFolder(target: string, content: ModelFolderToWrite): Promise<void> {
   await writeFolder(target, async (folder) => {
     await writeWeights(folder, content);
-    if (content.tokenizerPath !== undefined) await copyTokenizer(content.tokenizerPath, folder);
+    if (content.tokenizer !== undefined) await copyTokenizer(content.tokenizer, folder);
     const { autoencoder } = content;
     if (autoencoder !== undefined) await writeAutoencoder(join(folder, "vae"), autoencoder);
     // Last, because a folder without it is no model.
@@ -77,7 +82,7 @@ export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
   return {
     configJson: folder.configJson,
     tensors: folder.tensors.toWrite(),
-    tokenizerPath: folder.tokenizerPath,
+    tokenizer: folder.files,
     ...(autoencoder === undefined
       ? {}
       : {
@@ -137,24 +142,24 @@ async function writeAutoencoder(folder: string, content: AutoencoderToWrite): Pr
   await writeJson(join(folder, "config.json"), content.configJson);
 }
 
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  for (const name of await readdir(from)) {
-    if (TOKENIZER_FILES.has(name)) await copyFile(join(from, name), join(to, name));
+async function copyTokenizer(from: FileFolder, to: string): Promise<void> {
+  for (const name of TOKENIZER_FILES) {
+    if (!(await from.has(name))) continue;
+    const source = await from.open(name);
+    try {
+      await replaceFile(join(to, name), async (file) => {
+        while (file.position < source.byteLength) {
+          const bytes = Math.min(COPIED_BYTES, source.byteLength - file.position);
+          await file.write(await source.read(file.position, bytes));
+        }
+      });
+    } finally {
+      await source.close();
+    }
   }
 }
 
 async function writeJson(path: string, content: unknown): Promise<void> {
   const text = `${JSON.stringify(content, null, 2)}\n`;
   await replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
-}
-
-/** Makes the rename survive a power cut. Windows cannot open folders and needs no such call. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

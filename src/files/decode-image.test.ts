@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { DataFormatError, InputError, ShapeError } from "../errors.ts";
-import { decodeImage, encodePng, readImage } from "./decode-image.ts";
-import type { RgbImage } from "./pixels.ts";
+import { encodePng } from "../image/encode-png.ts";
+import type { RgbImage } from "../image/pixels.ts";
+import { decodeImage, readImage } from "./decode-image.ts";
+import { nodeZlib } from "./zlib.ts";
 
 const cases = fileURLToPath(new URL("../../test/parity/cases/", import.meta.url));
 
@@ -27,7 +29,7 @@ describe("decodeImage", () => {
       [64, 48],
     ] as const) {
       const image = gradient(width, height);
-      expect(await decodeImage(await encodePng(image), "test")).toEqual(image);
+      expect(await decodeImage(await encodePng(image, nodeZlib), "test")).toEqual(image);
     }
   });
 
@@ -103,11 +105,11 @@ describe("decodeImage", () => {
 
   it.each(readdirSync(cases).filter((name) => name.endsWith(".png")))("reads %s", async (name) => {
     const image = await readImage(join(cases, name));
-    expect(await decodeImage(await encodePng(image), name)).toEqual(image);
+    expect(await decodeImage(await encodePng(image, nodeZlib), name)).toEqual(image);
   });
 
   it("refuses what is no picture, is cut short, or is too large", async () => {
-    const png = await encodePng(gradient(64, 64));
+    const png = await encodePng(gradient(64, 64), nodeZlib);
     const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>');
     for (const bytes of [
       new Uint8Array(0),
@@ -127,7 +129,7 @@ describe("decodeImage", () => {
 
   it("survives damaged bytes", async () => {
     const files = [
-      await encodePng(gradient(32, 32)),
+      await encodePng(gradient(32, 32), nodeZlib),
       await raw(gradient(32, 32).data, 32, 32, 3).jpeg().toBuffer(),
     ];
     let state = 3;
@@ -151,7 +153,7 @@ describe("files", () => {
     const folder = await mkdtemp(join(tmpdir(), "image-test-"));
     try {
       const path = join(folder, "a.png");
-      await writeFile(path, await encodePng(gradient(3, 2)));
+      await writeFile(path, await encodePng(gradient(3, 2), nodeZlib));
       expect(await readImage(path)).toEqual(gradient(3, 2));
       await expect(readImage(join(folder, "b.png"))).rejects.toThrow(InputError);
       await expect(readImage(folder)).rejects.toThrow(InputError);
@@ -162,6 +164,8 @@ describe("files", () => {
   });
 
   it("are not written from data that do not fit", async () => {
-    await expect(encodePng({ width: 2, height: 2, data: new Uint8Array(3) })).rejects.toThrow(ShapeError);
+    await expect(encodePng({ width: 2, height: 2, data: new Uint8Array(3) }, nodeZlib)).rejects.toThrow(
+      ShapeError,
+    );
   });
 });

@@ -3,17 +3,20 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { ByteSink } from "../formats/byte-sink.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** A file under a temporary name beside its target; `commit` makes it durable and moves it into place. */
-export class ReplacementFile {
-  readonly path: string;
+export class ReplacementFile implements ByteSink {
+  /** Its path. */
+  readonly name: string;
   readonly #temporaryPath: string;
   readonly #handle: FileHandle;
   #position = 0;
   #open = true;
 
   private constructor(path: string, temporaryPath: string, handle: FileHandle) {
-    this.path = path;
+    this.name = path;
     this.#temporaryPath = temporaryPath;
     this.#handle = handle;
   }
@@ -46,12 +49,12 @@ export class ReplacementFile {
     try {
       await this.#handle.sync();
       await this.#close();
-      await rename(this.#temporaryPath, this.path);
+      await rename(this.#temporaryPath, this.name);
     } catch (error) {
       await this.discard();
       throw error;
     }
-    await syncFolder(dirname(this.path));
+    await syncFolder(dirname(this.name));
   }
 
   /** Gives up: removes the temporary file. Harmless after `commit`. */
@@ -64,17 +67,6 @@ export class ReplacementFile {
     if (!this.#open) return;
     this.#open = false;
     await this.#handle.close();
-  }
-}
-
-/** Without it a power cut may undo the rename. Windows cannot open folders and needs no such call. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 
