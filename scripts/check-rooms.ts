@@ -22,7 +22,7 @@ const HOUSE: readonly (readonly string[])[] = [
 ];
 /** The rooms inside `train/`. */
 const TRAIN: readonly (readonly string[])[] = [
-  ["step-random.ts"],
+  ["step-random.ts", "plain-json.ts"],
   ["optimizer", "data"],
   ["objective"],
   ["loop"],

@@ -33,12 +33,12 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
 function addTrainCommands(program: Command, terminal: Terminal): void {
   const train = program
     .command("train")
-    .description("train a tokenizer or a model; started again, it continues");
-  for (const stage of ["tokenizer", "model"] as const) {
+    .description("train an autoencoder or a model; started again, it continues");
+  for (const stage of ["autoencoder", "model"] as const) {
     train
       .command(stage)
       .description(
-        stage === "tokenizer" ? "train the image autoencoder" : "train the transformer and its image head",
+        stage === "autoencoder" ? "train the image autoencoder" : "train the transformer and its image head",
       )
       .argument("<config>", "JSON file with the settings")
       .option("--json", "print events as JSON lines")

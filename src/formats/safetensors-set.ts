@@ -69,6 +69,11 @@ export class SafetensorsSet implements TensorSource {
     return this.#shards.get(this.#weightMap.get(name)!)!.readTensor(name);
   }
 
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#shards.get(this.#weightMap.get(name)!)!.fileOf(name);
+  }
+
   async close(): Promise<void> {
     for (const file of this.#shards.values()) await file.close();
   }

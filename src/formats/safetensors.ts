@@ -46,6 +46,11 @@ export class SafetensorsFile implements TensorSource {
     return { dtype, shape, data: elementsFromBytes(dtype, await this.#source.read(begin, end - begin)) };
   }
 
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#source.file;
+  }
+
   async close(): Promise<void> {
     await this.#source.close();
   }

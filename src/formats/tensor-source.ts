@@ -29,6 +29,8 @@ export interface TensorSource {
   readonly metadata: ReadonlyMap<string, string>;
   /** Reads one tensor, row-major. Throws ModelFormatError if there is none of that name. */
   readTensor(name: string): Promise<Tensor>;
+  /** The file that holds a tensor, if there is one that another thread can open for itself. Throws as above. */
+  fileOf(name: string): string | undefined;
   close(): Promise<void>;
 }
 

@@ -51,6 +51,11 @@ export class TorchArchive implements TensorSource {
     return { dtype, shape, data };
   }
 
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#source.file;
+  }
+
   async close(): Promise<void> {
     await this.#source.close();
   }

@@ -203,7 +203,11 @@ describe("text", () => {
 
   it("continues a prompt, greedily or by a seed", async () => {
     const greedy = await joined(model.write("Two birds sing", { maxTokens: 10 }));
-    expect(greedy).toBe("ain\uFFFDq}\uFFFDa\uFFFDI\uFFFD\uFFFD");
+    // What the published code writes, as the reference case holds it.
+    const { prompt, text } = JSON.parse(
+      await readFile(join(testModelPath("v1.1"), "../../cases/text-v1.1.json"), "utf8"),
+    );
+    expect([prompt, greedy]).toEqual(["Two birds sing", text]);
     const sampled = (seed: number) =>
       joined(model.write("Two birds sing", { maxTokens: 10, temperature: 1.5, topK: 50, topP: 0.9, seed }));
     expect(await sampled(1)).toBe(await sampled(1));

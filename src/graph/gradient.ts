@@ -63,11 +63,16 @@ function backward(
  * Gradients of a scalar with respect to values of its graph (parameters, inputs or values in between).
  * @param loss float32 of shape [].
  * @returns one value per entry of `wrt`, of that entry's shape; zeros where the loss does not depend on it.
- * @throws ShapeError when `loss` is no scalar or an operator on the way has no gradient rule.
+ * @throws ShapeError when `loss` is no scalar, one of `wrt` is not float32 (packed weights are frozen), or an operator
+ * on the way has no gradient rule.
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length !== 0) {
     throw new ShapeError(`expects a scalar, got ${formatShape(loss.shape)}`, { where: "gradients" });
+  }
+  for (const { dtype, shape } of wrt) {
+    if (dtype !== "float32")
+      throw new ShapeError(`${dtype}${formatShape(shape)} has no gradient`, { where: "gradients" });
   }
   const sources = new Set(wrt);
   const accumulated = new Map<Value, Value>([[loss, constant(1)]]);

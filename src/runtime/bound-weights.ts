@@ -20,35 +20,52 @@ export interface BoundWeights {
 }
 
 /**
- * Asks for every weight that a session needs. A weight that lies in a file as the graph wants it stays there: the
- * engine maps it and packs from the map, so that it is in memory once. All else is read and converted here.
+ * Asks for every weight that a session needs. Weights that lie in files as the graph wants them stay there: the engine
+ * maps the files and packs from the maps, so that each weight is in memory once. It does so for all weights of a
+ * session or for none, so when one must be converted or comes from memory, the others are read as well.
  * @throws InputError when a weight is missing or has another number of elements or another type than the graph's.
  * @throws ModelFormatError when a file ends before its weight does.
  */
 export async function bindAll(model: OnnxModel, weights: WeightSource | undefined): Promise<BoundWeights> {
+  await using files = new WeightFiles();
+  const stored: (readonly [Port, StoredWeight])[] = [];
+  for (const port of boundParameters(model)) stored.push([port, await ask(port, weights)]);
+  return (await mapFiles(files, stored)) ?? (await gatherBuffers(files, stored));
+}
+
+/** The weights where they lie, or undefined when the engine cannot use one as it is. */
+async function mapFiles(
+  files: WeightFiles,
+  stored: readonly (readonly [Port, StoredWeight])[],
+): Promise<BoundWeights | undefined> {
+  const places = new Map<string, WeightPlace>();
+  let folder: string | undefined;
+  for (const [port, weight] of stored) {
+    if (!isRange(weight) || !isMappable(port, weight)) return undefined;
+    checkLength(port, weight.length / bytesPerElement(weight.dtype));
+    const path = await files.locate(weight);
+    // Locations may not leave the folder, and weights of one session may lie in several: their root has them all.
+    const { root } = parse(path);
+    folder ??= root;
+    if (root !== folder) return undefined;
+    const location = relative(root, path).split(sep).join("/");
+    places.set(port.name, { location, offset: weight.offset, length: weight.length });
+  }
+  return { places, buffers: [], folder };
+}
+
+async function gatherBuffers(
+  files: WeightFiles,
+  stored: readonly (readonly [Port, StoredWeight])[],
+): Promise<BoundWeights> {
   const places = new Map<string, WeightPlace>();
   const buffers: { path: string; data: Uint8Array }[] = [];
-  let folder: string | undefined;
-  await using files = new WeightFiles();
-  for (const port of boundParameters(model)) {
-    const stored = await ask(port, weights);
-    if (isRange(stored) && isMappable(port, stored)) {
-      checkLength(port, stored.length / bytesPerElement(stored.dtype));
-      const path = await files.locate(stored);
-      // Locations may not leave the folder, and weights of one session may lie in several: their root has them all.
-      const { root } = parse(path);
-      folder ??= root;
-      if (root === folder) {
-        const location = relative(root, path).split(sep).join("/");
-        places.set(port.name, { location, offset: stored.offset, length: stored.length });
-        continue;
-      }
-    }
-    const data = bytesFor(port, isRange(stored) ? await readRange(files, stored) : stored);
+  for (const [port, weight] of stored) {
+    const data = bytesFor(port, isRange(weight) ? await readRange(files, weight) : weight);
     buffers.push({ path: port.name, data });
     places.set(port.name, { location: port.name, offset: 0, length: data.byteLength });
   }
-  return { places, buffers, folder };
+  return { places, buffers, folder: undefined };
 }
 
 async function ask(port: Port, weights: WeightSource | undefined): Promise<StoredWeight> {

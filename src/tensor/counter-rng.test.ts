@@ -52,6 +52,16 @@ describe("CounterRng", () => {
     expect(uniforms.reduce((a, b) => a + b, 0) / 10_000).toBeCloseTo(0.5, 1);
   });
 
+  it("draws later what it passed over", () => {
+    for (const count of [0, 1, 6, 7]) {
+      const [whole, split] = [new CounterRng(8, 3), new CounterRng(8, 3)];
+      const drawn = whole.fillNormal(new Float32Array(count));
+      const reserved = split.reserveNormal(count);
+      expect(split.uint32()).toBe(whole.uint32());
+      expect(CounterRng.from(reserved).fillNormal(new Float32Array(count))).toEqual(drawn);
+    }
+  });
+
   it("shuffles into every order about equally often", () => {
     const rng = new CounterRng(4);
     const seen = new Map<string, number>();

@@ -108,6 +108,13 @@ export class CounterRng {
     return target;
   }
 
+  /** Passes over what `fillNormal` would take for `count` elements; returns the state that draws them later. */
+  reserveNormal(count: number): CounterRngState {
+    const { state } = this;
+    this.#counter += count + (count % 2);
+    return state;
+  }
+
   /** Fills with uniform values in [0, 1), multiples of 2^-24 so that float32 holds them exactly. A word each. */
   fillUniform(target: Float32Array): Float32Array {
     for (let i = 0; i < target.length; i++) target[i] = (this.uint32() >>> 8) * TWO_POW_MINUS_24;

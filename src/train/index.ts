@@ -1,12 +1,15 @@
 /** @file Training as a library: `import { trainModel } from "nextstep/train"`. */
 
-export { type TrainOptions, trainTokenizer } from "./autoencoder/autoencoder-stage.ts";
-export { type TokenizerConfig, tokenizerConfigSchema } from "./autoencoder/autoencoder-train-config.ts";
+export { trainAutoencoder } from "./autoencoder/autoencoder-stage.ts";
+export {
+  type AutoencoderTrainConfig,
+  autoencoderTrainConfigSchema,
+} from "./autoencoder/autoencoder-train-config.ts";
 export { type DataStats, type DataStatsOptions, dataStats } from "./data/data-stats.ts";
 export { buildEmojiData, type EmojiDataOptions, type EmojiDataResult } from "./data/emoji/emoji-dataset.ts";
 export { buildFolderData, type FolderDataOptions, type FolderDataResult } from "./data/folder-dataset.ts";
-export type { TrainResult } from "./loop/run-loop.ts";
+export type { TrainOptions, TrainResult } from "./loop/run-loop.ts";
 export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";
 export { trainModel } from "./model/model-stage.ts";
-export { type ModelTrainConfig, modelConfigSchema } from "./model/model-train-config.ts";
+export { type ModelTrainConfig, modelTrainConfigSchema } from "./model/model-train-config.ts";

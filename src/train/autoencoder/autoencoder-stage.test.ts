@@ -1,4 +1,4 @@
-/** @file A tiny tokenizer trained from end to end: it learns, repeats bit for bit, and survives being killed. */
+/** @file A tiny autoencoder trained from end to end: it learns, repeats bit for bit, and survives being killed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -15,8 +15,8 @@ import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainTokenizer } from "./autoencoder-stage.ts";
-import { type TokenizerConfig, tokenizerConfigSchema } from "./autoencoder-train-config.ts";
+import { trainAutoencoder } from "./autoencoder-stage.ts";
+import { type AutoencoderTrainConfig, autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";
 
 const AUTOENCODER = { ch: 4, ch_mult: [1, 2], num_res_blocks: 1, num_groups: 2, z_channels: 4, psz: 2 };
 const PICTURES = 12;
@@ -25,7 +25,7 @@ const SIDE = 16;
 let folder: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tokenizer-"));
+  folder = await mkdtemp(join(tmpdir(), "autoencoder-"));
   const rng = new CounterRng(1);
   const tar = await TarFile.create(join(folder, "data.tar"));
   for (let index = 0; index < PICTURES; index++) {
@@ -41,8 +41,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const configOf = (output: string, fields: Record<string, unknown> = {}): TokenizerConfig =>
-  tokenizerConfigSchema.parse({
+const configOf = (output: string, fields: Record<string, unknown> = {}): AutoencoderTrainConfig =>
+  autoencoderTrainConfigSchema.parse({
     output: join(folder, output),
     data: join(folder, "data.tar"),
     validationData: join(folder, "data.tar"),
@@ -62,14 +62,14 @@ const configOf = (output: string, fields: Record<string, unknown> = {}): Tokeniz
 const checkpointOf = (output: string) => readFile(join(folder, output, "model", "vae", "checkpoint.pt"));
 
 // Seconds alone; a training run beside them on the same cores makes it minutes.
-describe("trainTokenizer", { timeout: 300_000 }, () => {
+describe("trainAutoencoder", { timeout: 300_000 }, () => {
   it("learns to give pictures back and says so", async () => {
     const events: TrainEvent[] = [];
     const config = configOf("learns", {
       phases: [{ crop: 16, batch: 6, steps: 60 }],
       loop: { validateEvery: 30, sampleEvery: 60, saveEvery: 0 },
     });
-    await trainTokenizer(config, { onEvent: (event) => events.push(event) });
+    await trainAutoencoder(config, { onEvent: (event) => events.push(event) });
     const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
     expect(losses.at(-1)).toBeLessThan(0.6 * losses[0]!);
     const figures = events.flatMap((event) => (event.type === "validation" ? [event.metrics] : []));
@@ -90,19 +90,19 @@ describe("trainTokenizer", { timeout: 300_000 }, () => {
   });
 
   it("gives the same bits again, and others for another seed", async () => {
-    await trainTokenizer(configOf("a"));
-    await trainTokenizer(configOf("b"));
-    await trainTokenizer(configOf("c", { seed: 7 }));
+    await trainAutoencoder(configOf("a"));
+    await trainAutoencoder(configOf("b"));
+    await trainAutoencoder(configOf("c", { seed: 7 }));
     expect((await checkpointOf("a")).equals(await checkpointOf("b"))).toBe(true);
     expect((await checkpointOf("a")).equals(await checkpointOf("c"))).toBe(false);
   });
 
   it("killed at any moment and started again, ends with the same bits", async () => {
-    await trainTokenizer(configOf("straight"));
+    await trainAutoencoder(configOf("straight"));
     const config = configOf("killed");
     // The second kill falls into the second phase.
     for (const step of [3, 9]) await trainAndKill(config, step);
-    await trainTokenizer(config);
+    await trainAutoencoder(config);
     expect((await checkpointOf("killed")).equals(await checkpointOf("straight"))).toBe(true);
     const names = await readdir(join(folder, "killed", "checkpoints"));
     expect(names.sort()).toEqual(["checkpoint-10", "checkpoint-12"]);
@@ -118,17 +118,17 @@ describe("trainTokenizer", { timeout: 300_000 }, () => {
 
   it("refuses crops off the grid and unknown autoencoder keys", async () => {
     const crooked = configOf("x", { phases: [{ crop: 10, batch: 1, steps: 1 }] });
-    await expect(trainTokenizer(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
+    await expect(trainAutoencoder(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
     const misspelt = configOf("x", { autoencoder: { ...AUTOENCODER, chanels: 3 } });
-    await expect(trainTokenizer(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
+    await expect(trainAutoencoder(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
   });
 });
 
 /** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
-async function trainAndKill(config: TokenizerConfig, step: number): Promise<void> {
+async function trainAndKill(config: AutoencoderTrainConfig, step: number): Promise<void> {
   const module = new URL("./autoencoder-stage.ts", import.meta.url).href;
-  const program = `import(${JSON.stringify(module)}).then(({ trainTokenizer }) =>
-    trainTokenizer(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
+  const program = `import(${JSON.stringify(module)}).then(({ trainAutoencoder }) =>
+    trainAutoencoder(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
   const child = spawn(process.execPath, ["--import", "tsx", "--eval", program, JSON.stringify(config)], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -12,14 +12,7 @@ import { openSafetensors, writeSafetensors } from "../../files/safetensors-files
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+import type { JsonValue } from "../plain-json.ts";
 
 /** Counters of a run. */
 export interface TrainProgress {

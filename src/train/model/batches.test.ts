@@ -72,7 +72,7 @@ const pairs = (count: number): FakeSample[] =>
 
 async function take(stream: BatchStream, count: number): Promise<PlannedBatch[]> {
   const batches: PlannedBatch[] = [];
-  for (let index = 0; index < count; index++) batches.push(await stream.next());
+  for (let index = 0; index < count; index++) batches.push(...(await stream.next()));
   return batches;
 }
 
@@ -169,7 +169,7 @@ describe("samples of a visit", () => {
 });
 
 describe("a sample a row", () => {
-  const options = { seed: 5, batch: 4, pad };
+  const options = { seed: 5, batch: 4, accumulate: 1, pad };
 
   it("visits everything once an epoch and wastes little", async () => {
     const batches = await take(new PaddedBatches([source(pairs(32))], options), 8);
@@ -211,7 +211,16 @@ describe("a sample a row", () => {
 });
 
 describe("packed rows", () => {
-  const options = { seed: 5, batch: 2, pad, eos, maxLength: 60, isolateSamples: false, grids: GRIDS };
+  const options = {
+    seed: 5,
+    batch: 2,
+    accumulate: 1,
+    pad,
+    eos,
+    maxLength: 60,
+    isolateSamples: false,
+    grids: GRIDS,
+  };
   const mix = () => [
     source(pairs(10), { samples: 2 }),
     source([{ caption: "some text without a picture", grids: [] }], { type: "nlp", samples: 1 }, {}, 1),
@@ -250,7 +259,7 @@ describe("packed rows", () => {
 
   it("numbers the samples of a row when they are not to see each other", async () => {
     const stream = new PackedBatches([source(pairs(10))], { ...options, isolateSamples: true });
-    const batch = await stream.next();
+    const [batch] = (await stream.next()) as [PlannedBatch];
     const { samples, ids } = batch;
     for (let at = 1; at < ids.length; at++) {
       const begins = at % 60 === 0 ? 0 : samples![at - 1]! + (ids[at - 1] === eos ? 1 : 0);

@@ -7,7 +7,7 @@ import {
   matchSimilarSizes,
   taggedImages,
 } from "./edit-captions.ts";
-import { chooseWeighted, mixingShares } from "./mixing.ts";
+import { chooseWeighted } from "./mixing.ts";
 import { measureImages, rejectSample, type SampleInfo } from "./sample-filter.ts";
 
 /** A generator that gives the listed numbers in turn, and fails when asked for more. */
@@ -27,7 +27,6 @@ describe("choice by weight", () => {
     const picks = Array.from({ length: 8 }, (_, n) => chooseWeighted([1, 0, 2, 1], () => n / 8));
     expect(picks).toEqual([0, 0, 2, 2, 2, 2, 3, 3]);
     expect(chooseWeighted([0.1, 0.2, 0], () => 1 - 2 ** -53)).toBe(1);
-    expect(mixingShares([20, 40, 10, 30])).toEqual([0.2, 0.4, 0.1, 0.3]);
   });
 
   it("refuses weights that leave no choice", () => {

@@ -88,7 +88,11 @@ export class LatentStore {
     const side = pixelsPerLatent(autoencoder.config) * options.patch;
     const { inChannels } = autoencoder.config;
     const pixels = input("pixels", "float32", ["pictures", inChannels, `${side}*height`, `${side}*width`]);
-    const { mean } = encodePixels(new ParameterScope(), autoencoder.config, pixels);
+    const { mean } = encodePixels(
+      new ParameterScope(autoencoder.tensors.weightPlan),
+      autoencoder.config,
+      pixels,
+    );
     const model = writeOnnx({ mean }, { parameters: "initializers" });
     const encoder = await engine.createSession(model, autoencoder.tensors.weightSource);
     const store = new LatentStore(source, autoencoder, encoder, options);

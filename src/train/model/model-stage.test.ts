@@ -13,12 +13,12 @@ import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { writeAutoencoderFolder } from "../../node/write-model-folder.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
-import { initialTokenizerWeights } from "../autoencoder/autoencoder-start-weights.ts";
+import { initialAutoencoderWeights } from "../autoencoder/autoencoder-start-weights.ts";
 import { SampleWriter } from "../data/sample-writer.ts";
 import { parseTrainConfig } from "../loop/train-config.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
 import { trainModel } from "./model-stage.ts";
-import { modelConfigSchema } from "./model-train-config.ts";
+import { modelTrainConfigSchema } from "./model-train-config.ts";
 
 const SIDE = 32;
 const COLOURS = ["red", "green", "blue"];
@@ -62,7 +62,7 @@ function settings(output: string, others: Readonly<Record<string, unknown>> = {}
     data: join(root, "train"),
     validationData: join(root, "heldout"),
     validationSamples: 4,
-    autoencoder: join(root, "tokenizer"),
+    autoencoder: join(root, "autoencoder"),
     textTokenizer: { tokens: 280 },
     model: {
       hidden_size: 16,
@@ -89,7 +89,7 @@ function settings(output: string, others: Readonly<Record<string, unknown>> = {}
     engine: { threads: 1 },
     ...others,
   };
-  return parseTrainConfig(modelConfigSchema, json, "test");
+  return parseTrainConfig(modelTrainConfigSchema, json, "test");
 }
 
 /** Trains until `stopAt` updates are done, then starts anew and goes to the end. */
@@ -118,10 +118,10 @@ beforeAll(async () => {
   }
   await writer.close();
   const { config } = parseAutoencoderConfig(autoencoderJson);
-  const tensors = initialTokenizerWeights(autoencoderParameters(config), 1).map(
+  const tensors = initialAutoencoderWeights(autoencoderParameters(config), 1).map(
     ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
   );
-  await writeAutoencoderFolder(join(root, "tokenizer"), {
+  await writeAutoencoderFolder(join(root, "autoencoder"), {
     configJson: autoencoderJson,
     tensors: tensorsToWrite(tensors),
   });

@@ -31,7 +31,6 @@ interface Run {
   rows: {
     input_ids: number[];
     labels: number[];
-    attention_mask: number[];
     image_flags: number[];
     padding: number;
     samples: number[];
@@ -107,7 +106,6 @@ describe("parity with the published code", () => {
       const expected = run.rows[index];
       expect(row.ids).toEqual(expected?.input_ids);
       expect(row.labels).toEqual(expected?.labels);
-      expect(expected?.attention_mask).toEqual(row.ids.map(() => 1));
       expect(row.imageFlags).toEqual(expected?.image_flags);
       expect(row.padding).toBe(expected?.padding);
       expect(row.sources).toEqual(expected?.samples);

@@ -107,7 +107,7 @@ export class TrainingData {
       sources.push(new SampleSource({ set, config: own, data, latents: store }, tokenizer, config, limits));
     }
     const { pad, eos } = tokenizer.specials;
-    const options = { seed, batch, pad };
+    const options = { seed, batch, accumulate: config.loop.accumulate, pad };
     const batches =
       packing === null
         ? new PaddedBatches(sources, options)

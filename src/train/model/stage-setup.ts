@@ -17,7 +17,7 @@ import { muon } from "../optimizer/muon.ts";
 import { combineOptimizers, type Optimizer, type ParameterGroup } from "../optimizer/optimizer.ts";
 import type { Trainable } from "../optimizer/trainable.ts";
 import { isDecayed } from "../optimizer/weight-decay.ts";
-import { trainTokenizer } from "../text-tokenizer/byte-pair-training.ts";
+import { trainTextTokenizer } from "../text-tokenizer/byte-pair-training.ts";
 import { tokenizerFileTexts } from "../text-tokenizer/tokenizer-writer.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 
@@ -75,7 +75,7 @@ export async function prepareTokenizer(
     const files =
       typeof source === "string"
         ? withImageTokens(await readTokenizerFiles(new LocalFolder(source)))
-        : await trainTokenizer(allTexts(data), { size: source.tokens });
+        : await trainTextTokenizer(allTexts(data), { size: source.tokens });
     const partial = `${folder}.partial`;
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });

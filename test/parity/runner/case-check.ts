@@ -116,12 +116,6 @@ export class CaseCheck {
     this.#record(name, name, same ? 0 : Infinity, text);
   }
 
-  /** Records a comparison that was made elsewhere; `name` counts as settled. */
-  record(group: string, name: string, ratio: number, text: string): void {
-    this.#settled.add(name);
-    this.#record(group, name, ratio, text);
-  }
-
   problem(text: string): void {
     this.#problems.push(text);
   }
