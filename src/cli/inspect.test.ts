@@ -98,7 +98,7 @@ describe("pictures", () => {
 describe("JSON", () => {
   it.each([
     ["configs/model.json", "training config of a model"],
-    ["configs/tokenizer.json", "training config of an autoencoder"],
+    ["configs/autoencoder.json", "training config of an autoencoder"],
     ["models/default/nextstep.json", "settings that a model draws with"],
     ["test/parity/models/v1/tokenizer.json", "tokenizer"],
     ["test/parity/models/v1/tokenizer_config.json", "settings of a tokenizer"],
@@ -126,6 +126,12 @@ describe("JSON", () => {
     );
     expect((await inspectBytes("recipe.json", '{"prompt": "", "seed": -1, "settings": {}}')).fault).toMatch(
       /recipe/,
+    );
+    expect((await inspectBytes("nextstep.json", '{"editing": {"\\u009b2J": 3}}')).fault).toMatch(
+      /^[^\p{Cc}]+$/u,
+    );
+    expect((await inspectBytes("train.json", '{"phases":[],"autoencoder":{},"\\u001b":1}')).fault).toMatch(
+      /^[^\p{Cc}]+$/u,
     );
     expect((await inspectBytes("list.json", "[1]")).fault).toMatch(/no object/);
     expect((await inspectBytes("other.json", '{"\\u001b[2J": {}}')).fault).toMatch(

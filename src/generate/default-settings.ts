@@ -2,6 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, readJson } from "../formats/json-file.ts";
+import { quoted } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import {
   type DrawSettings,
@@ -53,7 +54,7 @@ function entry(
   if (!isJsonObject(value)) throw new ConfigError("is not an object of settings", { where });
   const unknown = Object.keys(value).find((name) => !SETTING_NAMES.some((known) => known === name));
   if (unknown !== undefined) {
-    throw new ConfigError(`"${unknown}" is not a setting`, {
+    throw new ConfigError(`${quoted(unknown)} is not a setting`, {
       where,
       remedy: `settings are ${SETTING_NAMES.join(", ")}`,
     });
