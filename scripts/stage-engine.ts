@@ -41,6 +41,10 @@ if (libraries.length !== LIBRARIES || !files.includes(manifest.main)) {
   );
 }
 
+if (!(await readFile(join(root, "NOTICE"), "utf8")).includes(`${manifest.name} ${manifest.version})`)) {
+  throw new Error(`NOTICE and licenses/onnxruntime are not those of onnxruntime-node ${manifest.version}`);
+}
+
 await rm(stage, { recursive: true, force: true });
 for (const file of files) {
   await mkdir(dirname(join(stage, file)), { recursive: true });

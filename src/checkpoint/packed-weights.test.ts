@@ -1,5 +1,6 @@
 /** @file The parity models with their weights in every format, against the float path on what the formats keep. */
 import { afterAll, describe, expect, it } from "vitest";
+import { LocalFolder } from "../files/local-folder.ts";
 import { writeOnnx } from "../graph/onnx-writer.ts";
 import { abs, div, mul, scale, shift } from "../graph/operators/elementwise.ts";
 import { pad, slice } from "../graph/operators/layout.ts";
@@ -204,7 +205,7 @@ const BLOCKS: readonly [name: string, format: BlockFormat][] = [
 const TOLERANCE = 1e-2;
 
 describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
-  const folder = await openModelFolder(new URL(name, MODELS).pathname);
+  const folder = await openModelFolder(new LocalFolder(new URL(name, MODELS).pathname));
   afterAll(() => folder[Symbol.asyncDispose]());
   const cases = { backbone: backboneCase(folder.config), head: headCase(folder.config) };
 

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
-import { addDrawCommand } from "./draw-options.ts";
+import { addDrawCommands } from "./draw-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXIT_FAILURE = 1;
@@ -108,7 +108,7 @@ Examples:
   nextstep draw --help                      all options of drawing`,
     )
     .enablePositionalOptions();
-  addDrawCommand(program, terminal);
+  addDrawCommands(program, terminal);
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);

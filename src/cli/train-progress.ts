@@ -1,6 +1,7 @@
 /** @file The events of a training run as lines for people. */
+
+import { formatDuration, type ProgressStream } from "../node/progress-stream.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
-import { formatDuration, type ProgressStream } from "./progress-line.ts";
 
 function formatMetrics(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)

@@ -11,6 +11,7 @@ import type { RgbImage } from "../image/pixels.ts";
 import { open } from "../node/open-model.ts";
 import type { DrawOptions } from "./draw-options.ts";
 import type { Model } from "./model.ts";
+import type { LoadProgress } from "./open-options.ts";
 import type { Picture } from "./picture.ts";
 import { parseRecipe } from "./recipe.ts";
 import { testModelPath } from "./test-models.ts";
@@ -214,6 +215,12 @@ describe("text", () => {
     expect(await sampled(1)).not.toBe(await sampled(2));
   });
 
+  it("says why it ended", async () => {
+    const cut = model.write("Two birds sing", { maxTokens: 3 });
+    expect(await cut.finishReason()).toBe("length");
+    expect(await cut.text()).toBe(await joined(cut));
+  });
+
   it("says something about a picture, depending on it", async () => {
     const caption = (phase: number) => joined(model.caption(testImage(32, 32, phase), { maxTokens: 8 }));
     expect(await caption(0)).toBe(await caption(0));
@@ -242,7 +249,8 @@ describe("options", () => {
     ["a schedule", { cfgSchedule: "cosine" }, /cfgSchedule.*constant, linear/],
     ["steps", { steps: 0 }, /steps: 0.*1 to 1000/],
     ["guidance", { cfg: Number.NaN }, /cfg: NaN/],
-    ["a shift", { shift: 0 }, /shift: 0.*above 0/],
+    ["guidance beyond all numbers", { cfg: 1e38 }, /cfg: 1e\+38.*0 to 100/],
+    ["a shift", { shift: 0 }, /shift: 0.*0\.001 to 1000/],
     ["a norm", { useNorm: "yes" }, /useNorm.*true or false/],
     ["a text", { negative: 3 }, /negative: 3.*text/],
     ["a seed", { seed: 1.5 }, /seed: 1\.5/],
@@ -295,11 +303,31 @@ describe("opening", () => {
     }
   });
 
+  it("tells how loading goes, and can be cancelled", async () => {
+    const seen: LoadProgress[] = [];
+    await using followed = await open(testModelPath("v1.1"), {
+      threads: 1,
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(seen).toEqual([{ phase: "reading" }]);
+    await followed.draw("rain", { ...FAST, seed: 1 });
+    const loading = seen.filter((progress) => progress.phase === "loading weights");
+    // Backbone, image head and decoder, each to its end.
+    expect(loading.filter(({ done, of }) => done === of)).toHaveLength(3);
+    for (const { done, of } of loading) expect(done).toBeLessThanOrEqual(of);
+    const signal = AbortSignal.abort();
+    await expect(open(testModelPath("v1.1"), { signal })).rejects.toThrow(AbortedError);
+    const later = new AbortController();
+    const opening = open(testModelPath("v1.1"), { threads: 1, signal: later.signal });
+    later.abort();
+    await expect(opening).rejects.toThrow(AbortedError);
+  });
+
   it("refuses what is no model, and work after it was closed", async () => {
     await expect(open(scratch)).rejects.toThrow(NextStepError);
     await expect(open(testModelPath("v1"), { threads: 0 })).rejects.toThrow(InputError);
     const closed = await open(testModelPath("v1.1"), { threads: 1 });
-    await closed[Symbol.asyncDispose]();
+    await closed.close();
     await closed[Symbol.asyncDispose]();
     await expect(closed.draw("rain", FAST)).rejects.toThrow(NextStepError);
   });

@@ -9,10 +9,8 @@ import {
   type OperatorNode,
   requiredInput,
   shapeError,
-  sizes,
   type Value,
 } from "../value.ts";
-import { add, sub } from "./elementwise.ts";
 import { slice } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./reshape.ts";
@@ -37,12 +35,18 @@ const matmulBlocksOperator: Operator = {
   name: "matmulBlocks",
   lower: kernel("MatMulNBits", "com.microsoft"),
   // The packed matrix is frozen. dX needs the matrix along its outputs, along which it is not packed: it is unpacked
-  // to float32 for this one product, at every run. The rounding of activations counts as the identity.
+  // to float32 for this one product, at every run (the engine does not do it ahead and keep the result). The rounding
+  // of activations counts as the identity.
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const matrix = matrixOf(node);
     const outputs = gradient.shape.at(-1) as number;
-    const unpacked = gatherBlocks(matrix, everyRow(outputs, gradient)); // [outputs, inputs]
+    const everyRow = constant(
+      Array.from({ length: outputs }, (_, row) => row),
+      [outputs],
+      "int64",
+    );
+    const unpacked = gatherBlocks(matrix, everyRow); // [outputs, inputs]
     return [matmul(gradient, unpacked)];
   },
 };
@@ -57,21 +61,6 @@ function matrixOf(node: OperatorNode): BlockMatrix {
     bits: bits as 4 | 8,
     blockSize: block_size as number,
   };
-}
-
-/**
- * 0, 1, ... count - 1. Tied to a size that is known only when run, if there is one: else the engine would unpack the
- * matrix once, when it loads the graph, and keep it in float32.
- */
-function everyRow(count: number, run: Value): Value {
-  const rows = constant(
-    Array.from({ length: count }, (_, row) => row),
-    [count],
-    "int64",
-  );
-  const open = run.shape.find((dim) => typeof dim === "string");
-  if (open === undefined) return rows;
-  return add(rows, sub(sizes([open]), sizes([open])));
 }
 
 function checkMatrix(operator: string, matrix: BlockMatrix): readonly [outputs: number, blocks: number] {

@@ -103,7 +103,7 @@ describe("runTraining", () => {
     });
     expect(result).toEqual({ step: 80, model: join(folder, "model") });
     (await trainedWeights(folder)).forEach((value, i) => {
-      expect(value).toBeCloseTo(TARGET[i]!, 0);
+      expect(Math.abs(value - TARGET[i]!)).toBeLessThan(0.2);
     });
     const ofType = (type: TrainEvent["type"]) => events.filter((event) => event.type === type);
     expect(ofType("step")).toHaveLength(80);

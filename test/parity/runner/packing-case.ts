@@ -84,6 +84,8 @@ export async function runPackingCase(
 
 /** A packed row, of text alone or of samples with images. */
 interface Row {
+  /** Aspect bucket; null for text alone. */
+  readonly key: string | null;
   readonly ids: readonly number[];
   readonly labels: readonly number[];
   readonly grids: readonly Grid[];
@@ -105,6 +107,7 @@ function compareRows(
     const row = rows[index];
     if (row === undefined) continue;
     const computed: Record<string, unknown> = {
+      key: row.key,
       input_ids: row.ids,
       labels: row.labels,
       attention_mask: attendedIn(config, row),
@@ -152,7 +155,7 @@ function packText(
     check.equal(label("left_over_ids"), packer.state(), item.left_over_ids);
   }
   // Text rows are their own labels, and nothing of them is padding.
-  return rows.map((ids) => ({ ids, labels: ids, grids: [], imageFlags: [], padding: 0 }));
+  return rows.map((ids) => ({ key: null, ids, labels: ids, grids: [], imageFlags: [], padding: 0 }));
 }
 
 function packSamples(
