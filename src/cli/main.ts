@@ -2,6 +2,7 @@
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,8 +21,8 @@ function interruptSignal(): AbortSignal {
 function addInspectCommand(program: Command, terminal: Terminal): void {
   program
     .command("inspect")
-    .description("tell what a weight file, model folder, tar or picture holds")
-    .argument("<path>", "safetensors, torch archive, tar, PNG, config.json or model folder")
+    .description("tell what a file or model folder holds, and what is wrong with it")
+    .argument("<path>", "model folder, safetensors, torch archive, tar, picture or JSON")
     .option("--json", "print JSON")
     .action(async (path: string, options: { json?: true }) => {
       const { runInspect } = await import("./inspect.ts");
@@ -122,7 +123,7 @@ Examples:
 function reportFailure(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof NextStepError) {
-    terminal.err.write(`nextstep: ${error.message}\n`);
+    terminal.err.write(`nextstep: ${printable(error.message)}\n`);
     return error.code === "aborted" ? EXIT_INTERRUPTED : EXIT_FAILURE;
   }
   const systemCode = error instanceof Error && "code" in error && typeof error.code === "string";

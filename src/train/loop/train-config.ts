@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import { printable, quoted } from "../../formats/quoted.ts";
 import { scheduleSchema } from "../optimizer/schedule.ts";
 
 /** A config is a page of JSON; anything near this is another file. */
@@ -50,9 +51,9 @@ export function parseTrainConfig<S extends z.ZodType>(schema: S, json: unknown, 
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   if (issue === undefined) throw new ConfigError("is not valid", { where });
-  const field = issue.path.map(String).join(".");
+  const field = printable(issue.path.map(String).join("."));
   if (issue.code === "unrecognized_keys") {
-    const names = issue.keys.map((key) => `"${field === "" ? key : `${field}.${key}`}"`).join(", ");
+    const names = issue.keys.map((key) => quoted(field === "" ? key : `${field}.${key}`)).join(", ");
     throw new ConfigError(`unknown key ${names}`, { where, remedy: "check its spelling or remove it" });
   }
   throw new ConfigError(`${field === "" ? "config" : field}: ${issue.message}`, { where });
@@ -76,10 +77,13 @@ export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: stri
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new ConfigError(`is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      where: file,
-      cause,
-    });
+    throw new ConfigError(
+      `is no JSON: ${printable(cause instanceof Error ? cause.message : String(cause))}`,
+      {
+        where: file,
+        cause,
+      },
+    );
   }
   return parseTrainConfig(schema, json, file);
 }
