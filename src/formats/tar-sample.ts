@@ -17,7 +17,7 @@ export interface TarSample {
   readonly others: readonly TarEntry[];
 }
 
-const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(["jpg", "jpeg", "png", "webp"]);
+const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(["jpg", "jpeg", "jfif", "png", "webp"]);
 
 /** Consecutive members of one key. */
 interface Group {
