@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import { tokenizerConfigSchema } from "../autoencoder/autoencoder-train-config.ts";
 import { loadTrainConfig, parseTrainConfig } from "./train-config.ts";
@@ -35,6 +36,15 @@ describe("parseTrainConfig", () => {
     expect(() => parse({ ...minimal, phases: [{ crop: 64, batch: 0, steps: 1 }] })).toThrow("phases.0.batch");
     expect(() => parse([])).toThrow(ConfigError);
   });
+
+  it("names it behind alternatives, too", () => {
+    const set = z.strictObject({ path: z.string() });
+    const schema = z.strictObject({ data: z.union([z.string(), z.array(set)]) });
+    const data = (value: unknown) => () => parseTrainConfig(schema, { data: value }, "config.json");
+    expect(data(5)).toThrow(/config\.json: data: .*expected string or array/);
+    expect(data([{ path: 3 }])).toThrow(/config\.json: data\.0\.path: .*expected string/);
+    expect(data([{ path: "a", typ: "nlp" }])).toThrow('unknown key "data.0.typ"');
+  });
 });
 
 describe("loadTrainConfig", () => {
@@ -50,6 +60,13 @@ describe("loadTrainConfig", () => {
     await expect(loadTrainConfig(tokenizerConfigSchema, path)).rejects.toThrow(ConfigError);
     await writeFile(path, "{ output: 1 }");
     await expect(loadTrainConfig(tokenizerConfigSchema, path)).rejects.toThrow(/c\.json: is no JSON/);
+    await writeFile(path, Buffer.from(`\uFEFF${JSON.stringify(minimal)}`, "utf16le"));
+    expect((await loadTrainConfig(tokenizerConfigSchema, path)).output).toBe("o");
+    await writeFile(path, Buffer.from('{"output": "grün"}', "latin1"));
+    await expect(loadTrainConfig(tokenizerConfigSchema, path)).rejects.toThrow(
+      /c\.json: .*is not UTF-8 text/,
+    );
+    await expect(loadTrainConfig(tokenizerConfigSchema, "/dev/zero")).rejects.toThrow(/not a regular file/);
     await rm(folder, { recursive: true });
   });
 });
