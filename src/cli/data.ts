@@ -1,5 +1,6 @@
-/** @file `nextstep data emoji|build|stats`. */
-import { ConfigError } from "../errors.ts";
+/** @file `nextstep data emoji|build|stats|check`. */
+import { ConfigError, DataFormatError } from "../errors.ts";
+import { checkData } from "../train/data/data-check.ts";
 import { dataStats, formatDataStats } from "../train/data/data-stats.ts";
 import { buildEmojiData } from "../train/data/emoji/emoji-dataset.ts";
 import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-sets.ts";
@@ -93,4 +94,47 @@ export async function runStats(path: string, json: boolean, terminal: Terminal):
   });
   line.clear();
   terminal.out.write(json ? `${JSON.stringify(stats, null, 2)}\n` : `${formatDataStats(stats)}\n`);
+}
+
+/**
+ * Decodes everything that tars hold and lists what is wrong; as JSON, a line for each fault and one for the result.
+ * @throws DataFormatError behind the list when there is anything.
+ */
+export async function runCheck(path: string, json: boolean, terminal: Terminal): Promise<void> {
+  const line = new ProgressLine(terminal.err);
+  let stage: string | undefined;
+  const result = await checkData(path, {
+    signal: terminal.signal,
+    onProgress: (progress) => {
+      if (stage !== progress.stage) line.clear();
+      stage = progress.stage;
+      line.update(progress.stage, progress.done, progress.total);
+    },
+    onFault: (fault) => {
+      line.hide();
+      const text = [fault.tar, fault.key, fault.reason].filter((part) => part !== null).join(": ");
+      terminal.out.write(`${json ? JSON.stringify({ type: "fault", ...fault }) : plain(text)}\n`);
+    },
+  });
+  line.clear();
+  const { tars, samples, pictures, faults, passedOver } = result;
+  if (json) terminal.out.write(`${JSON.stringify({ type: "result", ...result })}\n`);
+  else {
+    const others = Object.entries(passedOver).map(([extension, count]) => `${count} .${extension}`);
+    if (others.length > 0)
+      terminal.out.write(`${plain(`members that are not used: ${others.join(", ")}`)}\n`);
+    terminal.out.write(`${samples} samples with ${pictures} pictures in ${tars} tars, ${faults} faults\n`);
+  }
+  if (faults > 0) {
+    throw new DataFormatError(`${faults} faults in ${samples} samples`, {
+      where: path,
+      remedy: "training leaves such samples out; mend what is listed or write the data set without it",
+    });
+  }
+}
+
+/** Names out of files, without the characters that a terminal would obey. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
 }

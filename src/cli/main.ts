@@ -82,6 +82,15 @@ function addDataCommands(program: Command, terminal: Terminal): void {
       const { runStats } = await import("./data.ts");
       await runStats(path, options.json === true, terminal);
     });
+  data
+    .command("check")
+    .description("decode everything and list what is wrong; exit 1 if anything is")
+    .argument("<path>", "tar, or folder of tars")
+    .option("--json", "print JSON lines: each fault, then the result")
+    .action(async (path: string, options: { json?: true }) => {
+      const { runCheck } = await import("./data.ts");
+      await runCheck(path, options.json === true, terminal);
+    });
 }
 
 /** Runs the command line `argv` (without node and script) and sets the process' exit code. */

@@ -123,3 +123,8 @@ function toSample(group: Group, numbered: readonly TarEntry[]): TarSample {
     others,
   };
 }
+
+/** Whether a sample holds anything that training reads. */
+export function isTrainable({ json, text, images }: TarSample): boolean {
+  return json !== undefined || text !== undefined || images.length > 0;
+}

@@ -3,7 +3,7 @@
 import { DataFormatError, InputError } from "../../errors.ts";
 import { FileSource } from "../../formats/byte-source.ts";
 import { readTarIndex, type TarEntry } from "../../formats/tar.ts";
-import { groupTarSamples, type TarSample } from "../../formats/tar-sample.ts";
+import { groupTarSamples, isTrainable, type TarSample } from "../../formats/tar-sample.ts";
 import { decodeText } from "../../formats/text.ts";
 import { decodeImage } from "../../image/decode-image.ts";
 import type { RgbImage } from "../../image/pixels.ts";
@@ -81,12 +81,7 @@ export class TarDataset implements AsyncDisposable {
     for (const tar of paths) {
       const source = await FileSource.open(tar);
       try {
-        const groups = groupTarSamples(await readTarIndex(source));
-        samples.push(
-          groups.filter(
-            (group) => group.json !== undefined || group.text !== undefined || group.images.length > 0,
-          ),
-        );
+        samples.push(groupTarSamples(await readTarIndex(source)).filter(isTrainable));
       } finally {
         await source.close();
       }
@@ -113,11 +108,6 @@ export class TarDataset implements AsyncDisposable {
   placeOf(index: number): SamplePlace {
     const { tar, sample } = this.#locate(index);
     return { tar: this.#paths[tar]!, key: sample.key };
-  }
-
-  /** The members of a sample, by their names and sizes. Throws InputError for an index that is none. */
-  membersOf(index: number): TarSample {
-    return this.#locate(index).sample;
   }
 
   /**

@@ -51,20 +51,33 @@ async function setsBelow(path: string, depth: number): Promise<string[]> {
   return sets;
 }
 
+/**
+ * The tars directly in a folder, by name; compressed ones among them, unless they stand beside what they hold.
+ * @throws InputError when the folder cannot be listed.
+ */
+export async function tarsAndCompressedIn(folder: string): Promise<string[]> {
+  const names = (await readFolder(folder))
+    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => name);
+  return names
+    .filter((name) => isTarName(name))
+    .filter((name) => name.endsWith(".tar") || !names.includes(name.replace(COMPRESSED_TAR, ".tar")))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
 async function tarsIn(folder: string): Promise<string[]> {
-  const names = (await readFolder(folder)).map(({ name }) => name).filter((name) => !name.startsWith("."));
-  const tars = names.filter((name) => name.endsWith(".tar")).sort();
-  const compressed = names.find(
-    (name) => COMPRESSED_TAR.test(name) && !names.includes(name.replace(COMPRESSED_TAR, ".tar")),
-  );
+  const tars = await tarsAndCompressedIn(folder);
+  const compressed = tars.find((path) => !path.endsWith(".tar"));
   if (compressed !== undefined) {
-    throw new InputError(`${compressed} is compressed, and tars are read in place`, {
-      where: folder,
+    throw new InputError("is compressed, and tars are read in place", {
+      where: compressed,
       remedy: "unpack it to a .tar or move it away",
     });
   }
-  if (tars.length > 0) return tars.map((name) => join(folder, name));
-  const splits = names.includes("train") ? `, for instance ${join(folder, "train")}` : "";
+  if (tars.length > 0) return tars;
+  const hasSplits = (await readFolder(folder)).some(({ name }) => name === "train");
+  const splits = hasSplits ? `, for instance ${join(folder, "train")}` : "";
   throw new InputError("the folder holds no .tar file", {
     where: folder,
     remedy: `name one that does${splits}`,
@@ -77,7 +90,7 @@ function isTarName(name: string): boolean {
 }
 
 /** Asked before anything is opened: opening a pipe waits for its other end. */
-async function kindOf(path: string): Promise<"file" | "folder" | "other"> {
+export async function kindOf(path: string): Promise<"file" | "folder" | "other"> {
   try {
     const found = await stat(path);
     return found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
