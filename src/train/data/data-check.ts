@@ -204,8 +204,7 @@ class DataCheck {
       if (pictures === undefined) return;
       for (const { text } of captions) {
         for (const [tag, digits] of text.matchAll(IMAGE_TAG_PATTERN)) {
-          if (Number(digits) >= pictures)
-            throw new DataFormatError(`names ${tag}, which it does not have`);
+          if (Number(digits) >= pictures) throw new DataFormatError(`names ${tag}, which it does not have`);
         }
       }
     });

@@ -99,6 +99,21 @@ export function captionsOf(description: SampleDescription, where: string): Weigh
   return usable.map((text) => ({ text, weight: 1 / usable.length }));
 }
 
+/**
+ * What a record says beside its known keys: keys of its own, and those of its `metadata`. Caption weights are left
+ * out, as they mean something to the reader.
+ */
+export function metadataOf(
+  record: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+): Record<string, unknown> {
+  const { metadata } = record;
+  const nested = typeof metadata === "object" && metadata !== null ? metadata : {};
+  const left = new Set([...known, "metadata", "caption_weights"]);
+  const own = Object.entries({ ...record, ...nested });
+  return Object.fromEntries(own.filter(([key, value]) => !left.has(key) && value !== undefined));
+}
+
 function holdsText(text: string | null | undefined): text is string {
   return typeof text === "string" && text.trim() !== "";
 }
