@@ -111,12 +111,11 @@ export class CaptionFiles {
     const stem = stemOf(name);
     const [json, txt] = ["json", "txt"].map((extension) => this.#files.find(`${stem}.${extension}`));
     const read = (file: string): Promise<Uint8Array> => readSmallFile(join(this.#root, file), MAX_JSON_BYTES);
-    const described = json === undefined ? undefined : parseSampleJson(await read(json), json);
-    if (json !== undefined && txt === undefined) return describe({ ...described }, json);
-    if (txt === undefined) return undefined;
-    if (described !== undefined && captionsOf(described, json ?? name).length > 0) {
-      return describe({ ...described }, json ?? name);
+    const described = json === undefined ? {} : parseSampleJson(await read(json), json);
+    if (json !== undefined && (txt === undefined || captionsOf(described, json).length > 0)) {
+      return describe(described, json);
     }
+    if (txt === undefined) return undefined;
     return describe({ ...described, caption: decodeText(await read(txt), txt).trim() }, txt);
   }
 }

@@ -10,12 +10,16 @@ export function folderOf(name: string): string {
   return name.slice(0, Math.max(0, name.lastIndexOf("/")));
 }
 
-/** One spelling for names that mean one file: tables come from systems with other slashes and other accents. */
+/**
+ * One spelling for names that mean one file: tables come from systems that write slashes and accents in other ways
+ * and extensions in capitals.
+ */
 export function sameName(name: string): string {
   return name
     .normalize("NFC")
     .replaceAll("\\", "/")
-    .replace(/^(?:\.\/)+/, "");
+    .replace(/^(?:\.\/)+/, "")
+    .replace(/\.[^./]*$/, (extension) => extension.toLowerCase());
 }
 
 /** Finds files by names in any spelling. */
