@@ -151,14 +151,19 @@ export async function runCheck(path: string, json: boolean, terminal: Terminal):
     const others = Object.entries(passedOver).map(([extension, count]) => `${count} .${extension}`);
     if (others.length > 0)
       terminal.out.write(`${plain(`members that are not used: ${others.join(", ")}`)}\n`);
-    terminal.out.write(`${samples} samples with ${pictures} pictures in ${tars} tars, ${faults} faults\n`);
+    const held = `${counted(samples, "sample")} with ${counted(pictures, "picture")} in ${counted(tars, "tar")}`;
+    terminal.out.write(`${held}, ${counted(faults, "fault")}\n`);
   }
   if (faults > 0) {
-    throw new DataFormatError(`${faults} faults in ${samples} samples`, {
+    throw new DataFormatError(`${counted(faults, "fault")} in ${counted(samples, "sample")}`, {
       where: path,
-      remedy: "training leaves such samples out; mend what is listed or write the data set without it",
+      remedy: "mend what is listed, or write the data set again without it",
     });
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Names out of files, without the characters that a terminal would obey. */

@@ -12,7 +12,7 @@ const FAULTS: ReadonlyMap<string, readonly [reason: string, remedy: string]> = n
   ["EPERM", ["permission to write is missing", "name a folder that you may write to"]],
   ["ENAMETOOLONG", ["the name is too long", "name another folder"]],
   ["ENOTDIR", ["a part of the path is a file", "name another folder"]],
-  ["ENOENT", ["was removed while it was written", "start again"]],
+  ["ENOENT", ["its folder cannot be made, or went away", "name another folder"]],
   ["ENOTEMPTY", ["was filled by something else in the meantime", "name a new folder"]],
   ["EEXIST", ["was made by something else in the meantime", "name a new folder"]],
 ]);
