@@ -96,7 +96,7 @@ export async function runBuild(
   if (passedOver.length > MAX_NAMED)
     terminal.err.write(`and ${passedOver.length - MAX_NAMED} more (--json names all)\n`);
   const split = result.heldOut === null ? "" : `, ${result.heldOut.samples} held out`;
-  terminal.out.write(`${result.samples} samples${split} in ${plain(result.folder)}\n`);
+  terminal.out.write(`${counted(result.samples, "sample")}${split} in ${plain(result.folder)}\n`);
   const counts = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
   if (counts.length > 0) terminal.out.write(`passed over: ${counts.join(", ")}\n`);
 }
