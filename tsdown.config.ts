@@ -8,4 +8,11 @@ export default defineConfig({
   dts: true,
   clean: true,
   outDir: "dist",
+  plugins: [
+    {
+      // The engine stands in dist/engine (scripts/stage-engine.ts), which package.json names for every file of dist.
+      name: "staged-engine",
+      resolveId: (id) => (id === "onnxruntime-node" ? { id: "#engine", external: true } : undefined),
+    },
+  ],
 });

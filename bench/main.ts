@@ -1,7 +1,7 @@
 /**
  * @file `npm run bench -- NAME [options]`: one JSON object a measurement.
  *
- * Names: head, backbone, vae, train, cold. `--shape published` takes the sizes of the published system, `--shape
+ * Names: head, backbone, vae, train, cold, memory. `--shape published` takes the sizes of the published system, `--shape
  * default` those of the default model; single sizes are options of their own (`--hidden`, `--layers`, ...).
  */
 import { parseArgs } from "node:util";
@@ -10,6 +10,7 @@ import { LocalEngine } from "../src/runtime/local-engine.ts";
 import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
 import type { Measurement } from "./measure.ts";
+import { benchMemory, type MemoryMeasurement } from "./memory.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
 import { benchTraining } from "./training.ts";
 
@@ -34,6 +35,7 @@ const RUN_SIZES = Object.freeze({
   batch: 32,
   "text-tokens": 16,
   "image-tokens": 64,
+  megabytes: 2000,
 });
 
 function fail(message: string): never {
@@ -69,7 +71,7 @@ await using engine = new LocalEngine(threads === 0 ? {} : { threads });
 const model = () => modelOfShape(shape, given);
 const runs = size("runs");
 
-async function run(): Promise<Measurement> {
+async function run(): Promise<Measurement | MemoryMeasurement> {
   switch (name) {
     case "head":
       return benchHead(engine, model(), {
@@ -100,8 +102,10 @@ async function run(): Promise<Measurement> {
     }
     case "cold":
       return benchColdStart(runs, values.prompt ?? "a red apple");
+    case "memory":
+      return benchMemory(1e6 * size("megabytes"));
     default:
-      return fail(`name one of head, backbone, vae, train, cold`);
+      return fail(`name one of head, backbone, vae, train, cold, memory`);
   }
 }
 

@@ -1,10 +1,10 @@
 /** @file Random weights and inputs for graphs under measurement: different bytes everywhere, so nothing is shared. */
 import type { Port } from "../src/graph/onnx-writer.ts";
-import type { HostTensor, WeightSource } from "../src/runtime/engine.ts";
+import type { HostTensor } from "../src/runtime/engine.ts";
 import { CounterRng } from "../src/tensor/counter-rng.ts";
 
 /** Weights of about unit gain. */
-export function randomWeights(seed: number): WeightSource {
+export function randomWeights(seed: number): (port: Port) => Float32Array {
   const rng = new CounterRng(seed);
   return ({ shape }: Port) => {
     const sizes = shape as readonly number[];

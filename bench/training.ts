@@ -55,7 +55,7 @@ export async function benchTraining(
     graph.parameters.map(async ({ producer, shape }) => {
       if (producer.kind !== "parameter") throw new TypeError("a parameter was expected");
       const port = { name: producer.name, dtype: "float32" as const, shape };
-      return trainable(producer.name, shape as readonly number[], await weights(port));
+      return trainable(producer.name, shape as readonly number[], weights(port));
     }),
   );
   const session = await GradientSession.create(engine, graph, trainables);

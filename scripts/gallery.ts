@@ -3,8 +3,9 @@
  * docs/gallery.png and the list of prompts beside it.
  */
 import { writeFile } from "node:fs/promises";
-import { open } from "../src/generate/model.ts";
-import { encodePng } from "../src/image/decode-image.ts";
+import { nodeZlib } from "../src/files/zlib.ts";
+import { encodePng } from "../src/image/encode-png.ts";
+import { open } from "../src/node/open-model.ts";
 import { pictureGrid } from "../src/train/loop/picture-grid.ts";
 import { knownSubjects } from "./real-pictures.ts";
 
@@ -19,6 +20,6 @@ const rows = Array.from({ length: PROMPTS / COLUMNS }, (_, row) =>
   pictures.slice(row * COLUMNS, (row + 1) * COLUMNS).map(({ pixels }) => pixels),
 );
 const folder = new URL("../docs/", import.meta.url);
-await writeFile(new URL("gallery.png", folder), await encodePng(pictureGrid(rows)));
+await writeFile(new URL("gallery.png", folder), await encodePng(pictureGrid(rows), nodeZlib));
 const entries = pictures.map(({ prompt, seed }) => ({ prompt, seed }));
 await writeFile(new URL("gallery.json", folder), `${JSON.stringify(entries, null, 2)}\n`);

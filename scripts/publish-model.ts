@@ -8,14 +8,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertTensors } from "../src/checkpoint/convert-dtype.ts";
 import { openModelFolder } from "../src/checkpoint/model-folder.ts";
-import { contentsOf, writeModelFolder } from "../src/checkpoint/write-model-folder.ts";
+import { LocalFolder } from "../src/files/local-folder.ts";
+import { contentsOf, writeModelFolder } from "../src/node/write-model-folder.ts";
 
 const [source] = process.argv.slice(2);
 if (source === undefined) throw new RangeError("name the folder of a trained model");
 const target = fileURLToPath(new URL("../models/default", import.meta.url));
 const work = await mkdtemp(join(tmpdir(), "nextstep-publish-"));
 try {
-  await using folder = await openModelFolder(source);
+  await using folder = await openModelFolder(new LocalFolder(source));
   const { autoencoder, tensors, ...content } = contentsOf(folder);
   if (autoencoder === undefined) throw new RangeError(`${source} has no autoencoder`);
   const halves = { ...autoencoder, tensors: convertTensors(autoencoder.tensors, "float16") };

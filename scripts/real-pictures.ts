@@ -1,5 +1,6 @@
 /** @file The real pictures of the subjects that the default model was trained on, drawn from the icon packages. */
-import { decodeImage } from "../src/image/decode-image.ts";
+
+import { decodeImage } from "../src/files/decode-image.ts";
 import type { RgbImage } from "../src/image/pixels.ts";
 import type { EmojiRenderer } from "../src/train/data/emoji/emoji-render.ts";
 import { drawScene } from "../src/train/data/emoji/emoji-scenes.ts";

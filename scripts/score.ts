@@ -7,7 +7,7 @@ import { ProgressLine } from "../src/cli/progress-line.ts";
 import { pictureFeature } from "../src/evaluate/picture-feature.ts";
 import { type LabelledFeature, retrievalScore } from "../src/evaluate/retrieval.ts";
 import type { DrawOptions } from "../src/generate/draw-options.ts";
-import { open } from "../src/generate/model.ts";
+import { open } from "../src/node/open-model.ts";
 import { EmojiRenderer } from "../src/train/data/emoji/emoji-render.ts";
 import { DEFAULT_STYLE, EMOJI_STYLES } from "../src/train/data/emoji/emoji-sets.ts";
 import { DEFAULT_SUBJECTS, knownSubjects, realPicture } from "./real-pictures.ts";

@@ -94,6 +94,11 @@ export class AbortedError extends NextStepError {
   }
 }
 
+/** @throws AbortedError if the signal has fired. */
+export function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new AbortedError("cancelled", { cause: signal.reason });
+}
+
 /** ONNX Runtime refused a graph or failed while running it. */
 export class EngineError extends NextStepError {
   override readonly name = "EngineError";

@@ -1,24 +1,44 @@
 /**
- * @file The library: `import { open } from "nextstep"`.
+ * @file The library, as Node programs use it: `import { open } from "nextstep"`.
  *
- * ```ts
- * await using model = await open();
- * const [picture] = await model.draw("a red apple", { seed: 7 });
- * await picture?.save("apple.png");
+ * ```js
+ * const model = await open();
+ * try {
+ *   const [picture] = await model.draw("a red apple", { seed: 7 });
+ *   await picture.save("apple.png");
+ * } finally {
+ *   await model.close();
+ * }
  * ```
  */
-export * from "./errors.ts";
+export {
+  AbortedError,
+  ConfigError,
+  DataFormatError,
+  EngineError,
+  type ErrorCode,
+  type ErrorDetails,
+  InputError,
+  ModelFormatError,
+  NextStepError,
+  ShapeError,
+  UnsupportedError,
+} from "./errors.ts";
 export type { TextSampling } from "./generate/choose-token.ts";
 export type { DefaultSettings } from "./generate/default-settings.ts";
 export type { DrawOptions } from "./generate/draw-options.ts";
-export { Drawing, type DrawingProgress, type TokenBatch } from "./generate/drawing.ts";
+export type { Drawing, DrawingProgress, TokenBatch } from "./generate/drawing.ts";
 export type { CfgSchedule } from "./generate/guidance.ts";
 export type { ImageInput } from "./generate/input-images.ts";
-export { Model, type OpenModelOptions, open, type WriteOptions } from "./generate/model.ts";
-export { Picture } from "./generate/picture.ts";
+export type { Model, WriteOptions } from "./generate/model.ts";
+export type { LoadProgress, OpenOptions } from "./generate/open-options.ts";
+export type { Picture, PictureParts } from "./generate/picture.ts";
 export { parseRecipe, RECIPE_KEYWORD, type Recipe } from "./generate/recipe.ts";
 export type { DrawSettings } from "./generate/settings.ts";
 export { SAMPLER_NAMES, type SamplerName } from "./generate/solvers.ts";
 export type { InjectedNoise } from "./generate/token-noise.ts";
-export { ASPECT_NAMES } from "./image/aspect-buckets.ts";
+export type { FinishReason, WrittenText } from "./generate/written-text.ts";
+export { ASPECT_NAMES, type AspectName } from "./image/aspect-buckets.ts";
 export type { RgbImage } from "./image/pixels.ts";
+export { open } from "./node/open-model.ts";
+export type { Grid } from "./sequence/segments.ts";

@@ -4,20 +4,21 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
+import { writeSafetensors } from "../../src/files/safetensors-files.ts";
+import { TarFile } from "../../src/files/tar-file.ts";
+import { writeTorchArchive } from "../../src/files/torch-archive-file.ts";
+import { nodeZlib } from "../../src/files/zlib.ts";
 import { formatParameters, parametersSize, parseParameters } from "../../src/formats/a1111.ts";
 import { type ByteSource, MemorySource } from "../../src/formats/byte-source.ts";
 import { readPickle } from "../../src/formats/pickle.ts";
 import { readPngChunks, writePngChunks } from "../../src/formats/png.ts";
-import { readPngTexts, removePngTexts, setPngTexts } from "../../src/formats/png-text.ts";
+import { findPngText, readPngTexts, setPngTexts } from "../../src/formats/png-text.ts";
 import { SafetensorsFile } from "../../src/formats/safetensors.ts";
 import { readWeightMap } from "../../src/formats/safetensors-set.ts";
-import { writeSafetensors } from "../../src/formats/safetensors-writer.ts";
 import { readTarIndex } from "../../src/formats/tar.ts";
 import { groupTarSamples } from "../../src/formats/tar-sample.ts";
-import { TarWriter } from "../../src/formats/tar-writer.ts";
 import { type TensorSource, tensorsToWrite } from "../../src/formats/tensor-source.ts";
 import { TorchArchive } from "../../src/formats/torch-archive.ts";
-import { writeTorchArchive } from "../../src/formats/torch-archive-writer.ts";
 import { readDigitalSourceType, XMP_KEYWORD, xmpPacket } from "../../src/formats/xmp.ts";
 import { readZipDirectory } from "../../src/formats/zip.ts";
 import { CounterRng } from "../../src/tensor/counter-rng.ts";
@@ -255,7 +256,7 @@ async function pickle(): Promise<FuzzTarget> {
 
 async function tar(folder: string): Promise<FuzzTarget> {
   const path = join(folder, "seed.tar");
-  const writer = await TarWriter.create(path);
+  const writer = await TarFile.create(path);
   await writer.add("a.json", '{"caption":"<image_0>"}');
   await writer.add("a-0.png", new Uint8Array(600));
   await writer.add("a-1.png", "");
@@ -345,14 +346,13 @@ async function png(): Promise<FuzzTarget> {
       "\0",
     ),
     run: async (bytes) => {
-      for (const { keyword, text } of readPngTexts(bytes)) {
+      for (const { keyword, text } of await readPngTexts(bytes, nodeZlib)) {
         if (keyword === "parameters") parseParameters(text);
         if (keyword === XMP_KEYWORD) readDigitalSourceType(text);
       }
       const added = setPngTexts(bytes, [{ keyword: "added", text: "\u2713" }]);
-      if (!readPngTexts(added).some(({ keyword }) => keyword === "added"))
+      if (findPngText(await readPngTexts(added, nodeZlib), "added") === undefined)
         throw new FuzzViolation("text is lost");
-      if (readPngTexts(removePngTexts(added)).length !== 0) throw new FuzzViolation("text is left");
     },
     repair: repairPng,
   };

@@ -1,14 +1,13 @@
 /** @file A folder with an image autoencoder: config.json and its weights (docs/nextstep-spec.md 1.6). */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { ModelFormatError } from "../errors.ts";
-import { openSafetensors } from "../formats/safetensors-set.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { readJson } from "../formats/json-file.ts";
+import { SafetensorsFile } from "../formats/safetensors.ts";
 import type { TensorSource } from "../formats/tensor-source.ts";
 import { TorchArchive } from "../formats/torch-archive.ts";
 import { type AutoencoderConfig, parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { Release } from "../model/config.ts";
 import { autoencoderParameters } from "../model/parameter-list.ts";
-import { readConfigFile } from "./config-file.ts";
 import { officialAutoencoderName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
 import { TensorSet } from "./tensor-set.ts";
@@ -24,13 +23,15 @@ export const AUTOENCODER_FILES = [
 const CONFIG_FILE = "config.json";
 
 /** Whether a folder looks like an autoencoder's at all. */
-export async function holdsAutoencoder(path: string): Promise<boolean> {
-  for (const name of [CONFIG_FILE, ...AUTOENCODER_FILES]) if (await isFile(join(path, name))) return true;
+export async function holdsAutoencoder(folder: FileFolder): Promise<boolean> {
+  for (const name of [CONFIG_FILE, ...AUTOENCODER_FILES]) if (await folder.has(name)) return true;
   return false;
 }
 
 export interface AutoencoderFolder extends AsyncDisposable {
   readonly path: string;
+  /** What was opened. */
+  readonly files: FileFolder;
   readonly config: AutoencoderConfig;
   /** As stored, to be written back unchanged. */
   readonly configJson: unknown;
@@ -45,20 +46,24 @@ export interface AutoencoderFolder extends AsyncDisposable {
  * @param release whose defaults missing keys take.
  * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
  */
-export async function readAutoencoderFolder(path: string, release: Release): Promise<AutoencoderFolder> {
-  const configPath = join(path, CONFIG_FILE);
+export async function readAutoencoderFolder(
+  folder: FileFolder,
+  release: Release,
+): Promise<AutoencoderFolder> {
+  const configPath = folder.pathOf(CONFIG_FILE);
   // The later published class goes by its defaults without the file, the first one refuses.
-  const isOptional = release === "v1.1" && !(await isFile(configPath));
-  const configJson = isOptional ? {} : await readConfigFile(configPath);
+  const isOptional = release === "v1.1" && !(await folder.has(CONFIG_FILE));
+  const configJson = isOptional ? {} : await readJson(await folder.open(CONFIG_FILE));
   const { config, unknownKeys } = parseAutoencoderConfig(configJson, configPath, release);
-  const weightFile = await findWeights(path);
-  const tensors = await openTensors(join(path, weightFile), config.multipliers.length);
+  const weightFile = await findWeights(folder);
+  const tensors = await openTensors(folder, weightFile, config.multipliers.length);
   const problems = [
     ...compareTensors(autoencoderParameters(config), tensors),
     ...unknownKeyProblems(unknownKeys),
   ];
   return {
-    path,
+    path: folder.path,
+    files: folder,
     config,
     configJson,
     tensors,
@@ -73,41 +78,36 @@ export async function readAutoencoderFolder(path: string, release: Release): Pro
  * @throws ModelFormatError when a tensor is missing or does not fit the configuration.
  */
 export async function openAutoencoderFolder(
-  path: string,
+  folder: FileFolder,
   release: Release = "v1.1",
 ): Promise<AutoencoderFolder> {
-  const folder = await readAutoencoderFolder(path, release);
+  const autoencoder = await readAutoencoderFolder(folder, release);
   try {
-    refuseFatal(folder.problems, join(path, folder.weightFile));
-    return folder;
+    refuseFatal(autoencoder.problems, folder.pathOf(autoencoder.weightFile));
+    return autoencoder;
   } catch (error) {
-    await folder[Symbol.asyncDispose]();
+    await autoencoder[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function findWeights(path: string): Promise<string> {
-  for (const name of AUTOENCODER_FILES) {
-    if (await isFile(join(path, name))) return name;
-  }
+async function findWeights(folder: FileFolder): Promise<string> {
+  for (const name of AUTOENCODER_FILES) if (await folder.has(name)) return name;
   throw new ModelFormatError("holds no autoencoder weights", {
-    where: path,
+    where: folder.path,
     remedy: `put ${AUTOENCODER_FILES[0]} beside its config.json`,
   });
 }
 
-async function openTensors(path: string, levels: number): Promise<TensorSet> {
-  const source: TensorSource = path.endsWith(".pt")
-    ? await TorchArchive.open(path)
-    : await openSafetensors(path);
+async function openTensors(folder: FileFolder, name: string, levels: number): Promise<TensorSet> {
+  const bytes = await folder.open(name);
+  const source: TensorSource = name.endsWith(".pt")
+    ? await TorchArchive.read(bytes)
+    : await SafetensorsFile.read(bytes);
   try {
-    return new TensorSet(source, (name, stored) => officialAutoencoderName(name, stored, levels));
+    return new TensorSet(source, (stored, tensor) => officialAutoencoderName(stored, tensor, levels));
   } catch (error) {
     await source.close();
     throw error;
   }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }

@@ -3,14 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { copyTensors } from "../../test/support/copy-tensors.ts";
 import { NextStepError } from "../errors.ts";
+import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
+import { TarFile } from "../files/tar-file.ts";
 import { setPngTexts } from "../formats/png-text.ts";
-import { openSafetensors } from "../formats/safetensors-set.ts";
-import { writeSafetensors } from "../formats/safetensors-writer.ts";
-import { TarWriter } from "../formats/tar-writer.ts";
-import { copyTensors } from "../formats/tensor-source.ts";
+import { inspectPath } from "../node/inspect-path.ts";
 import { formatInspection } from "./format-inspection.ts";
-import { inspectPath } from "./inspect.ts";
 import { problemsOf, refuseUnusable } from "./inspection.ts";
 
 const PARITY = fileURLToPath(new URL("../../test/parity/", import.meta.url));
@@ -103,7 +102,7 @@ describe("inspectPath", () => {
 
   it("describes a tar", async () => {
     const path = join(scratch, "shard.tar");
-    const writer = await TarWriter.create(path);
+    const writer = await TarFile.create(path);
     const bytes = new TextEncoder().encode("x");
     for (const name of ["a.json", "a-0.jpg", "a-1.jpg", "b.txt", "b.png"]) await writer.add(name, bytes);
     await writer.close();

@@ -1,22 +1,23 @@
 /** @file Tells what a file or folder holds, whichever of the formats in use it is. */
-import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { ModelFormatError, NextStepError } from "../errors.ts";
 import { PARAMETERS_KEYWORD, parseParameters } from "../formats/a1111.ts";
-import { type ByteSource, FileSource } from "../formats/byte-source.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { isJsonObject, readJson } from "../formats/json-file.ts";
 import { isPng, readPngChunks } from "../formats/png.ts";
 import { findPngText, RECIPE_KEYWORD, readPngTexts } from "../formats/png-text.ts";
-import { openSafetensors, SafetensorsSet } from "../formats/safetensors-set.ts";
+import { SafetensorsFile } from "../formats/safetensors.ts";
+import { SafetensorsSet } from "../formats/safetensors-set.ts";
 import { readTarIndex } from "../formats/tar.ts";
 import { groupTarSamples } from "../formats/tar-sample.ts";
 import type { TensorSource } from "../formats/tensor-source.ts";
 import { TorchArchive } from "../formats/torch-archive.ts";
 import { readDigitalSourceType, XMP_KEYWORD } from "../formats/xmp.ts";
+import type { Zlib } from "../formats/zlib.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import { parseNextStepConfig, type Release } from "../model/config.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { type AutoencoderFolder, readAutoencoderFolder } from "./autoencoder-folder.ts";
-import { readConfigFile } from "./config-file.ts";
 import type {
   AutoencoderInspection,
   ConfigInspection,
@@ -38,6 +39,7 @@ const ZIP_MAGIC = "PK\x03\x04";
 const SAFETENSORS_BRACE = 8;
 /** A picture is read whole for its texts. */
 const MAX_PICTURE_BYTES = 256 * 1024 * 1024;
+const CONFIG_FILE = "config.json";
 const FIRST_KEYS = 5;
 /** For faults whose finder knows none of its own. */
 const USUAL_REMEDY = "the file is damaged or was changed by hand: fetch it again";
@@ -45,42 +47,50 @@ const USUAL_REMEDY = "the file is damaged or was changed by hand: fetch it again
 /** Keys that only an autoencoder's configuration has. */
 const AUTOENCODER_KEYS = ["ch_mult", "z_channels", "num_res_blocks"] as const;
 
+/** What is inspected: a folder, or a file of the folder `beside`, where the shards of an index lie. */
+export type Place =
+  | { readonly kind: "folder"; readonly folder: FileFolder }
+  | { readonly kind: "file"; readonly beside: FileFolder; readonly member: string };
+
 /**
  * Recognises a file by its content, not its name: safetensors, their index, torch archives, tars, PNG pictures and
  * configurations; folders by their config.json. A model folder whose tensors are missing or do not fit is still
  * described, with fatal problems.
  * @throws InputError if there is nothing to read, or a typed error with reason and remedy if it is damaged.
  */
-export async function inspectPath(path: string): Promise<Inspection> {
+export async function inspect(place: Place, zlib: Pick<Zlib, "inflate">): Promise<Inspection> {
   try {
-    return await inspect(path);
+    return place.kind === "folder" ? await inspectFolder(place.folder) : await inspectFile(place, zlib);
   } catch (error) {
     if (!(error instanceof NextStepError) || error.remedy !== undefined) throw error;
+    const path = place.kind === "folder" ? place.folder.path : place.beside.pathOf(place.member);
     const { code, reason, where = path } = error;
     throw new NextStepError(code, reason, { where, remedy: USUAL_REMEDY, cause: error });
   }
 }
 
-async function inspect(path: string): Promise<Inspection> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return inspectFolder(path);
-  const source = await FileSource.open(path);
+type FilePlace = Extract<Place, { readonly kind: "file" }>;
+
+async function inspectFile(place: FilePlace, zlib: Pick<Zlib, "inflate">): Promise<Inspection> {
+  const { beside, member } = place;
+  const source = await beside.open(member);
   let head: Uint8Array;
   try {
     head = await source.read(0, Math.min(HEAD_BYTES, source.byteLength));
-    if (isPng(head)) return await inspectPicture(source);
-    if (isTar(head, path)) return await inspectTar(source);
+    if (isPng(head)) return await inspectPicture(source, zlib);
+    if (isTar(head, member)) return await inspectTar(source);
   } finally {
     await source.close();
   }
   const text = new TextDecoder("latin1").decode(head);
-  if (text.startsWith(ZIP_MAGIC)) return inspectWeights("torch archive", await TorchArchive.open(path));
-  if (/^\s*\{/.test(text)) return inspectJson(path);
-  if (text[SAFETENSORS_BRACE] === "{" || path.endsWith(".safetensors")) {
-    return inspectWeights("safetensors", await openSafetensors(path));
+  if (text.startsWith(ZIP_MAGIC))
+    return inspectWeights("torch archive", await TorchArchive.read(await beside.open(member)));
+  if (/^\s*\{/.test(text)) return inspectJson(place);
+  if (text[SAFETENSORS_BRACE] === "{" || member.endsWith(".safetensors")) {
+    return inspectWeights("safetensors", await SafetensorsFile.read(await beside.open(member)));
   }
   throw new ModelFormatError("is none of the formats that can be inspected", {
-    where: path,
+    where: source.name,
     remedy:
       "name a safetensors file, its index, a torch archive, a tar, a PNG, a config.json or a model folder",
   });
@@ -92,38 +102,35 @@ function isTar(head: Uint8Array, path: string): boolean {
   return magic === "ustar" || path.endsWith(".tar");
 }
 
-async function inspectFolder(path: string): Promise<Inspection> {
-  const configPath = join(path, "config.json");
-  if ((await stat(configPath).catch(() => undefined)) === undefined) {
+async function inspectFolder(files: FileFolder): Promise<Inspection> {
+  if (!(await files.has(CONFIG_FILE))) {
     throw new ModelFormatError("has no config.json", {
-      where: path,
+      where: files.path,
       remedy: "name a model folder or a file",
     });
   }
-  const json = await readConfigFile(configPath);
+  const json = await readJson(await files.open(CONFIG_FILE));
   if (isAutoencoderConfig(json)) {
-    await using folder = await readAutoencoderFolder(path, releaseOfFolder);
+    await using folder = await readAutoencoderFolder(files, releaseOfFolder);
     return describeAutoencoder(folder);
   }
-  return inspectModel(path);
+  return inspectModel(files);
 }
 
 /** An autoencoder without a model around it is read by the newer published class. */
 const releaseOfFolder: Release = "v1.1";
 
 function isAutoencoderConfig(json: unknown): boolean {
-  return (
-    typeof json === "object" && json !== null && AUTOENCODER_KEYS.some((key) => Object.hasOwn(json, key))
-  );
+  return isJsonObject(json) && AUTOENCODER_KEYS.some((key) => Object.hasOwn(json, key));
 }
 
-async function inspectModel(path: string): Promise<ModelInspection> {
-  await using folder = await readModelFolder(path);
+async function inspectModel(files: FileFolder): Promise<ModelInspection> {
+  await using folder = await readModelFolder(files);
   const tensors = listNamed(folder.tensors);
   const problems: Problem[] = [...folder.problems];
   let tokenizer: ModelInspection["tokenizer"];
   try {
-    const { size, bosToken } = await loadTokenizer(folder.tokenizerPath);
+    const { size, bosToken } = await loadTokenizer(folder.files);
     tokenizer = { size, bosToken };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
@@ -132,7 +139,7 @@ async function inspectModel(path: string): Promise<ModelInspection> {
   }
   return {
     kind: "model",
-    path,
+    path: files.path,
     release: folder.release,
     config: folder.config,
     hasImageModules: folder.hasImageModules,
@@ -162,19 +169,19 @@ function describeAutoencoder(folder: AutoencoderFolder): AutoencoderInspection {
 }
 
 /** An index of shards, or a configuration. */
-async function inspectJson(path: string): Promise<WeightsInspection | ConfigInspection> {
-  if (basename(path).endsWith(".index.json")) return inspectIndex(path);
-  const json = await readConfigFile(path);
-  if (typeof json === "object" && json !== null && Object.hasOwn(json, "weight_map"))
-    return inspectIndex(path);
+async function inspectJson({ beside, member }: FilePlace): Promise<WeightsInspection | ConfigInspection> {
+  if (member.endsWith(".index.json")) return inspectIndex(beside, member);
+  const path = beside.pathOf(member);
+  const json = await readJson(await beside.open(member));
+  if (isJsonObject(json) && Object.hasOwn(json, "weight_map")) return inspectIndex(beside, member);
   const of = isAutoencoderConfig(json) ? "autoencoder" : "model";
   const { config, unknownKeys } =
     of === "autoencoder" ? parseAutoencoderConfig(json, path) : parseNextStepConfig(json, path);
   return { kind: "config", path, of, config, problems: unknownKeyProblems(unknownKeys) };
 }
 
-async function inspectIndex(path: string): Promise<WeightsInspection> {
-  const source = await SafetensorsSet.open(path);
+async function inspectIndex(folder: FileFolder, index: string): Promise<WeightsInspection> {
+  const source = await SafetensorsSet.open(folder, index);
   const problems = source.unlisted.map((subject) => ({
     kind: "extra" as const,
     subject,
@@ -215,7 +222,7 @@ async function inspectTar(source: ByteSource): Promise<TarInspection> {
   };
 }
 
-async function inspectPicture(source: ByteSource): Promise<PictureInspection> {
+async function inspectPicture(source: ByteSource, zlib: Pick<Zlib, "inflate">): Promise<PictureInspection> {
   if (source.byteLength > MAX_PICTURE_BYTES) {
     throw new ModelFormatError(`${source.byteLength} bytes are too many for a picture`, {
       where: source.name,
@@ -224,7 +231,7 @@ async function inspectPicture(source: ByteSource): Promise<PictureInspection> {
   const bytes = await source.read(0, source.byteLength);
   const header = readPngChunks(bytes, source.name)[0]?.data ?? new Uint8Array(8);
   const size = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  const texts = readPngTexts(bytes, source.name);
+  const texts = await readPngTexts(bytes, zlib, source.name);
   const parameters = findPngText(texts, PARAMETERS_KEYWORD);
   const recipe = findPngText(texts, RECIPE_KEYWORD);
   const packet = findPngText(texts, XMP_KEYWORD);

@@ -3,21 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { copyTensors } from "../../test/support/copy-tensors.ts";
 import { InputError, ModelFormatError } from "../errors.ts";
-import { SafetensorsFile } from "../formats/safetensors.ts";
-import { openSafetensors } from "../formats/safetensors-set.ts";
-import { writeSafetensors } from "../formats/safetensors-writer.ts";
-import { copyTensors, type TensorToWrite, tensorsToWrite } from "../formats/tensor-source.ts";
-import { TorchArchive } from "../formats/torch-archive.ts";
+import { LocalFolder } from "../files/local-folder.ts";
+import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
+import { openTorchArchive } from "../files/torch-archive-file.ts";
+import { type TensorToWrite, tensorsToWrite } from "../formats/tensor-source.ts";
 import { generationPositions } from "../model/generation-position.ts";
 import { autoencoderParameters, modelParameters } from "../model/parameter-list.ts";
+import { contentsOf, writeAutoencoderFolder, writeModelFolder } from "../node/write-model-folder.ts";
 import { bytesOf } from "../tensor/dtype.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
 import { openAutoencoderFolder } from "./autoencoder-folder.ts";
 import { convertTensors } from "./convert-dtype.ts";
 import { openModelFolder, readModelFolder } from "./model-folder.ts";
 import type { TensorSet } from "./tensor-set.ts";
-import { contentsOf, writeAutoencoderFolder, writeModelFolder } from "./write-model-folder.ts";
 
 const MODELS = fileURLToPath(new URL("../../test/parity/models/", import.meta.url));
 
@@ -61,7 +61,7 @@ async function expectSameBytes(a: TensorSet, b: TensorSet, archives = false): Pr
 
 describe("openModelFolder", () => {
   it.each(["v1", "v1.1", "train"])("opens the %s layout without problems", async (model) => {
-    await using folder = await openModelFolder(join(MODELS, model));
+    await using folder = await openModelFolder(new LocalFolder(join(MODELS, model)));
     expect(folder.problems).toEqual([]);
     expect(folder.unknownKeys).toEqual([]);
     expect(folder.release).toBe(model === "v1" ? "v1" : "v1.1");
@@ -76,7 +76,7 @@ describe("openModelFolder", () => {
   });
 
   it("widens mixed dtypes to the stored value", async () => {
-    await using folder = await openModelFolder(join(MODELS, "v1.1"));
+    await using folder = await openModelFolder(new LocalFolder(join(MODELS, "v1.1")));
     const dtypes = new Set([...folder.tensors.entries.values()].map(({ dtype }) => dtype));
     expect(dtypes.size).toBeGreaterThan(1);
     const half = [...folder.tensors.entries.values()].find(({ dtype }) => dtype === "bfloat16");
@@ -88,7 +88,7 @@ describe("openModelFolder", () => {
   });
 
   it("prefers a stored generation position table to the formula, and falls back on the formula", async () => {
-    await using stored = await openModelFolder(join(MODELS, "v1"));
+    await using stored = await openModelFolder(new LocalFolder(join(MODELS, "v1")));
     const formula = generationPositions(32, stored.config.hiddenSize);
     expect(Array.from((await stored.generationPositions()) ?? [])).toEqual(Array.from(formula));
     const twice = await rewritten("v1", (tensors) =>
@@ -105,13 +105,13 @@ describe("openModelFolder", () => {
           : tensor,
       ),
     );
-    await using changed = await openModelFolder(twice);
+    await using changed = await openModelFolder(new LocalFolder(twice));
     expect((await changed.generationPositions())?.[5]).toBe(2 * (formula[5] as number));
     await rm(twice, { recursive: true });
     const without = await rewritten("v1", (tensors) =>
       tensors.filter(({ name }) => name !== "gen_pos_embed"),
     );
-    await using absent = await openModelFolder(without);
+    await using absent = await openModelFolder(new LocalFolder(without));
     expect(Array.from((await absent.generationPositions()) ?? [])).toEqual(Array.from(formula));
   });
 
@@ -125,7 +125,7 @@ describe("openModelFolder", () => {
         load: () => float32Tensor([64], new Float32Array(64)),
       })),
     ]);
-    await using opened = await openModelFolder(folder);
+    await using opened = await openModelFolder(new LocalFolder(folder));
     expect(opened.config.outputBias).toBe(true);
     expect(opened.problems).toEqual([]);
   });
@@ -137,31 +137,39 @@ describe("openModelFolder", () => {
         .map((tensor) => ({ ...tensor, name: `model.${tensor.name}` })),
     );
     await editConfig(folder, { tie_word_embeddings: true, model_type: "qwen2" });
-    await using opened = await openModelFolder(folder, { startWeights: true });
+    await using opened = await openModelFolder(new LocalFolder(folder), { startWeights: true });
     expect(opened.hasImageModules).toBe(false);
     expect(opened.tensors.has("layers.1.mlp.up_proj.weight")).toBe(true);
-    await expect(openModelFolder(folder)).rejects.toThrow(/language model without image modules/);
+    await expect(openModelFolder(new LocalFolder(folder))).rejects.toThrow(
+      /language model without image modules/,
+    );
   });
 
   it("refuses a missing tensor by name", async () => {
     const folder = await rewritten("train", (tensors) =>
       tensors.filter(({ name }) => name !== "layers.1.mlp.up_proj.weight"),
     );
-    await expect(openModelFolder(folder)).rejects.toThrow(ModelFormatError);
-    await expect(openModelFolder(folder)).rejects.toThrow(/layers\.1\.mlp\.up_proj\.weight.*is missing/);
+    await expect(openModelFolder(new LocalFolder(folder))).rejects.toThrow(ModelFormatError);
+    await expect(openModelFolder(new LocalFolder(folder))).rejects.toThrow(
+      /layers\.1\.mlp\.up_proj\.weight.*is missing/,
+    );
   });
 
   it("refuses start weights that lack more than the image modules", async () => {
     const folder = await rewritten("train", (tensors) =>
       tensors.filter(({ name }) => name !== "norm.weight" && !name.startsWith("image_")),
     );
-    await expect(openModelFolder(folder, { startWeights: true })).rejects.toThrow(/norm\.weight/);
+    await expect(openModelFolder(new LocalFolder(folder), { startWeights: true })).rejects.toThrow(
+      /norm\.weight/,
+    );
   });
 
   it("refuses a shape that the configuration does not give", async () => {
     const folder = await rewritten("train", (tensors) => tensors);
     await editConfig(folder, { vocab_size: 561 });
-    await expect(openModelFolder(folder)).rejects.toThrow(/has shape \[560, 32\], expected \[561, 32\]/);
+    await expect(openModelFolder(new LocalFolder(folder))).rejects.toThrow(
+      /has shape \[560, 32\], expected \[561, 32\]/,
+    );
   });
 
   it("lists extra tensors, unknown keys and a far autoencoder, and opens", async () => {
@@ -170,7 +178,7 @@ describe("openModelFolder", () => {
       ...tensorsToWrite([["surplus", float32Tensor([1], new Float32Array(1))]]),
     ]);
     await editConfig(folder, { vae_name_or_path: "../elsewhere", mystery: 1 });
-    await using opened = await openModelFolder(folder);
+    await using opened = await openModelFolder(new LocalFolder(folder));
     expect(opened.problems.map(({ kind, subject }) => [kind, subject])).toEqual([
       ["extra", "surplus"],
       ["unknown-key", "mystery"],
@@ -181,20 +189,20 @@ describe("openModelFolder", () => {
 
   it("reads a broken folder for inspection without throwing", async () => {
     const folder = await rewritten("train", (tensors) => tensors.slice(1));
-    await using read = await readModelFolder(folder);
+    await using read = await readModelFolder(new LocalFolder(folder));
     expect(read.problems.filter(({ fatal }) => fatal)).toHaveLength(1);
   });
 
   it("says what is missing where there is no model", async () => {
-    await expect(openModelFolder(scratch)).rejects.toThrow(/config\.json.*no such file/);
+    await expect(openModelFolder(new LocalFolder(scratch))).rejects.toThrow(/config\.json.*no such file/);
     await writeFile(join(scratch, "config.json"), "{");
-    await expect(openModelFolder(scratch)).rejects.toThrow(/is not JSON/);
+    await expect(openModelFolder(new LocalFolder(scratch))).rejects.toThrow(/is not JSON/);
   });
 });
 
 describe("autoencoder folders", () => {
   it("reads diffusers' names", async () => {
-    const official = await TorchArchive.open(join(MODELS, "v1.1", "vae", "checkpoint.pt"));
+    const official = await openTorchArchive(join(MODELS, "v1.1", "vae", "checkpoint.pt"));
     const folder = join(scratch, "vae");
     await cp(join(MODELS, "v1.1", "vae"), folder, { recursive: true });
     await rm(join(folder, "checkpoint.pt"));
@@ -217,8 +225,8 @@ describe("autoencoder folders", () => {
       return { ...tensor, name, shape, load: async () => ({ ...(await tensor.load()), shape }) };
     });
     await writeSafetensors(join(folder, "diffusion_pytorch_model.safetensors"), renamed);
-    await using converted = await openAutoencoderFolder(folder);
-    await using original = await openAutoencoderFolder(join(MODELS, "v1.1", "vae"));
+    await using converted = await openAutoencoderFolder(new LocalFolder(folder));
+    await using original = await openAutoencoderFolder(new LocalFolder(join(MODELS, "v1.1", "vae")));
     expect(converted.problems).toEqual([]);
     expect(renamed.filter(({ name }) => official.tensors.has(name)).map(({ name }) => name)).toEqual(
       [...official.tensors.keys()].filter((name) => /\.conv_(in|out)\./.test(name)),
@@ -232,7 +240,7 @@ describe("autoencoder folders", () => {
     await cp(join(MODELS, "v1", "vae"), folder, { recursive: true });
     const json = { resolution: 256, ch: 32, ch_mult: [1, 1, 1, 1], num_res_blocks: 1, z_channels: 16 };
     await writeFile(join(folder, "config.json"), JSON.stringify(json));
-    await using first = await openAutoencoderFolder(folder, "v1");
+    await using first = await openAutoencoderFolder(new LocalFolder(folder), "v1");
     expect(first.config).toMatchObject({
       scalingFactor: 0.3611,
       shiftFactor: 0.1159,
@@ -240,12 +248,12 @@ describe("autoencoder folders", () => {
       encoderNorm: false,
       patchSize: undefined,
     });
-    await using later = await openAutoencoderFolder(folder, "v1.1");
+    await using later = await openAutoencoderFolder(new LocalFolder(folder), "v1.1");
     expect(later.config).toMatchObject({ scalingFactor: 1, shiftFactor: 0, encoderNorm: true, patchSize: 1 });
     await writeFile(join(folder, "config.json"), JSON.stringify({ ...json, psz: null, encoder_norm: true }));
-    await using patchless = await openAutoencoderFolder(folder, "v1.1");
+    await using patchless = await openAutoencoderFolder(new LocalFolder(folder), "v1.1");
     expect(patchless.config.encoderNorm).toBe(false);
-    await using patchlessFirst = await openAutoencoderFolder(folder, "v1");
+    await using patchlessFirst = await openAutoencoderFolder(new LocalFolder(folder), "v1");
     expect(patchlessFirst.config.encoderNorm).toBe(true);
   });
 
@@ -253,7 +261,9 @@ describe("autoencoder folders", () => {
     await cp(join(MODELS, "v1", "vae", "config.json"), join(scratch, "vae", "config.json"), {
       recursive: true,
     });
-    await expect(openAutoencoderFolder(join(scratch, "vae"))).rejects.toThrow(/holds no autoencoder weights/);
+    await expect(openAutoencoderFolder(new LocalFolder(join(scratch, "vae")))).rejects.toThrow(
+      /holds no autoencoder weights/,
+    );
   });
 });
 
@@ -263,11 +273,11 @@ describe("writeModelFolder", () => {
     ["v1.1", 300_000],
     ["train", 200_000],
   ])("writes %s back with the same bytes in every tensor", async (model, maxShardBytes) => {
-    await using original = await openModelFolder(join(MODELS, model));
+    await using original = await openModelFolder(new LocalFolder(join(MODELS, model)));
     const target = join(scratch, "deep", "copy");
     const limit = maxShardBytes === undefined ? {} : { maxShardBytes };
     await writeModelFolder(target, { ...contentsOf(original), ...limit });
-    await using copy = await openModelFolder(target);
+    await using copy = await openModelFolder(new LocalFolder(target));
     await expectSameBytes(original.tensors, copy.tensors);
     expect(copy.configJson).toEqual(original.configJson);
     expect(copy.config).toEqual(original.config);
@@ -285,7 +295,7 @@ describe("writeModelFolder", () => {
   });
 
   it("leaves nothing behind when a tensor cannot be loaded", async () => {
-    await using original = await openModelFolder(join(MODELS, "train"));
+    await using original = await openModelFolder(new LocalFolder(join(MODELS, "train")));
     const contents = contentsOf(original);
     const tensors = contents.tensors.map((tensor, i) =>
       i === 7
@@ -302,19 +312,19 @@ describe("writeModelFolder", () => {
   });
 
   it("refuses to write over something", async () => {
-    await using original = await openModelFolder(join(MODELS, "train"));
+    await using original = await openModelFolder(new LocalFolder(join(MODELS, "train")));
     await writeFile(join(scratch, "note"), "mine");
     await expect(writeModelFolder(scratch, contentsOf(original))).rejects.toThrow(InputError);
     expect(await readFile(join(scratch, "note"), "utf8")).toBe("mine");
   });
 
   it("rounds to half precision on the way", async () => {
-    await using original = await openModelFolder(join(MODELS, "train"));
+    await using original = await openModelFolder(new LocalFolder(join(MODELS, "train")));
     const contents = contentsOf(original);
     const target = join(scratch, "half");
     await writeModelFolder(target, { ...contents, tensors: convertTensors(contents.tensors, "float16") });
-    await using half = await openModelFolder(target);
-    const file = await SafetensorsFile.open(join(target, "model.safetensors"));
+    await using half = await openModelFolder(new LocalFolder(target));
+    const file = await openSafetensors(join(target, "model.safetensors"));
     expect([...file.tensors.values()].every(({ dtype }) => dtype === "float16")).toBe(true);
     await file.close();
     const [exact, rounded] = [
@@ -337,7 +347,7 @@ describe("writeModelFolder", () => {
 });
 
 it("writes an autoencoder by itself", async () => {
-  await using original = await openAutoencoderFolder(join(MODELS, "v1", "vae"), "v1");
+  await using original = await openAutoencoderFolder(new LocalFolder(join(MODELS, "v1", "vae")), "v1");
   const target = join(scratch, "tokenizer");
   const { configJson, tensors } = original;
   await writeAutoencoderFolder(target, {
@@ -345,7 +355,7 @@ it("writes an autoencoder by itself", async () => {
     tensors: tensors.toWrite(),
     weightFile: "model.safetensors",
   });
-  await using copy = await openAutoencoderFolder(target, "v1");
+  await using copy = await openAutoencoderFolder(new LocalFolder(target), "v1");
   expect(autoencoderParameters(copy.config)).toEqual(autoencoderParameters(original.config));
   await expectSameBytes(original.tensors, copy.tensors);
 });

@@ -1,12 +1,12 @@
 /** @file A model folder in any published layout: configuration, weights, tokenizer, autoencoder (docs/nextstep-spec.md 1). */
-import { isAbsolute, join, relative, resolve } from "node:path";
 import { ModelFormatError } from "../errors.ts";
-import { openSafetensors } from "../formats/safetensors-set.ts";
+import { type FileFolder, pathInside } from "../formats/file-folder.ts";
+import { readJson } from "../formats/json-file.ts";
+import { openWeights } from "../formats/safetensors-set.ts";
 import { type NextStepConfig, parseNextStepConfig, publishedRelease, type Release } from "../model/config.ts";
 import { GENERATION_GRID, generationPositions } from "../model/generation-position.ts";
 import { modelParameters } from "../model/parameter-list.ts";
 import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from "./autoencoder-folder.ts";
-import { readConfigFile } from "./config-file.ts";
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
 import { TensorSet } from "./tensor-set.ts";
@@ -19,10 +19,13 @@ const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head
 
 const IMAGE_MODULES = /^image_(?:in_projector|out_projector|head)\./;
 
+const CONFIG_FILE = "config.json";
 const DEFAULT_AUTOENCODER_PATH = "vae";
 
 export interface ModelFolder extends AsyncDisposable {
   readonly path: string;
+  /** What was opened; also holds tokenizer.json and its companions. */
+  readonly files: FileFolder;
   /** Of which release the configuration's key set is. */
   readonly release: Release;
   /** Biases and the extra layer before the LM head are as the weights have them, whatever config.json says. */
@@ -30,8 +33,6 @@ export interface ModelFolder extends AsyncDisposable {
   /** config.json as stored, to be written back unchanged. */
   readonly configJson: unknown;
   readonly tensors: TensorSet;
-  /** Folder that holds tokenizer.json and its companions. */
-  readonly tokenizerPath: string;
   readonly autoencoder: AutoencoderFolder | undefined;
   /** False for a plain language model, whose image modules are still to be made (training start weights). */
   readonly hasImageModules: boolean;
@@ -50,12 +51,12 @@ export interface ModelFolder extends AsyncDisposable {
  * Reads what is there without judging it: fatal problems are listed, not thrown.
  * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
  */
-export async function readModelFolder(path: string): Promise<ModelFolder> {
-  const configPath = join(path, "config.json");
-  const configJson = await readConfigFile(configPath);
+export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> {
+  const configPath = folder.pathOf(CONFIG_FILE);
+  const configJson = await readJson(await folder.open(CONFIG_FILE));
   const parsed = parseNextStepConfig(configJson, configPath);
   const release = publishedRelease(configJson);
-  const tensors = await openTensors(path);
+  const tensors = await openTensors(folder);
   try {
     const config = followTensors(parsed.config, tensors);
     const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
@@ -64,16 +65,15 @@ export async function readModelFolder(path: string): Promise<ModelFolder> {
       ...generationTableProblems(config, tensors),
       ...unknownKeyProblems(parsed.unknownKeys),
     ];
-    const autoencoderPath = await findAutoencoder(path, config, problems);
-    const autoencoder =
-      autoencoderPath === undefined ? undefined : await readAutoencoderFolder(autoencoderPath, release);
+    const found = await findAutoencoder(folder, config, problems);
+    const autoencoder = found === undefined ? undefined : await readAutoencoderFolder(found, release);
     return {
-      path,
+      path: folder.path,
+      files: folder,
       release,
       config,
       configJson,
       tensors,
-      tokenizerPath: path,
       autoencoder,
       hasImageModules,
       unknownKeys: parsed.unknownKeys,
@@ -99,12 +99,12 @@ export interface OpenOptions {
  * Opens a model for use. Weights stay on disk until they are asked for.
  * @throws ModelFormatError when a tensor is missing or does not fit the configuration: nothing is ever filled in.
  */
-export async function openModelFolder(path: string, options: OpenOptions = {}): Promise<ModelFolder> {
-  const folder = await readModelFolder(path);
+export async function openModelFolder(files: FileFolder, options: OpenOptions = {}): Promise<ModelFolder> {
+  const folder = await readModelFolder(files);
   try {
     if (!folder.hasImageModules && options.startWeights !== true) {
       throw new ModelFormatError("is a language model without image modules", {
-        where: path,
+        where: files.path,
         remedy: "use it as start weights of `nextstep train model`",
       });
     }
@@ -112,11 +112,11 @@ export async function openModelFolder(path: string, options: OpenOptions = {}): 
       !folder.hasImageModules && problem.kind === "missing" && IMAGE_MODULES.test(problem.subject);
     refuseFatal(
       folder.problems.filter((problem) => !tolerated(problem)),
-      path,
+      files.path,
     );
     if (folder.autoencoder !== undefined) {
-      const { path: vaePath, weightFile, problems } = folder.autoencoder;
-      refuseFatal(problems, join(vaePath, weightFile));
+      const { files: vae, weightFile, problems } = folder.autoencoder;
+      refuseFatal(problems, vae.pathOf(weightFile));
     }
     return folder;
   } catch (error) {
@@ -125,8 +125,8 @@ export async function openModelFolder(path: string, options: OpenOptions = {}): 
   }
 }
 
-async function openTensors(path: string): Promise<TensorSet> {
-  const source = await openSafetensors(path);
+async function openTensors(folder: FileFolder): Promise<TensorSet> {
+  const source = await openWeights(folder);
   try {
     return new TensorSet(source, officialModelName);
   } catch (error) {
@@ -167,18 +167,18 @@ async function generationTable(
  * that leads elsewhere is the publisher's own and means nothing here.
  */
 async function findAutoencoder(
-  path: string,
+  folder: FileFolder,
   config: NextStepConfig,
   problems: Problem[],
-): Promise<string | undefined> {
+): Promise<FileFolder | undefined> {
   const named = config.autoencoderPath;
   if (named !== undefined && named !== "") {
-    const inside = resolve(path, named);
-    const leaves = isAbsolute(named) || relative(path, inside).startsWith("..");
-    if (!leaves && (await holdsAutoencoder(inside))) return inside;
-    const detail = leaves ? `leads out of the folder and is not followed` : `names no autoencoder's folder`;
+    const inside = pathInside(named);
+    if (inside !== undefined && (await holdsAutoencoder(folder.folder(inside)))) return folder.folder(inside);
+    const detail =
+      inside === undefined ? "leads out of the folder and is not followed" : "names no autoencoder's folder";
     problems.push({ kind: "location", subject: "vae_name_or_path", detail, fatal: false });
   }
-  const usual = join(path, DEFAULT_AUTOENCODER_PATH);
+  const usual = folder.folder(DEFAULT_AUTOENCODER_PATH);
   return (await holdsAutoencoder(usual)) ? usual : undefined;
 }

@@ -1,6 +1,7 @@
 /** @file Weights of a model under their official names, each read from disk only when it is asked for. */
 import { ModelFormatError } from "../errors.ts";
 import type { StoredTensor, TensorSource, TensorToWrite } from "../formats/tensor-source.ts";
+import type { WeightPlan } from "../model/weight-format.ts";
 import type { WeightSource } from "../runtime/engine.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, toFloat32 } from "../tensor/tensor.ts";
@@ -76,9 +77,25 @@ export class TensorSet {
     return toFloat32(await this.readStored(name));
   }
 
-  /** For `Engine.createSession`: binds each parameter to the weight of its name. */
+  /**
+   * For `Engine.createSession`: binds each parameter to the weight of its name, which the engine reads for itself
+   * where it lies in a file without gaps.
+   */
   get weightSource(): WeightSource {
-    return (port) => this.read(port.name);
+    return ({ name }) => {
+      const { dtype, storedName, stored } = this.entry(name);
+      const file = this.#source.fileOf(storedName);
+      if (file === undefined || !stored.contiguous) return this.readStored(name);
+      return { dtype, file, offset: stored.begin, length: stored.end - stored.begin };
+    };
+  }
+
+  /** The 16-bit weights as they are stored, all else as float32: nothing is widened before it is bound. */
+  get weightPlan(): WeightPlan {
+    return (name) => {
+      const dtype = this.entries.get(name)?.dtype;
+      return dtype === "float16" || dtype === "bfloat16" ? dtype : "float32";
+    };
   }
 
   /** Every tensor, to be written under its official name. The set must stay open meanwhile. */

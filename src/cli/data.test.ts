@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TarWriter } from "../formats/tar-writer.ts";
+import { TarFile } from "../files/tar-file.ts";
 
 const COMMAND = fileURLToPath(new URL("./main.ts", import.meta.url));
 const TSX = import.meta.resolve("tsx");
@@ -55,7 +55,7 @@ describe("nextstep data", () => {
   });
 
   it("lists faults and exits with 1", async () => {
-    const tar = await TarWriter.create(join(folder, "bad.tar"));
+    const tar = await TarFile.create(join(folder, "bad.tar"));
     await tar.add("x.png", "no picture");
     await tar.add("x.txt", "caption");
     await tar.close();

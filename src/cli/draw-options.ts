@@ -1,16 +1,7 @@
-/** @file The options of `nextstep PROMPT` and `nextstep again`, with their published names. */
-import { type Command, Option } from "commander";
+/** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { DrawSettings } from "../generate/settings.ts";
-import { SAMPLER_NAMES } from "../generate/solvers.ts";
-import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
-import { collect, integerBetween, numberBetween, pictureSize } from "./option-values.ts";
-import type { Terminal } from "./terminal.ts";
-
-const MAX_GUIDANCE = 100;
-const MAX_STEPS = 1000;
-const MAX_COUNT = 256;
-const MAX_THREADS = 1024;
+import type { AspectName } from "../image/aspect-buckets.ts";
 
 /** What drawing and drawing again have in common. */
 export interface OutputOptions {
@@ -28,7 +19,7 @@ export interface OutputOptions {
 export interface DrawCommandOptions extends OutputOptions, Partial<Omit<DrawSettings, "noiseLevel">> {
   readonly seed?: number;
   readonly size?: { readonly width: number; readonly height: number };
-  readonly aspect?: string;
+  readonly aspect?: AspectName;
   readonly count?: number;
 }
 
@@ -52,60 +43,4 @@ export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   ) as DrawOptions;
-}
-
-function addOutputOptions(command: Command): Command {
-  return command
-    .option("--image <file>", "picture to edit or refer to; repeat for several", collect)
-    .option("--model <folder>", "model folder in a published layout (default: the model in this package)")
-    .option("--out <path>", "file.png, or a folder (default: this folder)")
-    .option(
-      "--noise <file>",
-      "safetensors file with `noise` [pictures, tokens, draws, 64] in place of the seed's",
-    )
-    .option("--save-tokens <file>", "keep tokens, latents and pictures as floats in a safetensors file")
-    .option("--threads <n>", "threads (default: all processors)", integerBetween(1, MAX_THREADS))
-    .option("--no-preview", "show no picture in the terminal")
-    .option("--json", "print JSON");
-}
-
-/** Adds the default command, which draws, and `again`. */
-export function addDrawCommand(program: Command, terminal: Terminal): void {
-  const draw = program
-    .command("draw", { isDefault: true })
-    .description("draw what the prompts say (the default command)")
-    .argument("<prompts...>", "one text a picture")
-    .option("--cfg <scale>", "guidance by the prompt, 1 for none", numberBetween(0, MAX_GUIDANCE))
-    .option("--cfg-img <scale>", "guidance by input pictures, 1 for none", numberBetween(0, MAX_GUIDANCE))
-    .addOption(
-      new Option("--cfg-schedule <name>", "guidance along the tokens").choices(["constant", "linear"]),
-    )
-    .option("--steps <n>", "solver steps a token", integerBetween(1, MAX_STEPS))
-    .option("--shift <s>", "timestep shift, above 1 for more steps near the noise", numberBetween(1e-3, 1e3))
-    .addOption(new Option("--sampler <name>", "solver").choices([...SAMPLER_NAMES]))
-    .option("--use-norm", "normalise each token (first release)")
-    .option("--no-use-norm", "do not")
-    .option("--positive <text>", "added behind every prompt")
-    .option("--negative <text>", "what guidance leads away from")
-    .option(
-      "--seed <n>",
-      "of the first picture (default: at random)",
-      integerBetween(0, Number.MAX_SAFE_INTEGER),
-    )
-    .option("--size <WxH>", "in pixels, multiples of 16", pictureSize)
-    .addOption(new Option("--aspect <name>", "shape instead of a size").choices([...ASPECT_NAMES]))
-    .option("--count <n>", "pictures of each prompt", integerBetween(1, MAX_COUNT));
-  addOutputOptions(draw).action(async (prompts: string[], options: DrawCommandOptions) => {
-    const { runDraw } = await import("./draw.ts");
-    await runDraw(prompts, options, terminal);
-  });
-  addOutputOptions(
-    program
-      .command("again")
-      .description("draw the picture in a PNG again, exactly")
-      .argument("<file>", "PNG that nextstep wrote"),
-  ).action(async (file: string, options: OutputOptions) => {
-    const { runAgain } = await import("./draw.ts");
-    await runAgain(file, options, terminal);
-  });
 }

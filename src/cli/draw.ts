@@ -2,16 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
+import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
+import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
-import { openSafetensors } from "../formats/safetensors-set.ts";
-import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
-import { Model } from "../generate/model.ts";
+import type { Model } from "../generate/model.ts";
 import type { Picture } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
+import { open } from "../node/open-model.ts";
 import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
 import { freeName, parseTarget, promptSlug, type Target } from "./picture-file.ts";
@@ -52,7 +53,7 @@ export async function runAgain(file: string, options: OutputOptions, terminal: T
 }
 
 function openModel({ model, threads }: OutputOptions): Promise<Model> {
-  return Model.open(model, threads === undefined ? {} : { threads });
+  return open(model, threads === undefined ? {} : { threads });
 }
 
 async function inputs(
@@ -73,7 +74,7 @@ async function readRecipe(file: string): Promise<Recipe> {
   } catch (cause) {
     throw new InputError("cannot be read", { where: file, remedy: "give a PNG that nextstep wrote", cause });
   }
-  const text = readPngTexts(bytes, file).find(({ keyword }) => keyword === RECIPE_KEYWORD);
+  const text = (await readPngTexts(bytes, nodeZlib, file)).find(({ keyword }) => keyword === RECIPE_KEYWORD);
   if (text === undefined) {
     throw new InputError("has no recipe in it", { where: file, remedy: "give a PNG that nextstep wrote" });
   }

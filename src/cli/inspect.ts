@@ -1,7 +1,7 @@
 /** @file `nextstep inspect PATH`. */
 import { formatInspection } from "../checkpoint/format-inspection.ts";
-import { inspectPath } from "../checkpoint/inspect.ts";
 import { refuseUnusable } from "../checkpoint/inspection.ts";
+import { inspectPath } from "../node/inspect-path.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SafetensorsFile } from "../formats/safetensors.ts";
+import { openSafetensors } from "../files/safetensors-files.ts";
 
 const COMMAND = fileURLToPath(new URL("./main.ts", import.meta.url));
 const MODEL = fileURLToPath(new URL("../../test/parity/models/v1.1", import.meta.url));
@@ -90,7 +90,7 @@ describe("nextstep", () => {
       ...DRAW,
     );
     expect(code).toBe(0);
-    const file = await SafetensorsFile.open(join(folder, "t.safetensors"));
+    const file = await openSafetensors(join(folder, "t.safetensors"));
     const shapes = [...file.tensors].map(([name, { shape }]) => [name, [...shape]]);
     expect(Object.fromEntries(shapes)).toEqual({
       tokens: [1, 6, 64],

@@ -2,7 +2,7 @@
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
-import { addDrawCommand } from "./draw-options.ts";
+import { addDrawCommands } from "./draw-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXIT_FAILURE = 1;
@@ -32,12 +32,12 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
 function addTrainCommands(program: Command, terminal: Terminal): void {
   const train = program
     .command("train")
-    .description("train a tokenizer or a model; started again, it continues");
-  for (const stage of ["tokenizer", "model"] as const) {
+    .description("train an autoencoder or a model; started again, it continues");
+  for (const stage of ["autoencoder", "model"] as const) {
     train
       .command(stage)
       .description(
-        stage === "tokenizer" ? "train the image autoencoder" : "train the transformer and its image head",
+        stage === "autoencoder" ? "train the image autoencoder" : "train the transformer and its image head",
       )
       .argument("<config>", "JSON file with the settings")
       .option("--json", "print events as JSON lines")
@@ -118,7 +118,7 @@ Examples:
   nextstep draw --help                      all options of drawing`,
     )
     .enablePositionalOptions();
-  addDrawCommand(program, terminal);
+  addDrawCommands(program, terminal);
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);

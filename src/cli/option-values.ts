@@ -1,5 +1,6 @@
 /** @file Turns the text of command-line options into values, refusing what does not fit with what would. */
 import { InvalidArgumentError } from "commander";
+import { PIXELS_PER_TOKEN } from "../image/pixels.ts";
 
 /** A number in a range, as a commander option parser. */
 export function numberBetween(minimum: number, maximum: number): (text: string) => number {
@@ -28,12 +29,15 @@ export function integerBetween(minimum: number, maximum: number): (text: string)
   };
 }
 
-/** `512x768` (width x height), sides being multiples of 16 pixels. */
+/** `512x768` (width x height), sides being whole tokens. */
 export function pictureSize(text: string): { width: number; height: number } {
   const match = /^(\d{1,5})x(\d{1,5})$/i.exec(text.trim());
   const [width, height] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || width < 16 || height < 16 || width % 16 !== 0 || height % 16 !== 0) {
-    throw new InvalidArgumentError("Give WIDTHxHEIGHT in pixels, both multiples of 16, e.g. 128x128.");
+  const fits = (side: number): boolean => side > 0 && side % PIXELS_PER_TOKEN === 0;
+  if (!(fits(width) && fits(height))) {
+    throw new InvalidArgumentError(
+      `Give WIDTHxHEIGHT in pixels, both multiples of ${PIXELS_PER_TOKEN}, e.g. 128x128.`,
+    );
   }
   return { width, height };
 }

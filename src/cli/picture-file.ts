@@ -1,8 +1,7 @@
-/** @file Names and writes picture files: named after prompt and seed, complete or not there at all. */
+/** @file Names picture files after prompt and seed. */
 import { access } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { InputError } from "../errors.ts";
-import { ReplacementFile } from "../formats/replacement-file.ts";
 
 /** Longest prompt part of a file name: leaves room for the seed under every common file system's 255 bytes. */
 const MAX_STEM = 80;
@@ -66,16 +65,4 @@ export function parseTarget(out: string | undefined, pictures: number): Target {
     });
   }
   return { kind: "file", path: out };
-}
-
-/** Writes a file so that a reader sees the whole of it or none. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await ReplacementFile.create(path);
-  try {
-    await file.write(bytes);
-    await file.commit();
-  } catch (error) {
-    await file.discard();
-    throw error;
-  }
 }

@@ -1,24 +1,10 @@
 /** @file A live progress line with an estimate of the time left, on a stream that a person watches. */
 
-/** The part of a write stream that progress needs; a terminal has `isTTY` and `columns`. */
-export interface ProgressStream {
-  readonly isTTY?: boolean;
-  /** 0 or absent where a terminal does not tell its size. */
-  readonly columns?: number;
-  write(text: string): unknown;
-}
+import { formatDuration, type ProgressStream } from "../node/progress-stream.ts";
 
 const BAR_WIDTH = 24;
 /** Redraws a second at most: more only flickers. */
 const REDRAW_MS = 80;
-
-/** `75 s` -> `1:15`, `4000 s` -> `1:06:40`. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  const pad = (value: number): string => String(value).padStart(2, "0");
-  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
-}
 
 /** One line that is redrawn in place on a terminal and stays silent elsewhere. */
 export class ProgressLine {

@@ -1,5 +1,5 @@
 /** @file The streams and signals that a command talks through; tests give their own. */
-import type { ProgressStream } from "./progress-line.ts";
+import type { ProgressStream } from "../node/progress-stream.ts";
 
 export interface Terminal {
   /** Results: what a program would read. */

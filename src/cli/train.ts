@@ -1,17 +1,17 @@
-/** @file `nextstep train tokenizer|model CONFIG`: runs a stage and shows how it goes. */
+/** @file `nextstep train autoencoder|model CONFIG`: runs a stage and shows how it goes. */
 
-import { trainTokenizer } from "../train/autoencoder/autoencoder-stage.ts";
-import { tokenizerConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
-import { progressPrinter } from "../train/loop/progress-log.ts";
+import { trainAutoencoder } from "../train/autoencoder/autoencoder-stage.ts";
+import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { loadTrainConfig } from "../train/loop/train-config.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
 import { trainModel } from "../train/model/model-stage.ts";
-import { modelConfigSchema } from "../train/model/model-train-config.ts";
+import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import type { Terminal } from "./terminal.ts";
+import { progressPrinter } from "./train-progress.ts";
 
 /** Trains until the end or an interrupt, after which the same command continues. */
 export async function runTraining(
-  stage: "tokenizer" | "model",
+  stage: "autoencoder" | "model",
   configFile: string,
   json: boolean,
   terminal: Terminal,
@@ -20,7 +20,7 @@ export async function runTraining(
     ? (event: TrainEvent): void => void terminal.out.write(`${JSON.stringify(event)}\n`)
     : progressPrinter(terminal.err);
   const options = { signal: terminal.signal, onEvent };
-  if (stage === "tokenizer")
-    await trainTokenizer(await loadTrainConfig(tokenizerConfigSchema, configFile), options);
-  else await trainModel(await loadTrainConfig(modelConfigSchema, configFile), options);
+  if (stage === "autoencoder")
+    await trainAutoencoder(await loadTrainConfig(autoencoderTrainConfigSchema, configFile), options);
+  else await trainModel(await loadTrainConfig(modelTrainConfigSchema, configFile), options);
 }

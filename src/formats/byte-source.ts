@@ -1,12 +1,13 @@
 /** @file Random access to bytes that may be far larger than memory: every reader of this room reads ranges. */
 
-import { type FileHandle, open } from "node:fs/promises";
-import { DataFormatError, InputError } from "../errors.ts";
+import { DataFormatError } from "../errors.ts";
 
 export interface ByteSource {
   /** For messages: a file's path, or what the caller called the bytes. */
   readonly name: string;
   readonly byteLength: number;
+  /** Where the bytes lie, if that is a file that another thread can open for itself. */
+  readonly file?: string;
   /**
    * Bytes `offset` to `offset + length`, in memory of their own that starts aligned for every dtype.
    * Throws DataFormatError if the range leaves the source.
@@ -15,10 +16,12 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
-const MAX_READ_BYTES = 256 * 1024 * 1024;
-
-function checkRange(source: ByteSource, offset: number, length: number): void {
+/** Throws DataFormatError unless `offset` to `offset + length` is a range within the source. */
+export function checkRange(
+  source: Pick<ByteSource, "name" | "byteLength">,
+  offset: number,
+  length: number,
+): void {
   const end = offset + length;
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0)) {
     throw new DataFormatError(`bytes ${offset} + ${length} are not a range`, { where: source.name });
@@ -49,66 +52,4 @@ export class MemorySource implements ByteSource {
   }
 
   async close(): Promise<void> {}
-}
-
-/** A file, read in ranges through one handle; safe for concurrent reads. */
-export class FileSource implements ByteSource {
-  readonly name: string;
-  readonly byteLength: number;
-  readonly #handle: FileHandle;
-
-  private constructor(name: string, byteLength: number, handle: FileHandle) {
-    this.name = name;
-    this.byteLength = byteLength;
-    this.#handle = handle;
-  }
-
-  /** Opens `path`. Throws InputError if there is no such readable regular file. */
-  static async open(path: string): Promise<FileSource> {
-    let handle: FileHandle;
-    try {
-      handle = await open(path, "r");
-    } catch (cause) {
-      throw new InputError("cannot be opened", { where: path, cause, remedy: describeOpenFailure(cause) });
-    }
-    try {
-      const stat = await handle.stat();
-      if (!stat.isFile()) {
-        throw new InputError("is not a regular file", { where: path, remedy: "name a file" });
-      }
-      return new FileSource(path, stat.size, handle);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    checkRange(this, offset, length);
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const want = Math.min(length - done, MAX_READ_BYTES);
-      const { bytesRead } = await this.#handle.read(bytes, done, want, offset + done);
-      if (bytesRead === 0) {
-        throw new DataFormatError("became shorter while it was read", {
-          where: this.name,
-          remedy: "make sure nothing writes to it",
-        });
-      }
-      done += bytesRead;
-    }
-    return bytes;
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close();
-  }
-}
-
-function describeOpenFailure(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission is missing";
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,9 +1,9 @@
 /** @file Text chunks of PNG files: tEXt (Latin-1), iTXt (UTF-8) and, for reading, zTXt (deflated Latin-1). */
 
-import { inflateSync } from "node:zlib";
 import { DataFormatError, InputError } from "../errors.ts";
 import { type PngChunk, readPngChunks, writePngChunks } from "./png.ts";
 import { quoted } from "./quoted.ts";
+import type { Zlib } from "./zlib.ts";
 
 export type PngTextKind = "tEXt" | "iTXt" | "zTXt";
 
@@ -28,6 +28,7 @@ export const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 /** For all compressed texts of a file together: a kilobyte of deflate can stand for a megabyte. */
 const MAX_INFLATED_BYTES = 4 * 1024 * 1024;
 const MAX_TEXTS = 4096;
+const LATIN1_PIECE = 4096;
 
 const TEXT_KINDS: ReadonlySet<string> = new Set<PngTextKind>(["tEXt", "iTXt", "zTXt"]);
 
@@ -35,16 +36,22 @@ function isTextKind(type: string): type is PngTextKind {
   return TEXT_KINDS.has(type);
 }
 
+type Inflate = Zlib["inflate"];
+
 /** All texts in the order of the file. Throws DataFormatError if the PNG or one of its texts is malformed. */
-export function readPngTexts(bytes: Uint8Array, where = "PNG"): PngText[] {
+export async function readPngTexts(
+  bytes: Uint8Array,
+  { inflate }: Pick<Zlib, "inflate">,
+  where = "PNG",
+): Promise<PngText[]> {
   const texts: PngText[] = [];
-  const budget = { bytes: MAX_INFLATED_BYTES };
+  const budget: Budget = { bytes: MAX_INFLATED_BYTES, inflate };
   for (const { type, data } of readPngChunks(bytes, where)) {
     if (!isTextKind(type)) continue;
     if (texts.length === MAX_TEXTS) {
       throw new DataFormatError(`has more than ${MAX_TEXTS} text chunks`, { where });
     }
-    texts.push(decode(type, data, where, budget));
+    texts.push(await decode(type, data, where, budget));
   }
   return texts;
 }
@@ -71,29 +78,25 @@ export function setPngTexts(
   return writePngChunks(chunks);
 }
 
-/** The PNG without the texts under `keywords`, or without any text if none are given. */
-export function removePngTexts(
-  bytes: Uint8Array,
-  keywords?: readonly string[],
-  where = "PNG",
-): Uint8Array<ArrayBuffer> {
-  const unwanted = keywords === undefined ? undefined : new Set(keywords);
-  return writePngChunks(withoutTexts(readPngChunks(bytes, where), unwanted, where));
+/** The chunks without the texts under one of `keywords`. */
+function withoutTexts(chunks: readonly PngChunk[], keywords: ReadonlySet<string>, where: string): PngChunk[] {
+  return chunks.filter(
+    ({ type, data }) => !isTextKind(type) || !keywords.has(splitKeyword(type, data, where).keyword),
+  );
 }
 
-function withoutTexts(
-  chunks: readonly PngChunk[],
-  keywords: ReadonlySet<string> | undefined,
-  where: string,
-): PngChunk[] {
-  return chunks.filter(({ type, data }) => {
-    if (!isTextKind(type)) return true;
-    return keywords !== undefined && !keywords.has(splitKeyword(type, data, where).keyword);
-  });
-}
-
+/** Each byte is a character. The decoder that the web calls "latin1" is another one, Windows-1252. */
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  let text = "";
+  // In pieces: a call takes a limited number of arguments.
+  for (let at = 0; at < bytes.length; at += LATIN1_PIECE) {
+    text += String.fromCharCode(...bytes.subarray(at, at + LATIN1_PIECE));
+  }
+  return text;
+}
+
+function toLatin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
 function malformed(type: string, reason: string, where: string): DataFormatError {
@@ -109,7 +112,13 @@ function splitKeyword(type: string, data: Uint8Array, where: string): { keyword:
   return { keyword: latin1(data.subarray(0, end)), rest: data.subarray(end + 1) };
 }
 
-function decode(type: PngTextKind, data: Uint8Array, where: string, budget: { bytes: number }): PngText {
+/** What may still be inflated, and by what. */
+interface Budget {
+  bytes: number;
+  readonly inflate: Inflate;
+}
+
+async function decode(type: PngTextKind, data: Uint8Array, where: string, budget: Budget): Promise<PngText> {
   if (data.length > MAX_TEXT_BYTES) throw malformed(type, `of ${data.length} bytes is too large`, where);
   const { keyword, rest } = splitKeyword(type, data, where);
   switch (type) {
@@ -117,14 +126,14 @@ function decode(type: PngTextKind, data: Uint8Array, where: string, budget: { by
       return { keyword, text: latin1(rest), kind: type };
     case "zTXt":
       if (rest[0] !== 0) throw malformed(type, "has an unknown compression", where);
-      return { keyword, text: latin1(inflate(type, rest.subarray(1), where, budget)), kind: type };
+      return { keyword, text: latin1(await inflate(type, rest.subarray(1), where, budget)), kind: type };
     case "iTXt":
-      return { keyword, text: international(rest, where, budget), kind: type };
+      return { keyword, text: await international(rest, where, budget), kind: type };
   }
 }
 
 /** After the keyword: compressed flag, method, language tag, translated keyword, text. */
-function international(rest: Uint8Array, where: string, budget: { bytes: number }): string {
+async function international(rest: Uint8Array, where: string, budget: Budget): Promise<string> {
   const languageEnd = rest.indexOf(0, 2);
   const keywordEnd = languageEnd < 0 ? -1 : rest.indexOf(0, languageEnd + 1);
   const [compressed, method] = rest;
@@ -132,7 +141,7 @@ function international(rest: Uint8Array, where: string, budget: { bytes: number 
     throw malformed("iTXt", "is malformed", where);
   }
   const body = rest.subarray(keywordEnd + 1);
-  const text = compressed === 1 ? inflate("iTXt", body, where, budget) : body;
+  const text = compressed === 1 ? await inflate("iTXt", body, where, budget) : body;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text);
   } catch {
@@ -140,9 +149,9 @@ function international(rest: Uint8Array, where: string, budget: { bytes: number 
   }
 }
 
-function inflate(type: string, body: Uint8Array, where: string, budget: { bytes: number }): Uint8Array {
+async function inflate(type: string, body: Uint8Array, where: string, budget: Budget): Promise<Uint8Array> {
   try {
-    const text = inflateSync(body, { maxOutputLength: Math.max(budget.bytes, 1) });
+    const text = await budget.inflate(body, budget.bytes);
     budget.bytes -= text.length;
     return text;
   } catch (cause) {
@@ -173,10 +182,10 @@ function encode({ keyword, text, kind }: PngTextToWrite): PngChunk {
       where: "PNG text",
     });
   }
-  const head = Buffer.from(keyword, "latin1");
+  const head = toLatin1(keyword);
   // iTXt: keyword end, not compressed, method 0, no language, no translated keyword.
   const gap = type === "tEXt" ? 1 : 5;
-  const body = Buffer.from(text, type === "tEXt" ? "latin1" : "utf8");
+  const body = type === "tEXt" ? toLatin1(text) : new TextEncoder().encode(text);
   const data = new Uint8Array(head.length + gap + body.length);
   if (data.length > MAX_TEXT_BYTES) {
     throw new InputError(`text ${quoted(keyword)} of ${body.length} bytes is too long`, {

@@ -1,7 +1,7 @@
 /** @file The chunk structure of a PNG file, checked; pixels are left to the picture codec. */
 
-import { crc32 } from "node:zlib";
 import { DataFormatError } from "../errors.ts";
+import { crc32 } from "./crc32.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 

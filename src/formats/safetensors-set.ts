@@ -1,10 +1,9 @@
 /** @file A model's safetensors as one source of tensors, whether one file or shards with an index. */
 
-import { stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { InputError, ModelFormatError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
+import type { FileFolder } from "./file-folder.ts";
 import { JsonReader } from "./json-reader.ts";
 import { quoted } from "./quoted.ts";
 import { SafetensorsFile } from "./safetensors.ts";
@@ -50,15 +49,15 @@ export class SafetensorsSet implements TensorSource {
     this.unlisted = unlisted;
   }
 
-  /** Opens the shards that the index at `path` names; they must lie beside it. */
-  static async open(path: string): Promise<SafetensorsSet> {
-    const weightMap = await readWeightMap(await FileSource.open(path));
+  /** Opens the shards that the folder's member `index` names; they must lie beside it. */
+  static async open(folder: FileFolder, index: string): Promise<SafetensorsSet> {
+    const weightMap = await readWeightMap(await folder.open(index));
     const shards = new Map<string, SafetensorsFile>();
     try {
       for (const shard of new Set(weightMap.values())) {
-        shards.set(shard, await SafetensorsFile.open(join(dirname(path), shard)));
+        shards.set(shard, await SafetensorsFile.read(await folder.open(shard)));
       }
-      return new SafetensorsSet(path, shards, weightMap);
+      return new SafetensorsSet(folder.pathOf(index), shards, weightMap);
     } catch (error) {
       for (const file of shards.values()) await file.close();
       throw error;
@@ -68,6 +67,11 @@ export class SafetensorsSet implements TensorSource {
   async readTensor(name: string): Promise<Tensor> {
     storedTensor(this, name);
     return this.#shards.get(this.#weightMap.get(name)!)!.readTensor(name);
+  }
+
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#shards.get(this.#weightMap.get(name)!)!.fileOf(name);
   }
 
   async close(): Promise<void> {
@@ -112,7 +116,7 @@ export async function readWeightMap(source: ByteSource): Promise<ReadonlyMap<str
 
 /** A shard must be a file of the same folder: an index may not make us open anything else. */
 function checkShardName(shard: string, where: string): void {
-  if (!/^[^/\\:\0]{1,240}\.safetensors$/.test(shard) || basename(shard) !== shard || shard.startsWith(".")) {
+  if (!/^[^/\\:\0]{1,240}\.safetensors$/.test(shard) || shard.startsWith(".")) {
     throw new ModelFormatError(`names ${quoted(shard)} as a shard`, {
       where,
       remedy: "shards must be .safetensors files in the folder of the index",
@@ -121,25 +125,14 @@ function checkShardName(shard: string, where: string): void {
 }
 
 /**
- * Opens the weights at `path`: a .safetensors file, an index, or a folder with model.safetensors or its index.
+ * Opens the weights of a folder: model.safetensors or its index, which goes first.
  * Throws InputError if nothing of the kind is there, ModelFormatError if it is damaged.
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile | SafetensorsSet> {
-  const target = (await isFolder(path)) ? await weightsOfFolder(path) : path;
-  return target.endsWith(".json") ? SafetensorsSet.open(target) : SafetensorsFile.open(target);
-}
-
-async function weightsOfFolder(folder: string): Promise<string> {
-  for (const name of [INDEX_FILE, SINGLE_FILE]) {
-    const path = join(folder, name);
-    if ((await stat(path).catch(() => undefined)) !== undefined) return path;
-  }
+export async function openWeights(folder: FileFolder): Promise<SafetensorsFile | SafetensorsSet> {
+  if (await folder.has(INDEX_FILE)) return SafetensorsSet.open(folder, INDEX_FILE);
+  if (await folder.has(SINGLE_FILE)) return SafetensorsFile.read(await folder.open(SINGLE_FILE));
   throw new InputError(`holds neither ${SINGLE_FILE} nor ${INDEX_FILE}`, {
-    where: folder,
+    where: folder.path,
     remedy: "name a model folder",
   });
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

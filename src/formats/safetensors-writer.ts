@@ -1,68 +1,70 @@
-/** @file Writes safetensors, in one file or in shards with an index, one tensor in memory at a time. */
+/** @file Writes safetensors, one tensor in memory at a time; large sets are cut into shards with an index. */
 
-import { join } from "node:path";
 import { ConfigError, InputError, ShapeError } from "../errors.ts";
 import { bytesOf, safetensorsDType } from "../tensor/dtype.ts";
 import { byteLength, elementCount, sameShape } from "../tensor/shape.ts";
-import { ReplacementFile, replaceFile } from "./replacement-file.ts";
-import { INDEX_FILE } from "./safetensors-set.ts";
+import type { ByteSink } from "./byte-sink.ts";
 import type { TensorToWrite } from "./tensor-source.ts";
 
 /** Entries of `__metadata__`, in order. */
 export type SafetensorsMetadata = ReadonlyMap<string, string>;
 
 /**
- * Writes `tensors` to `path` in the given order. The file appears whole or not at all.
+ * Writes `tensors` to `sink` in the given order.
  * Throws InputError for a name used twice, ShapeError if a loaded tensor is not what was announced.
  */
-export async function writeSafetensors(
-  path: string,
+export async function encodeSafetensors(
+  sink: ByteSink,
   tensors: readonly TensorToWrite[],
   metadata?: SafetensorsMetadata,
 ): Promise<void> {
-  checkNames(tensors, path);
-  await replaceFile(path, (file) => writeInto(file, tensors, metadata));
+  checkNames(tensors, sink.name);
+  await sink.write(headerBytes(tensors, metadata));
+  for (const announced of tensors) {
+    const { name, dtype, shape } = announced;
+    const loaded = await announced.load();
+    if (
+      loaded.dtype !== dtype ||
+      !sameShape(loaded.shape, shape) ||
+      loaded.data.byteLength !== byteLength(dtype, shape)
+    ) {
+      throw new ShapeError(
+        `announced as ${dtype} [${shape.join(", ")}], loaded as ${loaded.dtype} [${loaded.shape.join(", ")}] of ${loaded.data.length} elements`,
+        { where: name },
+      );
+    }
+    await sink.write(bytesOf(loaded.data));
+  }
 }
 
-export interface ShardingOptions {
-  /** Upper bound of a shard's data in bytes; a tensor that is larger gets a shard of its own. */
-  readonly maxShardBytes: number;
-  readonly metadata?: SafetensorsMetadata;
+/** A file of a sharded checkpoint, and what belongs into it. */
+export interface Shard {
+  readonly file: string;
+  readonly tensors: readonly TensorToWrite[];
 }
 
 /**
- * Writes shards `model-00001-of-0000N.safetensors` and their index into `folder`, in the given order.
- * No file appears before all data is written. Throws as {@link writeSafetensors}.
+ * Tensors cut into shards `model-00001-of-0000N.safetensors`, in the given order, and the text of their index.
+ * @param maxShardBytes upper bound of a shard's data; a tensor that is larger gets a shard of its own
+ * Throws InputError, naming `where`, for a name used twice, ConfigError for a bound that is no size.
  */
-export async function writeShardedSafetensors(
-  folder: string,
+export function planShards(
   tensors: readonly TensorToWrite[],
-  options: ShardingOptions,
-): Promise<void> {
-  checkNames(tensors, folder);
-  const shards = splitIntoShards(tensors, options.maxShardBytes);
-  const weightMap: [string, string][] = [];
-  const files: ReplacementFile[] = [];
-  try {
-    for (const [i, shard] of shards.entries()) {
-      const name = shardName(i + 1, shards.length);
-      for (const { name: tensor } of shard) weightMap.push([tensor, name]);
-      const file = await ReplacementFile.create(join(folder, name));
-      files.push(file);
-      await writeInto(file, shard, options.metadata);
-    }
-    for (const file of files) await file.commit();
-  } catch (error) {
-    for (const file of files) await file.discard();
-    throw error;
-  }
+  maxShardBytes: number,
+  where: string,
+): { readonly shards: readonly Shard[]; readonly index: string } {
+  checkNames(tensors, where);
+  const parts = splitIntoShards(tensors, maxShardBytes);
+  const shards = parts.map((part, i) => ({ file: shardName(i + 1, parts.length), tensors: part }));
+  const weightMap = shards.flatMap(({ file, tensors: part }) =>
+    part.map(({ name }): [string, string] => [name, file]),
+  );
   const totalSize = tensors.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
-  const index = indexText(totalSize, weightMap);
-  await replaceFile(join(folder, INDEX_FILE), (file) => file.write(new TextEncoder().encode(index)));
+  return { shards, index: indexText(totalSize, weightMap) };
 }
 
 /** `model-00002-of-00012.safetensors` for shard 2 of 12. */
-export function shardName(number: number, count: number): string {
+function shardName(number: number, count: number): string {
   const padded = (n: number): string => String(n).padStart(5, "0");
   return `model-${padded(number)}-of-${padded(count)}.safetensors`;
 }
@@ -96,29 +98,6 @@ function indexText(totalSize: number, weightMap: [string, string][]): string {
   const lines = weightMap.map(([name, shard]) => `    ${JSON.stringify(name)}: ${JSON.stringify(shard)}`);
   const metadata = `  "metadata": {\n    "total_size": ${totalSize}\n  }`;
   return `{\n${metadata},\n  "weight_map": {\n${lines.join(",\n")}\n  }\n}\n`;
-}
-
-async function writeInto(
-  file: ReplacementFile,
-  tensors: readonly TensorToWrite[],
-  metadata: SafetensorsMetadata | undefined,
-): Promise<void> {
-  await file.write(headerBytes(tensors, metadata));
-  for (const announced of tensors) {
-    const { name, dtype, shape } = announced;
-    const loaded = await announced.load();
-    if (
-      loaded.dtype !== dtype ||
-      !sameShape(loaded.shape, shape) ||
-      loaded.data.byteLength !== byteLength(dtype, shape)
-    ) {
-      throw new ShapeError(
-        `announced as ${dtype} [${shape.join(", ")}], loaded as ${loaded.dtype} [${loaded.shape.join(", ")}] of ${loaded.data.length} elements`,
-        { where: name },
-      );
-    }
-    await file.write(bytesOf(loaded.data));
-  }
 }
 
 function headerBytes(

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyTensors } from "../../test/support/copy-tensors.ts";
 import { ConfigError, InputError, ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
+import { openSafetensors, writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
 import { tensor } from "../tensor/tensor.ts";
 import { MemorySource } from "./byte-source.ts";
 import { SafetensorsFile } from "./safetensors.ts";
-import { openSafetensors, readWeightMap, SafetensorsSet } from "./safetensors-set.ts";
-import { writeSafetensors, writeShardedSafetensors } from "./safetensors-writer.ts";
-import { copyTensors, tensorsToWrite } from "./tensor-source.ts";
+import { readWeightMap, SafetensorsSet } from "./safetensors-set.ts";
+import { tensorsToWrite } from "./tensor-source.ts";
 
 const models = fileURLToPath(new URL("../../test/parity/models/", import.meta.url));
 
@@ -106,7 +107,7 @@ describe("SafetensorsFile", () => {
     expect([...read.tensors.keys()]).toEqual(["__proto__", "1", "0"]);
     const path = join(folder, "special.safetensors");
     await writeSafetensors(path, copyTensors(read));
-    const again = await SafetensorsFile.open(path);
+    const again = await openSafetensors(path);
     expect([...again.tensors.keys()]).toEqual(["__proto__", "1", "0"]);
     expect([...(await again.readTensor("0")).data]).toEqual([2]);
     await again.close();
@@ -120,7 +121,7 @@ describe("published layouts", () => {
     "v1/model-00002-of-00003.safetensors",
     "v1.1/model-00002-of-00002.safetensors",
   ])("writes %s back byte for byte", async (name) => {
-    const source = await SafetensorsFile.open(join(models, name));
+    const source = await openSafetensors(join(models, name));
     const copy = join(folder, "copy.safetensors");
     await writeSafetensors(copy, copyTensors(source), source.metadata);
     await source.close();

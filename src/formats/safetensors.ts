@@ -7,7 +7,7 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { type DType, elementsFromBytes, fromSafetensorsDType } from "../tensor/dtype.ts";
 import { byteLength, MAX_RANK } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
 import { quoted } from "./quoted.ts";
 import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
@@ -41,14 +41,14 @@ export class SafetensorsFile implements TensorSource {
     }
   }
 
-  /** Opens a file by path. Throws InputError if it cannot be opened, ModelFormatError if it is not safetensors. */
-  static async open(path: string): Promise<SafetensorsFile> {
-    return SafetensorsFile.read(await FileSource.open(path));
-  }
-
   async readTensor(name: string): Promise<Tensor> {
     const { dtype, shape, begin, end } = storedTensor(this, name);
     return { dtype, shape, data: elementsFromBytes(dtype, await this.#source.read(begin, end - begin)) };
+  }
+
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#source.file;
   }
 
   async close(): Promise<void> {

@@ -1,52 +1,32 @@
 /** @file Writes ustar archives whose bytes depend on names and contents alone: no times, owners or modes of this machine. */
 
 import { InputError } from "../errors.ts";
-import { ReplacementFile } from "./replacement-file.ts";
+import type { ByteSink } from "./byte-sink.ts";
 import { BLOCK_BYTES } from "./tar.ts";
 
 /** The size field has eleven octal digits. */
 const MAX_MEMBER_BYTES = 8 ** 11 - 1;
 
-/** Streams members to a temporary file; the archive appears under its name when `close` succeeds. */
+/** Streams members to a sink. */
 export class TarWriter {
-  readonly #file: ReplacementFile;
+  readonly #sink: ByteSink;
 
-  private constructor(file: ReplacementFile) {
-    this.#file = file;
-  }
-
-  static async create(path: string): Promise<TarWriter> {
-    return new TarWriter(await ReplacementFile.create(path));
-  }
-
-  /** Bytes written so far, so that callers can begin another shard in time. */
-  get byteLength(): number {
-    return this.#file.position;
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
   }
 
   /** Adds a regular file. Throws InputError if the name does not fit a ustar header. */
   async add(name: string, contents: Uint8Array | string): Promise<void> {
     const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-    await this.#file.write(ustarHeader(name, bytes.byteLength));
-    await this.#file.write(bytes);
+    await this.#sink.write(ustarHeader(name, bytes.byteLength));
+    await this.#sink.write(bytes);
     const padding = (BLOCK_BYTES - (bytes.byteLength % BLOCK_BYTES)) % BLOCK_BYTES;
-    if (padding > 0) await this.#file.write(new Uint8Array(padding));
+    if (padding > 0) await this.#sink.write(new Uint8Array(padding));
   }
 
-  /** Writes the end mark and puts the archive in place. */
-  async close(): Promise<void> {
-    try {
-      await this.#file.write(new Uint8Array(2 * BLOCK_BYTES));
-    } catch (error) {
-      await this.#file.discard();
-      throw error;
-    }
-    await this.#file.commit();
-  }
-
-  /** Gives up; nothing is left behind. */
-  async discard(): Promise<void> {
-    await this.#file.discard();
+  /** Writes the end mark. */
+  async finish(): Promise<void> {
+    await this.#sink.write(new Uint8Array(2 * BLOCK_BYTES));
   }
 }
 

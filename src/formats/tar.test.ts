@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DataFormatError, InputError, UnsupportedError } from "../errors.ts";
-import { FileSource, MemorySource } from "./byte-source.ts";
+import { FileSource } from "../files/file-source.ts";
+import { TarFile } from "../files/tar-file.ts";
+import { MemorySource } from "./byte-source.ts";
 import { readTarIndex } from "./tar.ts";
 import { groupTarSamples } from "./tar-sample.ts";
-import { TarWriter } from "./tar-writer.ts";
 
 const encoder = new TextEncoder();
 const fixtures = new URL("../../test/formats/", import.meta.url);
@@ -84,7 +85,7 @@ describe("readTarIndex", () => {
     const files: Uint8Array[] = [];
     for (const name of ["one.tar", "two.tar"]) {
       const path = join(folder, name);
-      const writer = await TarWriter.create(path);
+      const writer = await TarFile.create(path);
       for (const [member, text] of contents) await writer.add(member, text);
       expect(await readdir(folder)).not.toContain(name);
       await writer.close();
@@ -241,7 +242,7 @@ describe("readTarIndex", () => {
 describe("TarWriter", () => {
   it("refuses names that do not fit and leaves nothing after discard", async () => {
     const path = join(folder, "refused", "x.tar");
-    const writer = await TarWriter.create(path);
+    const writer = await TarFile.create(path);
     for (const name of ["", "dir/", "a\0b", "x".repeat(101), `${"p".repeat(156)}/x`]) {
       await expect(writer.add(name, "")).rejects.toThrow(InputError);
     }

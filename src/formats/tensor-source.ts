@@ -29,6 +29,8 @@ export interface TensorSource {
   readonly metadata: ReadonlyMap<string, string>;
   /** Reads one tensor, row-major. Throws ModelFormatError if there is none of that name. */
   readTensor(name: string): Promise<Tensor>;
+  /** The file that holds a tensor, if there is one that another thread can open for itself. Throws as above. */
+  fileOf(name: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -61,16 +63,5 @@ export function tensorsToWrite(tensors: Iterable<readonly [string, Tensor]>): Te
     dtype: value.dtype,
     shape: value.shape,
     load: () => value,
-  }));
-}
-
-/** Every tensor of a source as a list to write, in its order. The source must stay open meanwhile. */
-export function copyTensors(source: TensorSource): TensorToWrite[] {
-  return Array.from(source.tensors, ([name, { dtype, shape, strides }]) => ({
-    name,
-    dtype,
-    shape,
-    ...(strides === undefined ? {} : { strides }),
-    load: () => source.readTensor(name),
   }));
 }

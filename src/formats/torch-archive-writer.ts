@@ -1,12 +1,11 @@
 /** @file Writes a dict of tensors as a torch zip archive that `torch.load(weights_only=True)` reads. */
 
-import { basename, extname } from "node:path";
-import { crc32 } from "node:zlib";
 import { InputError, ShapeError, UnsupportedError } from "../errors.ts";
 import { bytesOf, type DType } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount, sameShape } from "../tensor/shape.ts";
+import type { ByteSink } from "./byte-sink.ts";
+import { crc32 } from "./crc32.ts";
 import { STORAGE_DTYPES } from "./pickle.ts";
-import { type ReplacementFile, replaceFile } from "./replacement-file.ts";
 import { inMemoryOrder, memoryOrder } from "./strided.ts";
 import type { TensorToWrite } from "./tensor-source.ts";
 
@@ -21,45 +20,48 @@ const STORAGE_CLASSES: ReadonlyMap<DType, string> = new Map(
 );
 
 /**
- * Writes `tensors` to `path` as a flat dict in the given order, one tensor in memory at a time; the file appears
- * whole or not at all. Throws UnsupportedError for dtypes without a torch storage and for archives of 4 GiB or
+ * Writes `tensors` to `sink` as a flat dict in the given order, one tensor in memory at a time.
+ * @param root folder of the members; its name is up to the writer
+ * Throws UnsupportedError for dtypes without a torch storage and for archives of 4 GiB or
  * more, InputError for a name used twice, ShapeError if a loaded tensor is not what was announced.
  */
-export async function writeTorchArchive(path: string, tensors: readonly TensorToWrite[]): Promise<void> {
+export async function encodeTorchArchive(
+  sink: ByteSink,
+  root: string,
+  tensors: readonly TensorToWrite[],
+): Promise<void> {
+  const where = sink.name;
   const names = new Set(tensors.map(({ name }) => name));
-  if (names.size !== tensors.length) throw new InputError("a tensor name is used twice", { where: path });
+  if (names.size !== tensors.length) throw new InputError("a tensor name is used twice", { where });
   const bytes = tensors.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
   // Headers take under a kilobyte a member.
   if (bytes + 1024 * (tensors.length + 8) > MAX_ARCHIVE_BYTES || tensors.length + 8 > MAX_MEMBERS) {
     throw new UnsupportedError("a torch archive of 4 GiB or more is not written", {
-      where: path,
+      where,
       remedy: "write safetensors",
     });
   }
   const pickle = pickleDict(tensors);
   const encoder = new TextEncoder();
-  const root = basename(path, extname(path)).replace(/[^\w.-]/g, "_") || "archive";
-  await replaceFile(path, async (file) => {
-    const zip = new StoredZipWriter(file);
-    await zip.add(`${root}/data.pkl`, pickle);
-    await zip.add(`${root}/byteorder`, encoder.encode("little"));
-    for (const [i, announced] of tensors.entries()) {
-      const { name, dtype, shape } = announced;
-      const loaded = await announced.load();
-      if (
-        loaded.dtype !== dtype ||
-        !sameShape(loaded.shape, shape) ||
-        loaded.data.byteLength !== byteLength(dtype, shape)
-      ) {
-        throw new ShapeError(`was announced as ${dtype} [${shape.join(", ")}]`, { where: name });
-      }
-      const order = layoutOf(announced);
-      const bytes = order === undefined ? bytesOf(loaded.data) : inMemoryOrder(loaded.data, shape, order);
-      await zip.add(`${root}/data/${i}`, bytes);
+  const zip = new StoredZipWriter(sink);
+  await zip.add(`${root}/data.pkl`, pickle);
+  await zip.add(`${root}/byteorder`, encoder.encode("little"));
+  for (const [i, announced] of tensors.entries()) {
+    const { name, dtype, shape } = announced;
+    const loaded = await announced.load();
+    if (
+      loaded.dtype !== dtype ||
+      !sameShape(loaded.shape, shape) ||
+      loaded.data.byteLength !== byteLength(dtype, shape)
+    ) {
+      throw new ShapeError(`was announced as ${dtype} [${shape.join(", ")}]`, { where: name });
     }
-    await zip.add(`${root}/version`, encoder.encode("3\n"));
-    await zip.finish();
-  });
+    const order = layoutOf(announced);
+    const bytes = order === undefined ? bytesOf(loaded.data) : inMemoryOrder(loaded.data, shape, order);
+    await zip.add(`${root}/data/${i}`, bytes);
+  }
+  await zip.add(`${root}/version`, encoder.encode("3\n"));
+  await zip.finish();
 }
 
 /** The layout of a tensor that is to keep its strides; undefined for row-major, and for views with gaps. */
@@ -71,16 +73,16 @@ function layoutOf({ shape, strides }: TensorToWrite): readonly number[] | undefi
 
 /** Streams stored members; each one's bytes start at a multiple of {@link ALIGNMENT}. */
 class StoredZipWriter {
-  readonly #file: ReplacementFile;
+  readonly #sink: ByteSink;
   readonly #directory: Uint8Array[] = [];
 
-  constructor(file: ReplacementFile) {
-    this.#file = file;
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
   }
 
   async add(name: string, bytes: Uint8Array): Promise<void> {
     const nameBytes = new TextEncoder().encode(name);
-    const headerAt = this.#file.position;
+    const headerAt = this.#sink.position;
     const unpadded = headerAt + 30 + nameBytes.length + 4;
     // Padding is an extra field of its own id, "FB", as torch names it.
     const padding = (ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT;
@@ -100,8 +102,8 @@ class StoredZipWriter {
     local.set(nameBytes, 30);
     view.setUint16(30 + nameBytes.length, 0x4246, true);
     view.setUint16(32 + nameBytes.length, padding, true);
-    await this.#file.write(local);
-    await this.#file.write(bytes);
+    await this.#sink.write(local);
+    await this.#sink.write(bytes);
 
     const entry = new Uint8Array(46 + nameBytes.length);
     const entryView = new DataView(entry.buffer);
@@ -114,16 +116,16 @@ class StoredZipWriter {
   }
 
   async finish(): Promise<void> {
-    const begin = this.#file.position;
-    for (const entry of this.#directory) await this.#file.write(entry);
+    const begin = this.#sink.position;
+    for (const entry of this.#directory) await this.#sink.write(entry);
     const end = new Uint8Array(22);
     const view = new DataView(end.buffer);
     view.setUint32(0, 0x06054b50, true);
     view.setUint16(8, this.#directory.length, true);
     view.setUint16(10, this.#directory.length, true);
-    view.setUint32(12, this.#file.position - begin, true);
+    view.setUint32(12, this.#sink.position - begin, true);
     view.setUint32(16, begin, true);
-    await this.#file.write(end);
+    await this.#sink.write(end);
   }
 }
 

@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyTensors } from "../../test/support/copy-tensors.ts";
 import { InputError, ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
+import { FileSource } from "../files/file-source.ts";
+import { openTorchArchive, writeTorchArchive } from "../files/torch-archive-file.ts";
 import { allocate, bytesOf, type DType } from "../tensor/dtype.ts";
 import { tensor, toFloat32 } from "../tensor/tensor.ts";
-import { FileSource, MemorySource } from "./byte-source.ts";
-import { copyTensors, tensorsToWrite } from "./tensor-source.ts";
+import { MemorySource } from "./byte-source.ts";
+import { tensorsToWrite } from "./tensor-source.ts";
 import { TorchArchive } from "./torch-archive.ts";
-import { writeTorchArchive } from "./torch-archive-writer.ts";
 
 const models = fileURLToPath(new URL("../../test/parity/models/", import.meta.url));
 
@@ -163,11 +165,11 @@ describe("published autoencoders", () => {
     ["v1", 172],
     ["v1.1", 176],
   ])("reads %s, and writes it back with equal tensors in the same order", async (model, count) => {
-    const source = await TorchArchive.open(join(models, model, "vae/checkpoint.pt"));
+    const source = await openTorchArchive(join(models, model, "vae/checkpoint.pt"));
     expect(source.tensors.size).toBe(count);
     const copy = join(folder, `${model}.pt`);
     await writeTorchArchive(copy, copyTensors(source));
-    const again = await TorchArchive.open(copy);
+    const again = await openTorchArchive(copy);
     expect([...again.tensors.keys()]).toEqual([...source.tensors.keys()]);
     for (const [name, stored] of source.tensors) {
       const value = await source.readTensor(name);
@@ -181,7 +183,7 @@ describe("published autoencoders", () => {
   });
 
   it("honours the strides of the one tensor that has them", async () => {
-    const source = await TorchArchive.open(join(models, "v1.1/vae/checkpoint.pt"));
+    const source = await openTorchArchive(join(models, "v1.1/vae/checkpoint.pt"));
     const strided = [...source.tensors].filter(([, stored]) => !stored.contiguous);
     expect(strided.length).toBe(1);
     const [name, { shape, strides, begin, end }] = strided[0]!;
@@ -203,7 +205,7 @@ describe("published autoencoders", () => {
 describe("an archive of PyTorch 2.13", () => {
   it("gives the tensors of its state_dict, views unrolled", async () => {
     const path = fileURLToPath(new URL("../../test/formats/nested.pt", import.meta.url));
-    const source = await TorchArchive.open(path);
+    const source = await openTorchArchive(path);
     const shapes = Array.from(source.tensors, ([name, t]) => `${name} ${t.dtype} [${t.shape.join(",")}]`);
     expect(shapes).toEqual([
       "0.weight float32 [2,3]",

@@ -7,7 +7,7 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { allocate, bytesPerElement, elementsFromBytes } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ByteSource, FileSource } from "./byte-source.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
 import { quoted } from "./quoted.ts";
 import { gatherStrided } from "./strided.ts";
@@ -42,11 +42,6 @@ export class TorchArchive implements TensorSource {
     }
   }
 
-  /** Opens by path. Throws InputError, ModelFormatError, or UnsupportedError for pickles that hold more than tensors. */
-  static async open(path: string): Promise<TorchArchive> {
-    return TorchArchive.read(await FileSource.open(path));
-  }
-
   async readTensor(name: string): Promise<Tensor> {
     const { dtype, shape, strides, begin, end, contiguous } = storedTensor(this, name);
     const stored = elementsFromBytes(dtype, await this.#source.read(begin, end - begin));
@@ -54,6 +49,11 @@ export class TorchArchive implements TensorSource {
     const data = allocate(dtype, elementCount(shape));
     gatherStrided(stored, data, shape, strides);
     return { dtype, shape, data };
+  }
+
+  fileOf(name: string): string | undefined {
+    storedTensor(this, name);
+    return this.#source.file;
   }
 
   async close(): Promise<void> {

@@ -4,18 +4,19 @@ import { input } from "../graph/value.ts";
 import { decodeLatents, encodePixels } from "../model/autoencoder.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
+import type { WeightPlan } from "../model/weight-format.ts";
 
 /** Input: `pixels` [pictures, 3, H, W] in [-1, 1]. Output: `mean` [pictures, channels, H / 8, W / 8], normalised. */
-export function encoderGraph(config: AutoencoderConfig): OnnxModel {
+export function encoderGraph(config: AutoencoderConfig, plan?: WeightPlan): OnnxModel {
   const side = pixelsPerLatent(config) * (config.patchSize ?? 1);
   const shape = ["pictures", config.inChannels, `${side}*height`, `${side}*width`];
-  const { mean } = encodePixels(new ParameterScope(), config, input("pixels", "float32", shape));
+  const { mean } = encodePixels(new ParameterScope(plan), config, input("pixels", "float32", shape));
   return writeOnnx({ mean }, { parameters: "initializers" });
 }
 
 /** Input: `latents` [pictures, channels, h, w], unscaled. Output: `pixels` [pictures, 3, 8 h, 8 w]. */
-export function decoderGraph(config: AutoencoderConfig): OnnxModel {
+export function decoderGraph(config: AutoencoderConfig, plan?: WeightPlan): OnnxModel {
   const latents = input("latents", "float32", ["pictures", config.latentChannels, "height", "width"]);
-  const pixels = decodeLatents(new ParameterScope(), config, latents);
+  const pixels = decodeLatents(new ParameterScope(plan), config, latents);
   return writeOnnx({ pixels }, { parameters: "initializers" });
 }

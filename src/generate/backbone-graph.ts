@@ -5,11 +5,12 @@
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
 import { add, mul, neg, shift } from "../graph/operators/elementwise.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
-import { reshape } from "../graph/operators/layout.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { input, type Value } from "../graph/value.ts";
 import { backbone, embedTokens, imageIn } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
+import type { WeightPlan } from "../model/weight-format.ts";
 
 /** Names of a layer's cache inputs, and of the outputs that extend it. */
 export const cacheNames = (layer: number) =>
@@ -26,8 +27,8 @@ export const cacheNames = (layer: number) =>
  * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `picks` int64 [picked], places
  * row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
  */
-export function backboneGraph(config: NextStepConfig): OnnxModel {
-  const scope = new ParameterScope();
+export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
+  const scope = new ParameterScope(plan);
   const half = config.headDim / 2;
   const width = tokenWidth(config);
   const isImage = input("is_image", "float32", ["rows", "tokens", 1]);

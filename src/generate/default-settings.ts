@@ -1,8 +1,7 @@
 /** @file The settings that a model draws with when it is told nothing: its own in nextstep.json, or the published ones. */
-import { access } from "node:fs/promises";
-import { join } from "node:path";
-import { readConfigFile } from "../checkpoint/config-file.ts";
 import { ConfigError } from "../errors.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { isJsonObject, readJson } from "../formats/json-file.ts";
 import type { Release } from "../model/config.ts";
 import {
   type DrawSettings,
@@ -26,13 +25,9 @@ export interface DefaultSettings {
  * generation. Without the file or both entries, the published settings of the release hold.
  * @throws ConfigError for an unknown or unsuitable setting, ModelFormatError if the file is not JSON.
  */
-export async function readDefaultSettings(folder: string, release: Release): Promise<DefaultSettings> {
-  const path = join(folder, NEXTSTEP_FILE);
-  const exists = await access(path).then(
-    () => true,
-    () => false,
-  );
-  const json = exists ? await readConfigFile(path) : {};
+export async function readDefaultSettings(folder: FileFolder, release: Release): Promise<DefaultSettings> {
+  const path = folder.pathOf(NEXTSTEP_FILE);
+  const json = (await folder.has(NEXTSTEP_FILE)) ? await readJson(await folder.open(NEXTSTEP_FILE)) : {};
   const generation = entry(json, "generation", path);
   const editing = entry(json, "editing", path);
   if (generation === undefined && editing === undefined) {
@@ -47,10 +42,10 @@ function entry(
   key: "generation" | "editing",
   path: string,
 ): Partial<DrawSettings> | undefined {
-  const value = isRecord(json) ? json[key] : undefined;
+  const value = isJsonObject(json) ? json[key] : undefined;
   if (value === undefined) return undefined;
   const where = `${path}: ${key}`;
-  if (!isRecord(value)) throw new ConfigError("is not an object of settings", { where });
+  if (!isJsonObject(value)) throw new ConfigError("is not an object of settings", { where });
   const unknown = Object.keys(value).find((name) => !SETTING_NAMES.some((known) => known === name));
   if (unknown !== undefined) {
     throw new ConfigError(`"${unknown}" is not a setting`, {
@@ -59,8 +54,4 @@ function entry(
     });
   }
   return pickSettings(value, `${where}.`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

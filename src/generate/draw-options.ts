@@ -1,6 +1,6 @@
 /** @file What a drawing can be told, and the checks that need no model. */
 import { ConfigError, InputError } from "../errors.ts";
-import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
+import { ASPECT_NAMES, type AspectName } from "../image/aspect-buckets.ts";
 import type { TokenBatch } from "./drawing.ts";
 import type { ImageInput } from "./input-images.ts";
 import { checkSeed, type DrawSettings, describe, SETTING_NAMES } from "./settings.ts";
@@ -14,19 +14,22 @@ export const RANDOM_SEEDS = 2 ** 32;
 
 /** Settings left out are the model's own (nextstep.json in its folder) or the published ones of its release. */
 export interface DrawOptions extends Partial<DrawSettings> {
-  /** Of the first picture of each prompt; the next pictures have the next seeds. Default: at random. */
+  /** Of the first picture of each prompt, 0 to 2^53 - 1; the next pictures have the next seeds. Default: at random. */
   readonly seed?: number;
   /** In pixels, both multiples of 16. Default: that of the first image, or the square the model was trained on. */
   readonly size?: { readonly width: number; readonly height: number };
-  /** A named shape instead of a size, e.g. `"16:9"`, at the number of pixels the model was trained on. */
-  readonly aspect?: string;
-  /** Pictures of each prompt. Default 1. */
+  /** A named shape instead of a size, at the number of pixels the model was trained on. Default: as of `size`. */
+  readonly aspect?: AspectName;
+  /** Pictures of each prompt, 1 to 256. Default 1. */
   readonly count?: number;
-  /** Pictures to edit or to refer to, at the `<image>` tags of the prompts, or in front of a prompt without any. */
+  /**
+   * Pictures to edit or to refer to, at the `<image>` tags of the prompts, or in front of a prompt without any.
+   * Default: none.
+   */
   readonly images?: readonly ImageInput[];
-  /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. */
+  /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. Default: the seed's. */
   readonly noise?: InjectedNoise;
-  /** Tokens of an earlier drawing with the same options: it goes on behind them. */
+  /** Tokens of an earlier drawing with the same options: it goes on behind them. Default: none. */
   readonly tokens?: TokenBatch;
   /** Cancels between tokens. */
   readonly signal?: AbortSignal;
@@ -67,7 +70,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
       remedy: "give one of them",
     });
   }
-  if (aspect !== undefined && !ASPECT_NAMES.includes(aspect)) {
+  if (aspect !== undefined && !ASPECT_NAMES.some((name) => name === aspect)) {
     throw new InputError(`${describe(aspect)} is not an aspect`, {
       where: "aspect",
       remedy: `use one of ${ASPECT_NAMES.join(", ")}`,

@@ -2,7 +2,7 @@
  * @file The loop that draws image tokens (docs/nextstep-spec.md 3.2): prompts are read once, then for each token the
  * image head is run under its solver and the backbone reads what came out.
  */
-import { AbortedError, InputError } from "../errors.ts";
+import { InputError, refuseAborted } from "../errors.ts";
 import { tokenWidth } from "../model/config.ts";
 import type { HostTensor } from "../runtime/engine.ts";
 import { CachedRows, type TokenRow } from "./cached-rows.ts";
@@ -102,10 +102,6 @@ export async function* drawTokens(sessions: ModelSessions, request: TokenRequest
       hidden = await reading;
     }
   }
-}
-
-function refuseAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AbortedError("cancelled", { cause: signal.reason });
 }
 
 /** Equal prompts are read once, then repeated: the rows without a condition are mostly the same. */

@@ -6,7 +6,8 @@ import type { Grid } from "../sequence/segments.ts";
 import { drawTokens, type TokenRequest } from "./draw-tokens.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
-import { Picture } from "./picture.ts";
+import { finishPicture, type Picture } from "./picture.ts";
+import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** Image tokens of a batch, row-major. */
@@ -22,6 +23,8 @@ export interface DrawingPlan {
   readonly grid: Grid;
   /** One a picture. */
   readonly recipes: readonly Recipe[];
+  /** What finished pictures are saved with. */
+  readonly platform: Pick<Platform, "zlib" | "writeFile">;
 }
 
 /** The state after a token. */
@@ -111,13 +114,12 @@ export class Drawing implements AsyncIterable<DrawingProgress> {
   }
 
   /** One picture at a time: the decoder's activations are the larger part of the memory. */
-  async #decode(canvas: Canvas, { recipes, grid, request }: DrawingPlan): Promise<Picture[]> {
+  async #decode(canvas: Canvas, { recipes, grid, request, platform }: DrawingPlan): Promise<Picture[]> {
     const pictures: Picture[] = [];
     for (const [index, recipe] of recipes.entries()) {
       const tokens = canvas.picture(index, request.count);
-      pictures.push(
-        new Picture({ recipe, grid, tokens, ...(await decodePicture(this.#sessions, tokens, grid)) }),
-      );
+      const decoded = await decodePicture(this.#sessions, tokens, grid);
+      pictures.push(finishPicture({ recipe, grid, tokens, ...decoded }, platform));
     }
     return pictures;
   }

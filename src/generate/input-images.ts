@@ -1,10 +1,11 @@
 /** @file Pictures that are given to the model: read, brought to a size it takes, and turned into image tokens. */
-import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
 import { chooseBucket } from "../image/aspect-buckets.ts";
 import { checkImage, type ImageSize, type RgbImage, toPlanes } from "../image/pixels.ts";
+import { stretch } from "../image/resize.ts";
 import { encodePicture, pixelsPerToken } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import type { Platform } from "./platform.ts";
 
 /** A file's path, its bytes, or pixels. Pixels whose sides are whole tokens are taken as they are. */
 export type ImageInput = string | Uint8Array | RgbImage;
@@ -24,22 +25,20 @@ export interface SizedImage {
  * @throws InputError for a file that is not there, DataFormatError for one that is no picture.
  */
 export async function readInputImages(
+  platform: Platform,
   sessions: ModelSessions,
   images: readonly ImageInput[],
   size: ImageSize | undefined,
 ): Promise<SizedImage[]> {
   if (images.length === 0) return [];
-  // Picture codecs are loaded only by those who give pictures.
-  const { decodeImage, readImage } = await import("../image/decode-image.ts");
-  const { stretch } = await import("../image/resize.ts");
   const side = pixelsPerToken(sessions);
   return Promise.all(
     images.map(async (image, index) => {
       const read =
         typeof image === "string"
-          ? await readImage(image)
+          ? await platform.readImage(image)
           : image instanceof Uint8Array
-            ? await decodeImage(image, `image ${index + 1}`)
+            ? await platform.decodeImage(image, `image ${index + 1}`)
             : checkImage(image);
       const fits = read.width % side === 0 && read.height % side === 0;
       const given = typeof image === "string" || image instanceof Uint8Array;
@@ -49,7 +48,7 @@ export async function readInputImages(
       return {
         size: [sized.height, sized.width],
         planes: toPlanes(sized),
-        sha256: createHash("sha256").update(sized.data).digest("hex"),
+        sha256: await platform.sha256(sized.data),
       };
     }),
   );

@@ -35,23 +35,29 @@ export class ModelSessions {
   backbone(): Promise<Session> {
     const { config, tensors } = this.folder;
     return this.#once("backbone", () =>
-      this.engine.createSession(backboneGraph(config), tensors.weightSource),
+      this.engine.createSession(backboneGraph(config, tensors.weightPlan), tensors.weightSource),
     );
   }
 
   lmHead(): Promise<Session> {
     const { config, tensors } = this.folder;
-    return this.#once("lm head", () => this.engine.createSession(lmHeadGraph(config), tensors.weightSource));
+    return this.#once("lm head", () =>
+      this.engine.createSession(lmHeadGraph(config, tensors.weightPlan), tensors.weightSource),
+    );
   }
 
   encoder(): Promise<Session> {
     const { config, tensors } = this.autoencoder;
-    return this.#once("encoder", () => this.engine.createSession(encoderGraph(config), tensors.weightSource));
+    return this.#once("encoder", () =>
+      this.engine.createSession(encoderGraph(config, tensors.weightPlan), tensors.weightSource),
+    );
   }
 
   decoder(): Promise<Session> {
     const { config, tensors } = this.autoencoder;
-    return this.#once("decoder", () => this.engine.createSession(decoderGraph(config), tensors.weightSource));
+    return this.#once("decoder", () =>
+      this.engine.createSession(decoderGraph(config, tensors.weightPlan), tensors.weightSource),
+    );
   }
 
   /** @throws ModelFormatError when the model folder has none. */
@@ -68,7 +74,10 @@ export class ModelSessions {
   imageHead(steps: number): HeadLease {
     const { config, tensors } = this.folder;
     const entry = this.#heads.get(steps) ?? {
-      session: this.engine.createSession(imageHeadGraph(config, steps), tensors.weightSource),
+      session: this.engine.createSession(
+        imageHeadGraph(config, steps, tensors.weightPlan),
+        tensors.weightSource,
+      ),
       users: 0,
     };
     entry.users++;

@@ -1,16 +1,15 @@
 /** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
-import { basename, resolve } from "node:path";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
-import { InputError } from "../errors.ts";
+import { InputError, refuseAborted } from "../errors.ts";
 import { namedSize } from "../image/aspect-buckets.ts";
 import type { ImageSize } from "../image/pixels.ts";
 import { tokenWidth } from "../model/config.ts";
-import { WorkerEngine } from "../runtime/worker-engine.ts";
+import type { Engine } from "../runtime/engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
+import type { TokenRow } from "./cached-rows.ts";
 import type { TextSampling } from "./choose-token.ts";
-import { defaultModelPath } from "./default-model.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
 import { checkDrawOptions, type DrawOptions, knownTokens, RANDOM_SEEDS } from "./draw-options.ts";
 import { Drawing, type DrawingPlan } from "./drawing.ts";
@@ -23,24 +22,24 @@ import {
   trainedSide,
 } from "./input-images.ts";
 import { ModelSessions } from "./model-sessions.ts";
+import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
 import type { Picture } from "./picture.ts";
+import type { Platform } from "./platform.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
 import type { Recipe } from "./recipe.ts";
+import { ReportingEngine } from "./reporting-engine.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
 import { noiseDraws } from "./solvers.ts";
 import { injectedNoise, seededNoise } from "./token-noise.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
-
-export interface OpenModelOptions {
-  /** Threads of one operator. Default: the machine's processors. */
-  readonly threads?: number;
-}
+import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
 
 export interface WriteOptions extends TextSampling {
-  /** Default 64. */
+  /** Most tokens to write, from 1. Default 64. */
   readonly maxTokens?: number;
-  /** Default 0; counts only above temperature 0. */
+  /** From 0 to 2^53 - 1; counts only above temperature 0. Default 0. */
   readonly seed?: number;
+  /** Cancels between tokens. */
   readonly signal?: AbortSignal;
 }
 
@@ -49,18 +48,21 @@ export class Model implements AsyncDisposable {
   readonly path: string;
   /** What it draws with when it is told nothing. */
   readonly defaults: DefaultSettings;
+  readonly #platform: Platform;
   readonly #folder: ModelFolder;
-  readonly #engine: WorkerEngine;
+  readonly #engine: Engine;
   readonly #sessions: ModelSessions;
   readonly #tokenizer: TextTokenizer;
   #closed = false;
 
   private constructor(
+    platform: Platform,
     folder: ModelFolder,
-    engine: WorkerEngine,
+    engine: Engine,
     tokenizer: TextTokenizer,
     defaults: DefaultSettings,
   ) {
+    this.#platform = platform;
     this.path = folder.path;
     this.defaults = defaults;
     this.#folder = folder;
@@ -69,29 +71,26 @@ export class Model implements AsyncDisposable {
     this.#tokenizer = tokenizer;
   }
 
-  /**
-   * Opens a model folder in any published layout, or the model that comes with the package. Weights are read when
-   * they are first needed.
-   * @throws ModelFormatError, ConfigError or InputError naming the file and what is wrong with it.
-   */
-  static async open(path?: string, options: OpenModelOptions = {}): Promise<Model> {
-    const { threads } = options;
-    if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
-      throw new InputError(`${describe(threads)} is not a number of threads`, {
-        where: "threads",
-        remedy: "use 1 or more",
-      });
-    }
+  /** See {@link OpenOptions}; `path` names the folder to the platform. */
+  static async open(platform: Platform, path: string | undefined, options: OpenOptions = {}): Promise<Model> {
+    checkOpenOptions(options);
+    const { threads, signal, onProgress } = options;
+    refuseAborted(signal);
+    onProgress?.({ phase: "reading" });
+    const files = platform.modelFolder(path);
     // The engine thread loads its library while the files are read here.
-    const engine = WorkerEngine.create(threads === undefined ? {} : { threads });
+    const bare = platform.createEngine(threads === undefined ? {} : { threads });
+    const engine = onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
     let folder: ModelFolder | undefined;
     try {
-      folder = await openModelFolder(path ?? defaultModelPath());
+      folder = await openModelFolder(files);
+      refuseAborted(signal);
       const [tokenizer, defaults] = await Promise.all([
-        loadTokenizer(folder.tokenizerPath),
-        readDefaultSettings(folder.path, folder.release),
+        loadTokenizer(files),
+        readDefaultSettings(files, folder.release),
       ]);
-      return new Model(folder, engine, tokenizer, defaults);
+      refuseAborted(signal);
+      return new Model(platform, folder, engine, tokenizer, defaults);
     } catch (error) {
       await Promise.all([engine[Symbol.asyncDispose](), folder?.[Symbol.asyncDispose]()]);
       throw error;
@@ -100,7 +99,7 @@ export class Model implements AsyncDisposable {
 
   /** Name of the model's folder. */
   get name(): string {
-    return basename(resolve(this.path));
+    return this.#folder.files.name;
   }
 
   /**
@@ -153,35 +152,35 @@ export class Model implements AsyncDisposable {
     });
   }
 
-  /** Continues a text. The pieces come as they are written. */
-  async *write(prompt: string, options: WriteOptions = {}): AsyncGenerator<string> {
-    this.#refuseClosed();
-    const ids = this.#tokenizer.encode(prompt);
-    if (ids.length === 0)
+  /** Continues a text. */
+  write(prompt: string, options: WriteOptions = {}): WrittenText {
+    return this.#writeBehind(async () => {
+      const ids = this.#tokenizer.encode(prompt);
+      if (ids.length > 0) return { ids };
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
-    yield* this.#writeBehind({ ids }, options);
+    }, options);
   }
 
   /** Says what a picture shows, in the words the model was trained with. */
-  async *caption(image: ImageInput, options: WriteOptions = {}): AsyncGenerator<string> {
-    this.#refuseClosed();
-    const [sized] = await readInputImages(this.#sessions, [image], undefined);
-    if (sized === undefined) throw new InputError("is missing", { where: "image" });
-    const [tokens] = await encodeInputImages(this.#sessions, [sized]);
-    const side = pixelsPerToken(this.#sessions);
-    const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
-    const ids = imageIds(this.#tokenizer, grid);
-    const start = ids.indexOf(this.#folder.config.placeholder);
-    yield* this.#writeBehind({ ids, images: [{ start, tokens: tokens as Float32Array }] }, options);
+  caption(image: ImageInput, options: WriteOptions = {}): WrittenText {
+    return this.#writeBehind(async () => {
+      const [sized] = await readInputImages(this.#platform, this.#sessions, [image], undefined);
+      if (sized === undefined) throw new InputError("is missing", { where: "image" });
+      const [tokens] = await encodeInputImages(this.#sessions, [sized]);
+      const side = pixelsPerToken(this.#sessions);
+      const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
+      const ids = imageIds(this.#tokenizer, grid);
+      const start = ids.indexOf(this.#tokenizer.specials.placeholder);
+      return { ids, images: [{ start, tokens: tokens as Float32Array }] };
+    }, options);
   }
 
-  async *#writeBehind(
-    row: {
-      readonly ids: readonly number[];
-      readonly images?: readonly { start: number; tokens: Float32Array }[];
-    },
-    options: WriteOptions,
-  ): AsyncGenerator<string> {
+  #writeBehind(readRow: () => Promise<TokenRow>, options: WriteOptions): WrittenText {
+    return new GrowingText(this.#writePieces(readRow, options));
+  }
+
+  async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
+    this.#refuseClosed();
     const { maxTokens = 64, seed = 0 } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
       throw new InputError(`${describe(maxTokens)} is not a number of tokens`, {
@@ -189,14 +188,15 @@ export class Model implements AsyncDisposable {
         remedy: "use 1 or more",
       });
     }
+    checkSeed(seed, 1);
+    refuseAborted(options.signal);
+    const row = await readRow();
     const { specials } = this.#tokenizer;
     const stop = new Set(
       [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),
     );
-    yield* textPieces(
-      this.#tokenizer,
-      writeTokens(this.#sessions, { ...options, row, maxTokens, seed: checkSeed(seed, 1), stop }),
-    );
+    const steps = writeTokens(this.#sessions, { ...options, row, maxTokens, seed, stop });
+    return yield* textPieces(this.#tokenizer, steps);
   }
 
   #refuseClosed(): void {
@@ -212,7 +212,7 @@ export class Model implements AsyncDisposable {
     const count = options.count ?? 1;
     const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
     const asked = this.#askedSize(options);
-    const images = await readInputImages(this.#sessions, given, asked);
+    const images = await readInputImages(this.#platform, this.#sessions, given, asked);
     const size = asked ?? images[0]?.size ?? square(trainedSide(this.#sessions));
     const placed = placeImages(captions, images);
     const { release, config } = this.#folder;
@@ -270,6 +270,7 @@ export class Model implements AsyncDisposable {
       };
     });
     return {
+      platform: this.#platform,
       grid: prompt.grid,
       recipes,
       request: {
@@ -292,20 +293,20 @@ export class Model implements AsyncDisposable {
     return size === undefined ? undefined : [size.height, size.width];
   }
 
-  /** Ends the engine thread and closes the files. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the engine and closes the files; harmless the second time. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#engine[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }
+
+  /** {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 }
 
 function square(side: number): ImageSize {
   return [side, side];
-}
-
-/** Opens a model: `await using model = await open()`. See {@link Model.open}. */
-export function open(path?: string, options?: OpenModelOptions): Promise<Model> {
-  return Model.open(path, options);
 }

@@ -1,14 +1,15 @@
 /** @file A drawn picture: pixels, what they were decoded from, and the recipe that repeats it. */
 import { formatParameters, PARAMETERS_KEYWORD } from "../formats/a1111.ts";
 import { setPngTexts } from "../formats/png-text.ts";
-import { replaceFile } from "../formats/replacement-file.ts";
 import { XMP_KEYWORD, xmpPacket } from "../formats/xmp.ts";
-import { writePng } from "../image/encode-png.ts";
+import { encodePng } from "../image/encode-png.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
+import type { Platform } from "./platform.ts";
 import { RECIPE_KEYWORD, type Recipe } from "./recipe.ts";
 
-export class Picture {
+/** A picture as the decoder gave it, and what it was made from. */
+export interface PictureParts {
   readonly pixels: RgbImage;
   readonly recipe: Recipe;
   /** Rows and columns in tokens. */
@@ -20,37 +21,26 @@ export class Picture {
   readonly latentShape: readonly [channels: number, height: number, width: number];
   /** The picture before it was clamped and rounded, about [-1, 1], [3, H, W]. */
   readonly planes: Float32Array;
+}
 
-  constructor(parts: {
-    pixels: RgbImage;
-    recipe: Recipe;
-    grid: Grid;
-    tokens: Float32Array;
-    latents: Float32Array;
-    latentShape: readonly [number, number, number];
-    planes: Float32Array;
-  }) {
-    this.pixels = parts.pixels;
-    this.recipe = parts.recipe;
-    this.grid = parts.grid;
-    this.tokens = parts.tokens;
-    this.latents = parts.latents;
-    this.latentShape = parts.latentShape;
-    this.planes = parts.planes;
-  }
-
-  get prompt(): string {
-    return this.recipe.prompt;
-  }
-
-  get seed(): number {
-    return this.recipe.seed;
-  }
-
+/** A finished picture. */
+export interface Picture extends PictureParts {
+  readonly prompt: string;
+  readonly seed: number;
   /** A PNG file with the recipe in it: for galleries (`parameters`), for this package, and the mark of a generated picture. */
-  toPng(): Uint8Array {
-    const { recipe } = this;
-    return setPngTexts(writePng(this.pixels), [
+  toPng(): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Writes {@link toPng} to a file, whole or not at all. Its folder is made if need be, and a file that is there
+   * already is replaced.
+   */
+  save(path: string): Promise<void>;
+}
+
+/** Gives a picture its file form. */
+export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zlib" | "writeFile">): Picture {
+  const { pixels, recipe } = parts;
+  const toPng = async (): Promise<Uint8Array<ArrayBuffer>> =>
+    setPngTexts(await encodePng(pixels, platform.zlib), [
       { keyword: PARAMETERS_KEYWORD, text: parametersText(recipe) },
       { keyword: RECIPE_KEYWORD, text: JSON.stringify(recipe), kind: "iTXt" },
       {
@@ -61,12 +51,13 @@ export class Picture {
         kind: "iTXt",
       },
     ]);
-  }
-
-  /** Writes {@link toPng}; the file appears whole or not at all. Its folder is made if need be. */
-  async save(path: string): Promise<void> {
-    await replaceFile(path, (file) => file.write(this.toPng()));
-  }
+  return {
+    ...parts,
+    prompt: recipe.prompt,
+    seed: recipe.seed,
+    toPng,
+    save: async (path) => platform.writeFile(path, await toPng()),
+  };
 }
 
 function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {

@@ -1,5 +1,6 @@
 /** @file What it takes to draw a picture again: plain JSON, kept in the picture's own file. */
 import { DataFormatError } from "../errors.ts";
+import { isJsonObject } from "../formats/json-file.ts";
 import { type DrawSettings, pickSettings, SETTING_NAMES } from "./settings.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
@@ -29,7 +30,7 @@ export function parseRecipe(text: string, where: string): Recipe {
       where,
       remedy: "the recipe was changed, or written by a newer version of this package",
     });
-  if (!isRecord(json)) throw refuse("version");
+  if (!isJsonObject(json)) throw refuse("version");
   const whole = (key: string, least: number): number => {
     const value = json[key];
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) throw refuse(key);
@@ -41,7 +42,7 @@ export function parseRecipe(text: string, where: string): Recipe {
     return value;
   };
   if (json.version !== VERSION) throw refuse("version");
-  if (!isRecord(json.settings)) throw refuse("settings");
+  if (!isJsonObject(json.settings)) throw refuse("settings");
   const settings = pickSettings(json.settings, `${where}: `);
   const missing = SETTING_NAMES.find((name) => settings[name] === undefined);
   if (missing !== undefined) throw refuse(`settings.${missing}`);
@@ -68,13 +69,9 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isImage(value: unknown): boolean {
   return (
-    isRecord(value) &&
+    isJsonObject(value) &&
     typeof value.sha256 === "string" &&
     /^[0-9a-f]{64}$/.test(value.sha256) &&
     Number.isSafeInteger(value.width) &&

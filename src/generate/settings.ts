@@ -4,19 +4,26 @@ import type { Release } from "../model/config.ts";
 import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
 import { DEFAULT_NOISE_LEVEL, MAX_STEPS, SAMPLER_NAMES, type SamplerName } from "./solvers.ts";
 
-/** Everything that decides a picture besides prompt, images, size and seed. */
+/** Widest guidance scale: beyond it, tokens leave all that the model was trained on. */
+export const MAX_GUIDANCE = 100;
+/** Widest timestep shift, and its inverse the narrowest. */
+export const MAX_SHIFT = 1000;
+export const MAX_NOISE_LEVEL = 10;
+
+/** Everything that decides a picture besides prompt, images, size and seed. Defaults are those of the open model. */
 export interface DrawSettings {
-  /** Scale of guidance away from the negative prompt; 1 draws without guidance. */
+  /** Scale of guidance away from the negative prompt, 0 to 100; 1 draws without guidance. */
   readonly cfg: number;
-  /** With input images: scale of guidance towards them; 1 leaves it out. */
+  /** With input images: scale of guidance towards them, 0 to 100; 1 leaves it out. */
   readonly cfgImg: number;
+  /** How the scales go along the tokens: the same for all, or rising to their full value. */
   readonly cfgSchedule: CfgSchedule;
-  /** Solver steps for each token. */
+  /** Solver steps for each token, 1 to {@link MAX_STEPS}. */
   readonly steps: number;
-  /** Timestep shift: above 1 spends more of the steps near the noise. */
+  /** Timestep shift, 0.001 to 1000: above 1 spends more of the steps near the noise. */
   readonly shift: number;
   readonly sampler: SamplerName;
-  /** Noise of the samplers `sde` and `cps`. */
+  /** Noise of the samplers `sde` and `cps`, 0 to 10. */
   readonly noiseLevel: number;
   /** Normalise each token: a setting of the first release. */
   readonly useNorm: boolean;
@@ -66,8 +73,6 @@ export function publishedSettings(release: Release, editing: boolean): DrawSetti
   return { ...settings, ...EDITING, shift: release === "v1" ? 3.2 : settings.shift };
 }
 
-const isFiniteNumber = (value: unknown): value is number =>
-  typeof value === "number" && Number.isFinite(value);
 const isText = (value: unknown): boolean => typeof value === "string";
 const isWhole = (value: unknown, least: number, most: number): boolean =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
@@ -78,25 +83,27 @@ interface Check {
   readonly allowed: string;
 }
 
+const between = (least: number, most: number, note = ""): Check => ({
+  accepts: (value) => typeof value === "number" && value >= least && value <= most,
+  allowed: `a number from ${least} to ${most}${note}`,
+});
+
 const oneOf = (names: readonly string[]): Check => ({
   accepts: (value) => names.some((name) => name === value),
   allowed: `one of ${names.join(", ")}`,
 });
 
 const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
-  cfg: { accepts: isFiniteNumber, allowed: "a number, 1 for no guidance" },
-  cfgImg: { accepts: isFiniteNumber, allowed: "a number, 1 for no guidance by images" },
+  cfg: between(0, MAX_GUIDANCE, ", 1 for no guidance"),
+  cfgImg: between(0, MAX_GUIDANCE, ", 1 for no guidance by images"),
   cfgSchedule: oneOf(CFG_SCHEDULES),
   steps: {
     accepts: (value) => isWhole(value, 1, MAX_STEPS),
     allowed: `a whole number from 1 to ${MAX_STEPS}`,
   },
-  shift: {
-    accepts: (value) => isFiniteNumber(value) && value > 0,
-    allowed: "a number above 0, 1 for no shift",
-  },
+  shift: between(1 / MAX_SHIFT, MAX_SHIFT, ", 1 for no shift"),
   sampler: oneOf(SAMPLER_NAMES),
-  noiseLevel: { accepts: (value) => isFiniteNumber(value) && value >= 0, allowed: "a number from 0 up" },
+  noiseLevel: between(0, MAX_NOISE_LEVEL),
   useNorm: { accepts: (value) => typeof value === "boolean", allowed: "true or false" },
   positive: { accepts: isText, allowed: "a text" },
   negative: { accepts: isText, allowed: "a text" },

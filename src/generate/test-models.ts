@@ -1,6 +1,7 @@
 /** @file Models and sessions for the tests of this room. */
 import { fileURLToPath } from "node:url";
 import { openModelFolder } from "../checkpoint/model-folder.ts";
+import { LocalFolder } from "../files/local-folder.ts";
 import { LocalEngine } from "../runtime/local-engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
@@ -16,7 +17,7 @@ export function testModelPath(name: string): string {
 
 /** Sessions of a tiny model on an engine of one thread in this one. Disposed together. */
 export async function openTestSessions(name: string): Promise<{ sessions: ModelSessions } & AsyncDisposable> {
-  const folder = await openModelFolder(testModelPath(name));
+  const folder = await openModelFolder(new LocalFolder(testModelPath(name)));
   const engine = new LocalEngine({ threads: 1 });
   return {
     sessions: new ModelSessions(engine, folder),
@@ -34,7 +35,7 @@ export async function testRequest(
   seeds: readonly number[],
   change: Partial<TokenRequest> = {},
 ): Promise<TokenRequest> {
-  const prompt = buildPromptRows(await loadTokenizer(sessions.folder.tokenizerPath), {
+  const prompt = buildPromptRows(await loadTokenizer(sessions.folder.files), {
     captions,
     images: null,
     imagesPerCaption: 1,

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AbortedError, ConfigError } from "../errors.ts";
 import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
+import { CounterRng } from "../tensor/counter-rng.ts";
+import { chooseToken } from "./choose-token.ts";
 import { openTestSessions } from "./test-models.ts";
 import { type TextRequest, type TextStep, textPieces, writeTokens } from "./write-text.ts";
 
@@ -8,7 +10,7 @@ let opened: Awaited<ReturnType<typeof openTestSessions>>;
 let tokenizer: TextTokenizer;
 beforeAll(async () => {
   opened = await openTestSessions("v1.1");
-  tokenizer = await loadTokenizer(opened.sessions.folder.tokenizerPath);
+  tokenizer = await loadTokenizer(opened.sessions.folder.files);
 });
 afterAll(() => opened[Symbol.asyncDispose]());
 
@@ -64,10 +66,14 @@ describe("writeTokens", () => {
     expect(await ids({ row, maxTokens: 3 })).toEqual(free.slice(3));
   });
 
-  it("draws by seed", async () => {
-    const sampling = { temperature: 2, maxTokens: 12 };
-    expect(await ids({ ...sampling, seed: 3 })).toEqual(await ids({ ...sampling, seed: 3 }));
-    expect(await ids({ ...sampling, seed: 3 })).not.toEqual(await ids({ ...sampling, seed: 4 }));
+  it("draws each token with the next number of the seed", async () => {
+    const sampling = { temperature: 2, topK: 40, maxTokens: 12, seed: 3 };
+    const steps = await all(writeTokens(opened.sessions, request(sampling)));
+    const random = new CounterRng(3);
+    const chosen = steps.map(({ logits }) => chooseToken(logits, sampling, random.uniform()));
+    expect(steps.map(({ id }) => id)).toEqual(chosen);
+    const best = steps.map(({ logits }) => chooseToken(logits, {}, 0));
+    expect(chosen).not.toEqual(best);
   });
 
   it("refuses settings and stops when cancelled", async () => {

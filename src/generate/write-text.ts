@@ -1,10 +1,11 @@
 /** @file Text from the same model: one token after another behind a prompt, which may hold images (docs/nextstep-spec.md 3.8). */
-import { AbortedError } from "../errors.ts";
+import { refuseAborted } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { CachedRows, type TokenRow } from "./cached-rows.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import type { FinishReason, TextSource } from "./written-text.ts";
 
 export interface TextRequest extends TextSampling {
   readonly row: TokenRow;
@@ -22,11 +23,14 @@ export interface TextStep {
   readonly logits: Float32Array;
 }
 
+/** Steps and, as its return value, why they ended; undefined when they are ended from outside. */
+export type TokenSource = AsyncGenerator<TextStep, FinishReason | undefined>;
+
 /**
- * Writes token by token until a stop id or the limit.
+ * Writes token by token until a stop id or the limit, and returns which of them it was.
  * @throws ConfigError for sampling settings out of range, AbortedError between tokens.
  */
-export async function* writeTokens(sessions: ModelSessions, request: TextRequest): AsyncGenerator<TextStep> {
+export async function* writeTokens(sessions: ModelSessions, request: TextRequest): TokenSource {
   checkTextSampling(request);
   const { config } = sessions.folder;
   const [backbone, head] = await Promise.all([sessions.backbone(), sessions.lmHead()]);
@@ -34,38 +38,42 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
   const random = new CounterRng(request.seed);
   let next = request.row;
   for (let count = 0; count < request.maxTokens; count++) {
-    if (request.signal?.aborted) throw new AbortedError("cancelled", { cause: request.signal.reason });
+    refuseAborted(request.signal);
     const hidden = await cached.append([next]);
     const result = await head.run({
       hidden: { dtype: "float32", shape: [1, config.hiddenSize], data: hidden },
     });
     const logits = result.logits?.data as Float32Array;
     const id = chooseToken(logits, request, random.uniform());
-    if (request.stop.has(id)) return;
+    if (request.stop.has(id)) return "stop";
     yield { id, logits };
     next = { ids: [id] };
   }
+  return "length";
 }
 
 /**
  * The text of ids that arrive one by one, in pieces that can be printed as they come: a character whose bytes are not
- * all there yet is held back until it is whole or the text ends.
+ * all there yet is held back until it is whole or the text ends. Ends with the reason for which the ids do.
  */
-export async function* textPieces(
-  tokenizer: TextTokenizer,
-  steps: AsyncIterable<TextStep>,
-): AsyncGenerator<string> {
+export async function* textPieces(tokenizer: TextTokenizer, steps: TokenSource): TextSource {
   const ids: number[] = [];
   let printed = 0;
   let text = "";
-  for await (const { id } of steps) {
-    ids.push(id);
-    text = tokenizer.decode(ids, { skipSpecial: true });
-    const whole = text.replace(/\uFFFD+$/, "").length;
-    if (whole > printed) {
-      yield text.slice(printed, whole);
-      printed = whole;
+  try {
+    let step = await steps.next();
+    for (; step.done !== true; step = await steps.next()) {
+      ids.push(step.value.id);
+      text = tokenizer.decode(ids, { skipSpecial: true });
+      const whole = text.replace(/\uFFFD+$/, "").length;
+      if (whole > printed) {
+        yield text.slice(printed, whole);
+        printed = whole;
+      }
     }
+    if (text.length > printed) yield text.slice(printed);
+    return step.value;
+  } finally {
+    await steps.return(undefined);
   }
-  if (text.length > printed) yield text.slice(printed);
 }

@@ -1,7 +1,7 @@
 /** @file Reverse-mode differentiation: walks a graph from a scalar back to the values asked for. */
 import { ShapeError } from "../errors.ts";
+import { zeros } from "./operators/broadcast.ts";
 import { add } from "./operators/elementwise.ts";
-import { zeros } from "./operators/layout.ts";
 import { formatShape, sameShape } from "./size.ts";
 import { type CompositeNode, constant, type OperatorNode, type Value } from "./value.ts";
 
@@ -63,11 +63,16 @@ function backward(
  * Gradients of a scalar with respect to values of its graph (parameters, inputs or values in between).
  * @param loss float32 of shape [].
  * @returns one value per entry of `wrt`, of that entry's shape; zeros where the loss does not depend on it.
- * @throws ShapeError when `loss` is no scalar or an operator on the way has no gradient rule.
+ * @throws ShapeError when `loss` is no scalar, one of `wrt` is not float32 (packed weights are frozen), or an operator
+ * on the way has no gradient rule.
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length !== 0) {
     throw new ShapeError(`expects a scalar, got ${formatShape(loss.shape)}`, { where: "gradients" });
+  }
+  for (const { dtype, shape } of wrt) {
+    if (dtype !== "float32")
+      throw new ShapeError(`${dtype}${formatShape(shape)} has no gradient`, { where: "gradients" });
   }
   const sources = new Set(wrt);
   const accumulated = new Map<Value, Value>([[loss, constant(1)]]);

@@ -1,96 +1,48 @@
 /** @file Writes a graph as an ONNX model (IR version 10, opset 21 plus com.microsoft). */
 import { ShapeError } from "../errors.ts";
-import { ONNX_TYPE } from "./operators/cast.ts";
-import { MessageWriter } from "./protobuf.ts";
+import { Lowering } from "./lowering.ts";
+import { GraphMessage, type Port } from "./onnx-messages.ts";
 import { type Dim, loneSymbol, type Shape, symbolsOf, termsOf } from "./size.ts";
-import type { Attribute, OperatorNode, Value, ValueType } from "./value.ts";
+import type { ConstantNode, Kernel, OperatorNode, Target, Value, ValueType } from "./value.ts";
 
-/** A named tensor at the border of a graph. */
-export interface Port {
-  readonly name: string;
-  readonly dtype: ValueType;
-  readonly shape: Shape;
-}
+export type { Port } from "./onnx-messages.ts";
 
 export interface OnnxModel {
+  /** All but the weights that are initializers, which are bound to their bytes when a session is created. */
   readonly bytes: Uint8Array;
-  /** What must be given at every run; parameters too when they were written as inputs. */
+  /** What must be given at every run; parameters that were written as inputs too. */
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Weights by name. As initializers, each points at an external file of the parameter's name, offset 0. */
+  /** All weights, as inputs or initializers. */
   readonly parameters: readonly Port[];
 }
 
+/** A weight bound once, when the session is created, or given at every run, as training needs where it changes. */
+export type ParameterPlace = "initializer" | "input";
+
 export interface OnnxWriterOptions {
-  /**
-   * `initializers`: weights are bound once, when the session is created. `inputs`: weights are given at every run,
-   * as training needs, where they change.
-   */
-  readonly parameters: "initializers" | "inputs";
+  /** The place of all weights, or of each by its name: a delta may be trained over frozen weights. */
+  readonly parameters: "initializers" | "inputs" | ((name: string) => ParameterPlace);
+  /** Default `cpu`. */
+  readonly target?: Target;
 }
 
-const IR_VERSION = 10;
-const OPSET = 21;
-
-/** Field numbers of onnx.proto, release 1.16. */
-const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 } as const;
-const OPERATOR_SET = { domain: 1, version: 2 } as const;
-const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
-const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const;
-const ATTRIBUTE = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 } as const;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
-const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9, externalData: 13, dataLocation: 14 } as const;
-const EXTERNAL_LOCATION = 1;
-const ENTRY = { key: 1, value: 2 } as const;
-const VALUE_INFO = { name: 1, type: 2 } as const;
-
-/** Everything a graph consists of, inputs before the nodes that use them. */
-interface Listing {
-  readonly nodes: readonly OperatorNode[];
-  readonly leaves: readonly Value[];
-}
-
-function list(outputs: readonly Value[]): Listing {
-  const nodes: OperatorNode[] = [];
-  const leaves: Value[] = [];
-  const done = new Set<object>();
-  const stack: { value: Value; entered: boolean }[] = outputs
-    .map((value) => ({ value, entered: false }))
-    .reverse();
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1] as { value: Value; entered: boolean };
-    const { producer } = top.value;
-    if (done.has(producer)) {
-      stack.pop();
-    } else if (producer.kind === "composite") {
-      done.add(producer);
-      stack.pop();
-      stack.push({ value: producer.definition, entered: false });
-    } else if (producer.kind !== "operator") {
-      done.add(producer);
-      leaves.push(top.value);
-      stack.pop();
-    } else if (!top.entered) {
-      top.entered = true;
-      for (const operand of producer.inputs)
-        if (operand !== undefined) stack.push({ value: operand, entered: false });
-    } else {
-      done.add(producer);
-      nodes.push(producer);
-      stack.pop();
-    }
-  }
-  return { nodes, leaves };
-}
+/** A kernel of the standard set. */
+const standard = (type: string): Kernel => ({ type, domain: "" });
 
 class GraphWriter {
-  readonly #graph = new MessageWriter();
+  readonly #graph = new GraphMessage();
+  readonly #lowering: Lowering;
   readonly #names = new Map<Value, string>();
   readonly #constants = new Map<string, string>();
   /** Where the value of a symbol can be read when run: an input's axis of this size, or a whole multiple of it. */
   readonly #symbolSources = new Map<string, { inputName: string; axis: number; multiple: number }>();
   readonly #sizeScalars = new Map<string, string>();
   #next = 0;
+
+  constructor(lowering: Lowering) {
+    this.#lowering = lowering;
+  }
 
   freshName(stem: string): string {
     return `${stem}.${this.#next++}`;
@@ -99,20 +51,30 @@ class GraphWriter {
   name(value: Value): string {
     const known = this.#names.get(value);
     if (known !== undefined) return known;
-    const { producer } = value;
-    let name: string;
-    if (producer.kind === "input" || producer.kind === "parameter") name = producer.name;
-    else if (producer.kind === "constant")
-      name = this.constant(value.dtype, value.shape as number[], producer.data);
-    else if (producer.kind === "sizes") name = this.sizeVector(producer.sizes);
-    else if (producer.kind === "composite") name = this.name(producer.definition);
-    else name = this.freshName(producer.operator.name);
+    const resolved = this.#lowering.resolve(value);
+    const name = resolved === value ? this.#newName(value) : this.name(resolved);
     this.#names.set(value, name);
     return name;
   }
 
+  #newName({ producer, dtype, shape }: Value): string {
+    switch (producer.kind) {
+      case "input":
+      case "parameter":
+        return producer.name;
+      case "constant":
+        return this.constant(dtype, shape as number[], producer.data);
+      case "sizes":
+        return this.sizeVector(producer.sizes);
+      case "operator":
+        return this.freshName(producer.operator.name);
+      case "composite":
+        throw new ShapeError("was not resolved", { where: producer.name });
+    }
+  }
+
   declareInput(port: Port): void {
-    this.#graph.message(GRAPH.input, valueInfo(port));
+    this.#graph.input(port);
     port.shape.forEach((dim, axis) => {
       const alone = loneSymbol(dim);
       if (
@@ -125,74 +87,24 @@ class GraphWriter {
   }
 
   declareOutput(port: Port, value: Value): void {
-    this.node("Identity", [this.name(value)], [port.name]);
-    this.#graph.message(GRAPH.output, valueInfo(port));
+    this.#graph.node(standard("Identity"), [this.name(value)], [port.name]);
+    this.#graph.output(port);
   }
 
-  /** An initializer whose bytes stand in the external file of the parameter's name. */
-  externalParameter(port: Port): void {
-    const tensor = new MessageWriter();
-    for (const dim of port.shape) tensor.integer(TENSOR.dims, dim as number);
-    tensor.integer(TENSOR.dataType, ONNX_TYPE[port.dtype]);
-    tensor.string(TENSOR.name, port.name);
-    const byteLength = (port.shape as readonly number[]).reduce((a, b) => a * b, 4);
-    for (const [key, text] of [
-      ["location", port.name],
-      ["offset", "0"],
-      ["length", String(byteLength)],
-    ] as const) {
-      const entry = new MessageWriter();
-      entry.string(ENTRY.key, key);
-      entry.string(ENTRY.value, text);
-      tensor.message(TENSOR.externalData, entry);
-    }
-    tensor.integer(TENSOR.dataLocation, EXTERNAL_LOCATION);
-    this.#graph.message(GRAPH.initializer, tensor);
-  }
-
-  constant(dtype: ValueType, shape: readonly number[], data: readonly number[]): string {
+  constant(dtype: ValueType, shape: readonly number[], data: ConstantNode["data"]): string {
     const key = `${dtype}[${shape.join()}]${data.join()}`;
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.freshName("constant");
-    const tensor = new MessageWriter();
-    for (const dim of shape) tensor.integer(TENSOR.dims, dim);
-    tensor.integer(TENSOR.dataType, ONNX_TYPE[dtype]);
-    tensor.string(TENSOR.name, name);
-    const array =
-      dtype === "float32"
-        ? Float32Array.from(data)
-        : dtype === "int64"
-          ? BigInt64Array.from(data, (value) => BigInt(value))
-          : Uint8Array.from(data);
-    tensor.bytes(TENSOR.rawData, new Uint8Array(array.buffer));
-    this.#graph.message(GRAPH.initializer, tensor);
+    this.#graph.constant(name, dtype, shape, constantBytes(dtype, data));
     this.#constants.set(key, name);
     return name;
-  }
-
-  node(
-    type: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    attributes: Readonly<Record<string, Attribute>> = {},
-    domain = "",
-  ): void {
-    const message = new MessageWriter();
-    for (const inputName of inputs) message.string(NODE.input, inputName);
-    for (const outputName of outputs) message.string(NODE.output, outputName);
-    message.string(NODE.name, `${outputs[0]}/${type}`);
-    message.string(NODE.opType, type);
-    for (const [key, value] of Object.entries(attributes))
-      message.message(NODE.attribute, attribute(key, value));
-    if (domain !== "") message.string(NODE.domain, domain);
-    this.#graph.message(GRAPH.node, message);
   }
 
   operator(node: OperatorNode): void {
     const inputs = node.inputs.map((operand) => (operand === undefined ? "" : this.name(operand)));
     const outputs = node.outputs.map((output) => this.name(output));
-    this.node(node.operator.onnx.type, inputs, outputs, node.attributes, node.operator.onnx.domain);
+    this.#graph.node(this.#lowering.kernelOf(node), inputs, outputs, node.attributes);
   }
 
   /** int64 [n]: a constant when every size is known, else joined from single sizes. */
@@ -202,7 +114,7 @@ class GraphWriter {
     const parts = dims.map((dim) => this.sizeScalar(dim));
     if (parts.length === 1) return parts[0] as string;
     const name = this.freshName("sizes");
-    this.node("Concat", parts, [name], { axis: 0 });
+    this.#graph.node(standard("Concat"), parts, [name], { axis: 0 });
     return name;
   }
 
@@ -225,7 +137,7 @@ class GraphWriter {
   #combine(type: "Add" | "Mul", left: string | undefined, right: string): string {
     if (left === undefined) return right;
     const name = this.freshName("size");
-    this.node(type, [left, right], [name]);
+    this.#graph.node(standard(type), [left, right], [name]);
     return name;
   }
 
@@ -239,71 +151,29 @@ class GraphWriter {
       });
     }
     let name = this.freshName(symbol);
-    this.node("Shape", [source.inputName], [name], { start: source.axis, end: source.axis + 1 });
+    this.#graph.node(standard("Shape"), [source.inputName], [name], {
+      start: source.axis,
+      end: source.axis + 1,
+    });
     if (source.multiple !== 1) {
       const multiple = name;
       name = this.freshName(symbol);
-      this.node("Div", [multiple, this.constant("int64", [1], [source.multiple])], [name]);
+      this.#graph.node(standard("Div"), [multiple, this.constant("int64", [1], [source.multiple])], [name]);
     }
     this.#sizeScalars.set(symbol, name);
     return name;
   }
 
   finish(): Uint8Array {
-    this.#graph.string(GRAPH.name, "nextstep");
-    const model = new MessageWriter();
-    model.integer(MODEL.irVersion, IR_VERSION);
-    model.string(MODEL.producerName, "nextstep");
-    for (const [domain, version] of [
-      ["", OPSET],
-      ["com.microsoft", 1],
-    ] as const) {
-      const set = new MessageWriter();
-      set.string(OPERATOR_SET.domain, domain);
-      set.integer(OPERATOR_SET.version, version);
-      model.message(MODEL.opsetImport, set);
-    }
-    model.message(MODEL.graph, this.#graph);
-    return model.finish();
+    return this.#graph.finish();
   }
 }
 
-function attribute(name: string, value: Attribute): MessageWriter {
-  const message = new MessageWriter();
-  message.string(ATTRIBUTE.name, name);
-  if (typeof value === "number") {
-    message.integer(ATTRIBUTE.int, value);
-    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.int);
-  } else if (typeof value === "string") {
-    message.string(ATTRIBUTE.string, value);
-    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.string);
-  } else if ("float" in value) {
-    message.float(ATTRIBUTE.float, value.float);
-    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.float);
-  } else {
-    for (const element of value) message.integer(ATTRIBUTE.ints, element);
-    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.ints);
-  }
-  return message;
-}
-
-function valueInfo(port: Port): MessageWriter {
-  const shape = new MessageWriter();
-  for (const dim of port.shape) {
-    const dimension = new MessageWriter();
-    if (typeof dim === "number") dimension.integer(1, dim);
-    else dimension.string(2, dim);
-    shape.message(1, dimension);
-  }
-  const tensorType = new MessageWriter();
-  tensorType.integer(1, ONNX_TYPE[port.dtype]);
-  tensorType.message(2, shape);
-  const type = new MessageWriter();
-  type.message(1, tensorType);
-  const info = new MessageWriter();
-  info.string(VALUE_INFO.name, port.name);
-  info.message(VALUE_INFO.type, type);
-  return info;
+/** Little-endian elements of a constant. */
+function constantBytes(dtype: ValueType, data: ConstantNode["data"]): Uint8Array {
+  if (dtype === "float32") return new Uint8Array(Float32Array.from(data).buffer);
+  if (dtype === "int64") return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
+  return Uint8Array.from(data);
 }
 
 /** Leaves of one kind by name; two leaves of one name must agree in shape and dtype. */
@@ -324,20 +194,27 @@ function namedPorts(leaves: readonly Value[], kind: "input" | "parameter"): Port
 
 /**
  * Writes the graph that computes `outputs`.
- * @throws ShapeError when a symbolic size cannot be read off any input, or a name stands for two shapes.
+ * @throws ShapeError when a symbolic size cannot be read off any input, a name stands for two shapes, or a weight
+ * that is not float32 was to be an input.
  */
 export function writeOnnx(outputs: Readonly<Record<string, Value>>, options: OnnxWriterOptions): OnnxModel {
-  const { nodes, leaves } = list(Object.values(outputs));
+  const lowering = new Lowering(options.target ?? "cpu");
+  const { nodes, leaves } = lowering.list(Object.values(outputs));
   const parameters = namedPorts(leaves, "parameter");
+  const isInput = ({ name }: Port): boolean =>
+    typeof options.parameters === "function"
+      ? options.parameters(name) === "input"
+      : options.parameters === "inputs";
   for (const port of parameters) {
     const symbols = port.shape.flatMap(symbolsOf);
     if (symbols.length > 0)
       throw new ShapeError(`parameter "${port.name}" has a symbolic size ${symbols[0]}`);
+    if (port.dtype !== "float32" && isInput(port))
+      throw new ShapeError(`parameter "${port.name}" of ${port.dtype} can be an initializer only`);
   }
-  const inputs = [...namedPorts(leaves, "input"), ...(options.parameters === "inputs" ? parameters : [])];
-  const writer = new GraphWriter();
+  const inputs = [...namedPorts(leaves, "input"), ...parameters.filter(isInput)];
+  const writer = new GraphWriter(lowering);
   for (const port of inputs) writer.declareInput(port);
-  if (options.parameters === "initializers") for (const port of parameters) writer.externalParameter(port);
   for (const node of nodes) writer.operator(node);
   const ports = Object.entries(outputs).map(([name, value]) => ({
     name,

@@ -6,21 +6,42 @@ import { ShapeError } from "../errors.ts";
 import { callerLine } from "./caller-line.ts";
 import { formatShape, type Shape } from "./size.ts";
 
-/** Element types that appear in graphs. Weights of other dtypes are widened when they are bound. */
-export type ValueType = "float32" | "int64" | "bool";
+/** Element types that operators compute with, and that go in and out of a run. */
+export type ComputeType = "float32" | "int64" | "bool";
+
+/** Element types in which only weights stand: 16-bit floats, and the bytes of packed blocks. */
+export type StorageType = "float16" | "bfloat16" | "uint8";
+
+export type ValueType = ComputeType | StorageType;
 
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
+/** Engines that a graph is written for. They differ in the kernels that they have. */
+export type Target = "cpu" | "webgpu";
+
+/** An ONNX operator type; domain "" is the standard set. */
+export interface Kernel {
+  readonly type: string;
+  readonly domain: "" | "com.microsoft";
+}
+
+/** The outputs of a node in terms of other operators, for a target that has no kernel for it. */
+export type Expansion = (node: OperatorNode) => readonly Value[];
+
 /**
- * What an operator is: its ONNX form and its gradient rule. `gradient` receives one gradient per output
+ * What an operator is: what it becomes on each target, and its gradient rule. `gradient` receives one gradient per output
  * (undefined where nothing depends on that output) and returns one per input (undefined where there is none).
  * An operator without a rule stops the gradient with an error; one whose rule returns undefined blocks it silently.
  */
 export interface Operator {
   readonly name: string;
-  /** ONNX operator type; domain "" is the standard set. */
-  readonly onnx: { readonly type: string; readonly domain?: "" | "com.microsoft" };
+  readonly lower: (target: Target) => Kernel | Expansion;
   readonly gradient?: GradientRule;
+}
+
+/** The lowering of an operator that every target has a kernel for. */
+export function kernel(type: string, domain: Kernel["domain"] = ""): () => Kernel {
+  return () => ({ type, domain });
 }
 
 export type GradientRule = (
@@ -88,8 +109,8 @@ export function input(name: string, dtype: ValueType, shape: Shape): Value {
 }
 
 /** A weight by its checkpoint name, e.g. `parameter("norm.weight", [5120])`. */
-export function parameter(name: string, shape: Shape): Value {
-  return { dtype: "float32", shape, producer: { kind: "parameter", name } };
+export function parameter(name: string, shape: Shape, dtype: "float32" | StorageType = "float32"): Value {
+  return { dtype, shape, producer: { kind: "parameter", name } };
 }
 
 /** A constant of any shape, row-major; a lone number is a scalar of shape []. */

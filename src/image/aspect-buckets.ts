@@ -1,7 +1,7 @@
 /** @file The sizes that pictures are brought to: a table of aspect ratios at any image size (docs/nextstep-spec.md 4.3). */
 
-import { ConfigError, InputError } from "../errors.ts";
-import { type ImageSize, roundHalfEven } from "./pixels.ts";
+import { ConfigError } from "../errors.ts";
+import { type ImageSize, PIXELS_PER_TOKEN, roundHalfEven } from "./pixels.ts";
 
 /** Height and width in units of a sixteenth of the image size; each holds 247 to 256 units. */
 export const ASPECT_TABLE: readonly ImageSize[] = [
@@ -24,41 +24,31 @@ export const ASPECT_TABLE: readonly ImageSize[] = [
   [32, 8],
 ];
 
-/** Image sizes among which super multi-aspect training chooses. */
-export const SUPER_BUCKETS: readonly number[] = [256, 512, 768, 1024];
-
-/** Side of a token in pixels. */
-const PIXELS_PER_TOKEN = 16;
 /** The table's own base: a square picture is 16 by 16 units. */
 const TABLE_BASE = 16;
 
 /** Aspects by name, width first as photographers and screens have it. */
-const NAMED_ASPECTS: ReadonlyMap<string, readonly [width: number, height: number]> = new Map(
-  (
-    [
-      [1, 1],
-      [5, 4],
-      [4, 5],
-      [4, 3],
-      [3, 4],
-      [3, 2],
-      [2, 3],
-      [16, 9],
-      [9, 16],
-      [2, 1],
-      [1, 2],
-      [21, 9],
-      [9, 21],
-      [3, 1],
-      [1, 3],
-      [4, 1],
-      [1, 4],
-    ] as const
-  ).map(([width, height]) => [`${width}:${height}`, [width, height]] as const),
-);
+export const ASPECT_NAMES = [
+  "1:1",
+  "5:4",
+  "4:5",
+  "4:3",
+  "3:4",
+  "3:2",
+  "2:3",
+  "16:9",
+  "9:16",
+  "2:1",
+  "1:2",
+  "21:9",
+  "9:21",
+  "3:1",
+  "1:3",
+  "4:1",
+  "1:4",
+] as const;
 
-/** The names that {@link namedSize} knows. */
-export const ASPECT_NAMES: readonly string[] = [...NAMED_ASPECTS.keys()];
+export type AspectName = (typeof ASPECT_NAMES)[number];
 
 export interface AspectBucket {
   /** Size that published training crops to: round(imageSize / 16 * unit). Off the token grid unless 256 divides it. */
@@ -112,27 +102,12 @@ export function chooseBucket([height, width]: ImageSize, imageSize: number): Asp
   return bucket;
 }
 
-/** Image size for super multi-aspect training: the largest of `sizes` whose square the picture can fill, else the smallest. */
-export function superBucket([height, width]: ImageSize, sizes: readonly number[] = SUPER_BUCKETS): number {
-  const descending = [...sizes].sort((a, b) => b - a);
-  const fitting = descending.find((size) => width * height >= size * size) ?? descending.at(-1);
-  if (fitting === undefined) throw new ConfigError("no image sizes to choose from");
-  return fitting;
-}
-
 /**
  * Size on the token grid for an aspect by name ("16:9" is wide, "3:4" tall).
- * Throws InputError for an unknown name, ConfigError as {@link aspectBuckets} does.
+ * Throws ConfigError as {@link aspectBuckets} does.
  */
-export function namedSize(name: string, imageSize: number): ImageSize {
-  const aspect = NAMED_ASPECTS.get(name);
-  if (aspect === undefined) {
-    throw new InputError(`${JSON.stringify(name)} is not an aspect`, {
-      where: "aspect",
-      remedy: `use one of ${ASPECT_NAMES.join(", ")}`,
-    });
-  }
-  const [width, height] = aspect;
+export function namedSize(name: AspectName, imageSize: number): ImageSize {
+  const [width = 1, height = 1] = name.split(":").map(Number);
   return chooseBucket([height, width], imageSize).gridPixels;
 }
 

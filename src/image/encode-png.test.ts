@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../errors.ts";
-import { decodeImage } from "./decode-image.ts";
-import { writePng } from "./encode-png.ts";
+import { decodeImage } from "../files/decode-image.ts";
+import { nodeZlib } from "../files/zlib.ts";
+import { encodePng } from "./encode-png.ts";
 
-describe("writePng", () => {
+describe("encodePng", () => {
   const sizes = [
     [1, 1],
     [7, 3],
@@ -16,10 +17,11 @@ describe("writePng", () => {
       return y % 5 === 0 ? (i * 2654435761) >>> 24 : y % 3 === 0 ? 200 : (i + 7 * y) % 256;
     });
     const image = { width, height, data };
-    expect(await decodeImage(writePng(image), "test")).toEqual(image);
+    expect(await decodeImage(await encodePng(image, nodeZlib), "test")).toEqual(image);
   });
 
-  it("refuses data that does not fill the picture", () => {
-    expect(() => writePng({ width: 2, height: 2, data: new Uint8Array(3) })).toThrow(ShapeError);
+  it("refuses data that does not fill the picture", async () => {
+    const short = { width: 2, height: 2, data: new Uint8Array(3) };
+    await expect(encodePng(short, nodeZlib)).rejects.toThrow(ShapeError);
   });
 });

@@ -1,6 +1,6 @@
-/** @file Writes a picture as PNG with nothing but the standard library: drawing needs no picture codec to load. */
-import { deflateSync } from "node:zlib";
+/** @file Writes a picture as PNG without a picture codec: drawing need not load one. */
 import { writePngChunks } from "../formats/png.ts";
+import type { Zlib } from "../formats/zlib.ts";
 import { checkImage, type RgbImage } from "./pixels.ts";
 
 const BYTES_PER_PIXEL = 3;
@@ -28,7 +28,10 @@ function paeth(left: number, above: number, corner: number): number {
 }
 
 /** 8-bit RGB, not interlaced, without metadata. Throws ShapeError when the data does not fit the size. */
-export function writePng(image: RgbImage): Uint8Array {
+export async function encodePng(
+  image: RgbImage,
+  { deflate }: Pick<Zlib, "deflate">,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { width, height, data } = checkImage(image);
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
@@ -37,7 +40,7 @@ export function writePng(image: RgbImage): Uint8Array {
   header.set([BIT_DEPTH, COLOUR_TYPE_RGB], 8);
   return writePngChunks([
     { type: "IHDR", data: header },
-    { type: "IDAT", data: deflateSync(filterRows(data, width * BYTES_PER_PIXEL, height)) },
+    { type: "IDAT", data: await deflate(filterRows(data, width * BYTES_PER_PIXEL, height)) },
     { type: "IEND", data: new Uint8Array(0) },
   ]);
 }

@@ -1,4 +1,4 @@
-/** @file Latents to tokens and back, and the autoencoder's own patches (docs/nextstep-spec.md 2.3, 2.4). */
+/** @file Latents to tokens and back (docs/nextstep-spec.md 2.3, 2.4). */
 
 import { ShapeError } from "../errors.ts";
 
@@ -36,42 +36,6 @@ export function unpatchify(tokens: Float32Array, layout: PatchLayout): Float32Ar
     latents[latent] = tokens[token] as number;
   });
   return latents;
-}
-
-/**
- * The autoencoder's patches: the numbers of a token become channels, so that a norm over channels is one over tokens.
- * @param latents [images, channels, h * p, w * p]
- * @returns [images, channels * p², h, w]
- */
-export function patchChannels(latents: Float32Array, layout: PatchLayout): Float32Array {
-  const patches = new Float32Array(checkedSize(latents, layout));
-  const move = tokenToChannels(layout);
-  visit(layout, (latent, token) => {
-    patches[move(token)] = latents[latent] as number;
-  });
-  return patches;
-}
-
-/** Inverse of {@link patchChannels}. */
-export function unpatchChannels(patches: Float32Array, layout: PatchLayout): Float32Array {
-  const latents = new Float32Array(checkedSize(patches, layout));
-  const move = tokenToChannels(layout);
-  visit(layout, (latent, token) => {
-    latents[latent] = patches[move(token)] as number;
-  });
-  return latents;
-}
-
-/** Index in [images, channels * p², h, w] of an index in [images, h * w, channels * p²]. */
-function tokenToChannels({ channels, grid, patch }: PatchLayout): (token: number) => number {
-  const area = grid[0] * grid[1];
-  const width = channels * patch * patch;
-  return (token) => {
-    const place = token % width;
-    const raster = Math.floor(token / width);
-    const image = Math.floor(raster / area);
-    return (image * width + place) * area + (raster % area);
-  };
 }
 
 /** Calls `pair` with the places of every number in latents and in tokens. */

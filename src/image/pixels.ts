@@ -12,6 +12,9 @@ export interface RgbImage {
 /** Height and width, the order in which the model counts. */
 export type ImageSize = readonly [height: number, width: number];
 
+/** Side of a token in pixels: 8 by the autoencoder, 2 by the patch. */
+export const PIXELS_PER_TOKEN = 16;
+
 /** (u8 / 255 - 0.5) / 0.5 of each byte, rounded to float32 after every step as the published code rounds. */
 const NORMALISED = Float32Array.from({ length: 256 }, (_, byte) => (Math.fround(byte / 255) - 0.5) / 0.5);
 

@@ -2,10 +2,11 @@
 
 import { conv2d } from "../graph/operators/convolution.ts";
 import { add, silu } from "../graph/operators/elementwise.ts";
-import { reshape, split, transpose } from "../graph/operators/layout.ts";
+import { split, transpose } from "../graph/operators/layout.ts";
 import { matmul } from "../graph/operators/matmul.ts";
 import { groupNorm, layerNorm } from "../graph/operators/normalization.ts";
 import { upsample } from "../graph/operators/resample.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { softmax } from "../graph/operators/softmax.ts";
 import { type Dim, divideSize, multiplySizes } from "../graph/size.ts";
 import { shapeError, type Value } from "../graph/value.ts";

@@ -1,9 +1,9 @@
 /** @file The causal transformer, Qwen2 type (docs/nextstep-spec.md 2.1), and what stands at its two ends. */
 import { add, mul, silu } from "../graph/operators/elementwise.ts";
-import { gatherRows } from "../graph/operators/gather.ts";
-import { concat, reshape, slice, transpose } from "../graph/operators/layout.ts";
-import { linear, matmul } from "../graph/operators/matmul.ts";
+import { concat, slice, transpose } from "../graph/operators/layout.ts";
+import { matmul } from "../graph/operators/matmul.ts";
 import { rmsNorm } from "../graph/operators/normalization.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { rotary } from "../graph/operators/rotary.ts";
 import { softmax } from "../graph/operators/softmax.ts";
 import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
@@ -63,15 +63,9 @@ export function backbone(
 /** Down(SiLU(Gate(x)) * Up(x)). [rows, tokens, hidden] -> same. */
 function feedForward(scope: ParameterScope, config: NextStepConfig, name: string, x: Value): Value {
   const { hiddenSize, intermediateSize } = config;
-  const gate = linear(x, scope.get(`${name}.gate_proj.weight`, [intermediateSize, hiddenSize]));
-  const up = linear(x, scope.get(`${name}.up_proj.weight`, [intermediateSize, hiddenSize]));
-  return linear(mul(silu(gate), up), scope.get(`${name}.down_proj.weight`, [hiddenSize, intermediateSize]));
-}
-
-function projection(scope: ParameterScope, name: string, x: Value, outputs: number, bias: boolean): Value {
-  const width = x.shape.at(-1) as number;
-  const weight = scope.get(`${name}.weight`, [outputs, width]);
-  return linear(x, weight, bias ? scope.get(`${name}.bias`, [outputs]) : undefined);
+  const gate = scope.linear(`${name}.gate_proj`, x, intermediateSize, { bias: false });
+  const up = scope.linear(`${name}.up_proj`, x, intermediateSize, { bias: false });
+  return scope.linear(`${name}.down_proj`, mul(silu(gate), up), hiddenSize, { bias: false });
 }
 
 /**
@@ -90,14 +84,15 @@ function attention(
   const name = `layers.${layer}.self_attn`;
   const group = heads / kvHeads;
   const [rows, tokens] = x.shape as [Dim, Dim, Dim];
-  /** [rows, tokens, count * headDim] -> [rows, count, tokens, headDim] */
-  const splitHeads = (y: Value, count: number): Value =>
-    transpose(reshape(y, [rows, tokens, count, headDim]), [0, 2, 1, 3]);
+  /** [rows, count, tokens, headDim] */
+  const project = (part: string, count: number): Value => {
+    const y = scope.linear(`${name}.${part}`, x, count * headDim, { bias: config.attentionBias });
+    return transpose(reshape(y, [rows, tokens, count, headDim]), [0, 2, 1, 3]);
+  };
   const rotate = (y: Value): Value => rotary(y, inputs.positions, inputs.cosines, inputs.sines);
-  const bias = config.attentionBias;
-  const query = rotate(splitHeads(projection(scope, `${name}.q_proj`, x, heads * headDim, bias), heads));
-  const key = rotate(splitHeads(projection(scope, `${name}.k_proj`, x, kvHeads * headDim, bias), kvHeads));
-  const value = splitHeads(projection(scope, `${name}.v_proj`, x, kvHeads * headDim, bias), kvHeads);
+  const query = rotate(project("q_proj", heads));
+  const key = rotate(project("k_proj", kvHeads));
+  const value = project("v_proj", kvHeads);
   const groupedRows = multiplySizes(group, tokens);
   const grouped = reshape(query, [rows, kvHeads, groupedRows, headDim]);
   const alpha = 1 / Math.sqrt(headDim);
@@ -126,7 +121,8 @@ function attention(
     tokens,
     heads * headDim,
   ]);
-  return { output: projection(scope, `${name}.o_proj`, joined, hiddenSize, config.outputBias), key, value };
+  const output = scope.linear(`${name}.o_proj`, joined, hiddenSize, { bias: config.outputBias });
+  return { output, key, value };
 }
 
 /** [rows, 1, tokens, seen] -> [rows, 1, 1, tokens, seen] */
@@ -145,29 +141,30 @@ function cacheOf(inputs: BackboneInputs, layer: number): { key: Value; value: Va
 
 /** ids int64 [...] -> [..., hidden] */
 export function embedTokens(scope: ParameterScope, config: NextStepConfig, ids: Value): Value {
-  return gatherRows(scope.get("embed_tokens.weight", [config.vocabSize, config.hiddenSize]), ids);
+  return scope.embedding("embed_tokens", ids, [config.vocabSize, config.hiddenSize]);
 }
 
 /** Logits over the vocabulary. hidden [..., D] -> [..., vocab] */
 export function lmHead(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
   const { hiddenSize, vocabSize } = config;
   const before = config.mlpBeforeLmHead
-    ? projection(scope, "before_lm_head", hidden, hiddenSize, true)
+    ? scope.linear("before_lm_head", hidden, hiddenSize, { bias: true })
     : hidden;
-  const name = config.tieWordEmbeddings ? "embed_tokens.weight" : "lm_head.weight";
-  return linear(before, scope.get(name, [vocabSize, hiddenSize]));
+  const name = config.tieWordEmbeddings ? "embed_tokens" : "lm_head";
+  return scope.linear(name, before, vocabSize, { bias: false });
 }
 
 /** Embeds image tokens. tokens [..., 64] -> [..., D] */
 export function imageIn(scope: ParameterScope, config: NextStepConfig, tokens: Value): Value {
-  const { hiddenSize } = config;
-  const weight = scope.get("image_in_projector.weight", [hiddenSize, tokenWidth(config)]);
-  return linear(tokens, weight, scope.get("image_in_projector.bias", [hiddenSize]));
+  if (tokens.shape.at(-1) !== tokenWidth(config)) {
+    throw shapeError("imageIn", `[${tokens.shape}] are not image tokens of width ${tokenWidth(config)}`);
+  }
+  return scope.linear("image_in_projector", tokens, config.hiddenSize, { bias: true });
 }
 
 /** What the image head is told. hidden [..., D] -> [..., D] */
 export function imageOut(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
-  return projection(scope, "image_out_projector", hidden, config.hiddenSize, true);
+  return scope.linear("image_out_projector", hidden, config.hiddenSize, { bias: true });
 }
 
 /**

@@ -1,8 +1,8 @@
 /** @file The flow-matching head: noise, time and condition to a velocity (docs/nextstep-spec.md 2.2). */
 import { add, cos, mul, shift, silu, sin } from "../graph/operators/elementwise.ts";
-import { concat, reshape, split } from "../graph/operators/layout.ts";
-import { linear } from "../graph/operators/matmul.ts";
+import { concat, split } from "../graph/operators/layout.ts";
 import { layerNorm } from "../graph/operators/normalization.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import type { Dim } from "../graph/size.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "./config.ts";
@@ -15,12 +15,7 @@ const MAX_PERIOD = 10_000;
 const EPSILON = 1e-6;
 
 function dense(scope: ParameterScope, name: string, x: Value, outputs: number): Value {
-  const width = x.shape.at(-1) as number;
-  return linear(
-    x,
-    scope.get(`${NET}.${name}.weight`, [outputs, width]),
-    scope.get(`${NET}.${name}.bias`, [outputs]),
-  );
+  return scope.linear(`${NET}.${name}`, x, outputs, { bias: true });
 }
 
 /** [cos(t f_k), sin(t f_k)], f_k = 10000^(-k/128), of the raw time in [0, 1]. t [M] -> [M, 256] */

@@ -1,7 +1,9 @@
 /** @file A whole image token in one graph: the flow head under every published solver, with guidance. */
+
+import { expand, reduceSum } from "../graph/operators/broadcast.ts";
 import { add, mul } from "../graph/operators/elementwise.ts";
-import { expand, reshape, split } from "../graph/operators/layout.ts";
-import { reduceSum } from "../graph/operators/reduce.ts";
+import { split } from "../graph/operators/layout.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import type { Dim } from "../graph/size.ts";
 import type { Value } from "../graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "./config.ts";

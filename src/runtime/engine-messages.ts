@@ -13,7 +13,7 @@ import {
   UnsupportedError,
 } from "../errors.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
-import type { EngineOptions, HostTensor, StateOrigin, StoreRule } from "./engine.ts";
+import type { EngineOptions, HostTensor, StateOrigin, StoredWeight, StoreRule } from "./engine.ts";
 
 /** A state is named by its number on the way. */
 export type FeedMessage = HostTensor | { readonly state: number };
@@ -21,7 +21,13 @@ export type StoreMessage = Omit<StoreRule, "state"> & { readonly state: number }
 export type OriginMessage = Omit<StateOrigin, "state"> & { readonly state: number };
 
 export type Command =
-  | { readonly kind: "weight"; readonly session: number; readonly name: string; readonly data: Float32Array }
+  | {
+      readonly kind: "weight";
+      readonly session: number;
+      readonly name: string;
+      readonly weight: StoredWeight;
+    }
+  | { readonly kind: "dropWeights"; readonly session: number }
   | { readonly kind: "createSession"; readonly session: number; readonly model: OnnxModel }
   | {
       readonly kind: "run";

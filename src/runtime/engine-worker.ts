@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { EngineError } from "../errors.ts";
-import type { HostTensor, Session, State } from "./engine.ts";
+import type { HostTensor, Session, State, StoredWeight, WeightSource } from "./engine.ts";
 import {
   type Answer,
   type Command,
@@ -14,6 +14,7 @@ import {
   type WorkerData,
 } from "./engine-messages.ts";
 import { LocalEngine } from "./local-engine.ts";
+import { loadOnnxRuntime } from "./onnxruntime.ts";
 
 const port = parentPort;
 if (port === null) throw new EngineError("runs only as a worker thread", { where: "engine-worker" });
@@ -22,7 +23,7 @@ const engine = new LocalEngine((workerData as WorkerData).options);
 const sessions = new Map<number, Session>();
 const states = new Map<number, State>();
 /** Weights that have come for a session that is still to be created. */
-const weights = new Map<number, Map<string, Float32Array>>();
+const weights = new Map<number, Map<string, StoredWeight>>();
 
 function known<Item>(items: ReadonlyMap<number, Item>, id: number, what: string): Item {
   const item = items.get(id);
@@ -37,15 +38,22 @@ function feed(message: FeedMessage): HostTensor | State {
 async function perform(command: Command): Promise<Record<string, HostTensor> | Float32Array | undefined> {
   switch (command.kind) {
     case "weight": {
-      const given = weights.get(command.session) ?? new Map<string, Float32Array>();
-      weights.set(command.session, given.set(command.name, command.data));
+      const given = weights.get(command.session) ?? new Map<string, StoredWeight>();
+      weights.set(command.session, given.set(command.name, command.weight));
       return;
     }
+    case "dropWeights":
+      weights.delete(command.session);
+      return;
     case "createSession": {
       const given = weights.get(command.session);
       weights.delete(command.session);
-      const source = (parameter: { readonly name: string }): Float32Array =>
-        given?.get(parameter.name) ?? new Float32Array(0);
+      const source: WeightSource = ({ name }) => {
+        const weight = given?.get(name);
+        if (weight === undefined) throw new EngineError("did not arrive", { where: `parameter "${name}"` });
+        given?.delete(name);
+        return weight;
+      };
       sessions.set(command.session, await engine.createSession(command.model, source));
       return;
     }
@@ -60,7 +68,7 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
       });
     }
     case "disposeSession":
-      await known(sessions, command.session, "the session").dispose();
+      await sessions.get(command.session)?.dispose();
       sessions.delete(command.session);
       return;
     case "createState": {
@@ -107,6 +115,14 @@ async function answer({ id, command }: Request): Promise<void> {
   // With its port closed the thread has nothing left to wait for and ends by itself, after its native parts.
   if (command.kind === "close") port?.close();
 }
+
+/** Whose message it was cannot be told, so nothing more can be answered: ends the thread, which fails all that waits. */
+port.on("messageerror", (cause) => {
+  throw new EngineError("a message could not be read", { where: "engine thread", cause });
+});
+
+// Loaded while the caller reads its files; a failure is told to who first needs it.
+loadOnnxRuntime().catch(() => undefined);
 
 let last = Promise.resolve();
 port.on("message", (request: Request) => {

@@ -4,13 +4,14 @@
  * (generation, anything with an event loop to keep alive). Both behave the same.
  */
 import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
-import type { ValueType } from "../graph/value.ts";
+import type { ComputeType } from "../graph/value.ts";
+import type { DType, TypedArray } from "../tensor/dtype.ts";
 
 export type TensorData = Float32Array | BigInt64Array | Uint8Array;
 
 /** Plain data at the border of a run. `data` holds the product of `shape` elements, row-major. */
 export interface HostTensor {
-  readonly dtype: ValueType;
+  readonly dtype: ComputeType;
   readonly shape: readonly number[];
   readonly data: TensorData;
 }
@@ -66,8 +67,31 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
-/** Gives the bytes of a parameter as float32 [elements]; called once a parameter while a session is created. */
-export type WeightSource = (port: Port) => Float32Array | Promise<Float32Array>;
+/** A weight in memory, row-major, as it is stored: 16-bit floats as their bits. */
+export interface WeightBytes {
+  readonly dtype: DType;
+  readonly data: TypedArray;
+}
+
+/**
+ * A weight in a file: bytes `offset` to `offset + length` hold its elements, little-endian, row-major, without gaps.
+ * The thread that hosts the engine opens the file, which must stay as it is for as long as the session lives.
+ */
+export interface WeightRange {
+  readonly dtype: DType;
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** An array alone is float32. */
+export type StoredWeight = Float32Array | WeightBytes | WeightRange;
+
+/**
+ * Says where the elements of a parameter are; called once a parameter while a session is created. The engine makes
+ * float32 of any other type; a parameter that the graph asks for in another type must be stored in that type.
+ */
+export type WeightSource = (port: Port) => StoredWeight | Promise<StoredWeight>;
 
 export interface EngineOptions {
   /** Threads of one operator. Default: the machine's processors. */
@@ -77,7 +101,7 @@ export interface EngineOptions {
 }
 
 export interface Engine extends AsyncDisposable {
-  /** `weights` is required when the model was written with its parameters as initializers. */
+  /** `weights` is required when parameters of the model were written as initializers. */
   createSession(model: OnnxModel, weights?: WeightSource): Promise<Session>;
   /**
    * A state of zeros. With an origin of the same rank, what overlaps is copied from it: this is how a cache grows,

@@ -1,9 +1,9 @@
 /** @file ONNX Runtime in the calling thread. `run` blocks it; inputs are read in place, outputs are fresh buffers. */
 import { availableParallelism } from "node:os";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { EngineError, InputError } from "../errors.ts";
-import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
-import { boundParameters } from "./bound-parameters.ts";
+import { bindWeights } from "../graph/onnx-weights.ts";
+import type { OnnxModel } from "../graph/onnx-writer.ts";
+import { bindAll } from "./bound-weights.ts";
 import type {
   Engine,
   EngineOptions,
@@ -14,10 +14,10 @@ import type {
   State,
   StateOrigin,
   StoreRule,
-  TensorData,
   WeightSource,
 } from "./engine.ts";
 import { checkFeeds } from "./feeds.ts";
+import { type InferenceSession, loadOnnxRuntime, type OnnxRuntime, type Tensor } from "./onnxruntime.ts";
 
 /** ONNX Runtime's severity "error": warnings about unused initializers and the like are not for users. */
 const LOG_ERRORS = 3;
@@ -46,10 +46,12 @@ class LocalState implements State {
 
 class LocalSession implements Session {
   readonly model: Session["model"];
+  readonly #runtime: OnnxRuntime;
   readonly #session: InferenceSession;
   #disposed = false;
 
-  constructor(model: OnnxModel, session: InferenceSession) {
+  constructor(runtime: OnnxRuntime, model: OnnxModel, session: InferenceSession) {
+    this.#runtime = runtime;
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
     this.#session = session;
   }
@@ -66,7 +68,9 @@ class LocalSession implements Session {
     const fetch =
       request.fetch ?? this.model.outputs.map(({ name }) => name).filter((name) => !stored.has(name));
     const tensors: Record<string, Tensor> = {};
-    for (const [name, { dtype, shape, data }] of given) tensors[name] = asTensor(dtype, data, shape);
+    for (const [name, { dtype, shape, data }] of given) {
+      tensors[name] = new this.#runtime.Tensor(dtype, data, shape);
+    }
     let results: InferenceSession.OnnxValueMapType;
     try {
       results = await this.#session.run(tensors, [...new Set([...fetch, ...stored])]);
@@ -89,10 +93,6 @@ function asHost(feed: HostTensor | State): HostTensor {
   if (feed instanceof LocalState) return { dtype: "float32", shape: feed.shape, data: feed.data };
   if ("data" in feed) return feed;
   throw new InputError("the state belongs to another engine", { where: "feed" });
-}
-
-function asTensor(dtype: HostTensor["dtype"], data: TensorData, shape: readonly number[]): Tensor {
-  return new Tensor(dtype, data, shape);
 }
 
 function fromTensor(tensor: Tensor): HostTensor {
@@ -178,18 +178,25 @@ export class LocalEngine implements Engine {
   }
 
   async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
-    const externalData: { path: string; data: Uint8Array }[] = [];
-    for (const port of boundParameters(model))
-      externalData.push({ path: port.name, data: await weightBytes(port, weights) });
+    const { places, buffers, folder } = await bindAll(model, weights);
     const options: InferenceSession.SessionOptions = {
       executionProviders: ["cpu"],
       intraOpNumThreads: this.#options.threads ?? availableParallelism(),
       logSeverityLevel: LOG_ERRORS,
-      externalData,
-      extra: { session: { intra_op: { allow_spinning: this.#options.spin === false ? "0" : "1" } } },
+      externalData: buffers,
+      extra: {
+        session: {
+          intra_op: { allow_spinning: this.#options.spin === false ? "0" : "1" },
+          // Not from the arena, which would keep the room of weights that were packed and dropped.
+          use_device_allocator_for_initializers: "1",
+          ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+        },
+      },
     };
     try {
-      const session = new LocalSession(model, await InferenceSession.create(model.bytes, options));
+      const runtime = await loadOnnxRuntime();
+      const bound = await runtime.InferenceSession.create(bindWeights(model, places), options);
+      const session = new LocalSession(runtime, model, bound);
       this.#sessions.add(session);
       return session;
     } catch (cause) {
@@ -210,16 +217,4 @@ export class LocalEngine implements Engine {
     for (const session of this.#sessions) await session.dispose();
     this.#sessions.clear();
   }
-}
-
-async function weightBytes(port: Port, weights: WeightSource | undefined): Promise<Uint8Array> {
-  if (weights === undefined) throw new InputError("no weights given", { where: `parameter "${port.name}"` });
-  const data = await weights(port);
-  const elements = (port.shape as readonly number[]).reduce((a, b) => a * b, 1);
-  if (data.length !== elements) {
-    throw new InputError(`expects ${elements} elements [${port.shape}], got ${data.length}`, {
-      where: `parameter "${port.name}"`,
-    });
-  }
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -12,7 +12,7 @@ import { gradients } from "../graph/gradient.ts";
 import { writeOnnx } from "../graph/onnx-writer.ts";
 import { add, mul } from "../graph/operators/elementwise.ts";
 import { sum } from "../graph/operators/reduce.ts";
-import { constant, input, type Value } from "../graph/value.ts";
+import { constant, input, type Target, type Value } from "../graph/value.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import type { HostTensor } from "./engine.ts";
 import { LocalEngine } from "./local-engine.ts";
@@ -22,6 +22,9 @@ const ROUNDS = 12;
 const FORWARD_TOLERANCE = 2e-6;
 /** Gradients pass through more operators, and normalisations of few elements amplify rounding. */
 const GRADIENT_TOLERANCE = 2e-5;
+
+/** Every target's graphs run on the CPU, which has all kernels. */
+const TARGETS: readonly Target[] = ["cpu", "webgpu"];
 
 const engine = new LocalEngine({ threads: 1, spin: false });
 afterAll(() => engine[Symbol.asyncDispose]());
@@ -45,7 +48,7 @@ function expectClose(actual: HostTensor, expected: Tensor64, tolerance: number, 
 }
 
 /** Runs the case's outputs and the gradients of a random weighting of them in one graph. */
-async function check(test: OperatorCase, rng: CounterRng): Promise<void> {
+async function check(test: OperatorCase, rng: CounterRng, target: Target): Promise<void> {
   const expected = test.reference(test.operands.map(({ tensor }) => tensor));
   const upstream = expected.map(({ shape }) => generate(shape, () => Math.fround(rng.normal())));
   const weights = test.outputs.map((output, index) => input(`upstream${index}`, "float32", output.shape));
@@ -65,9 +68,10 @@ async function check(test: OperatorCase, rng: CounterRng): Promise<void> {
   derived.forEach((gradient, index) => {
     outputs[`gradient${index}`] = gradient;
   });
-  const model = writeOnnx(outputs, { parameters: "inputs" });
+  const model = writeOnnx(outputs, { parameters: "inputs", target });
   const given: Record<string, HostTensor> = {};
-  for (const { name, value, tensor } of test.operands) given[name] = host(tensor, value.dtype);
+  for (const { name, value, tensor } of test.operands)
+    given[name] = host(tensor, value.dtype === "int64" ? "int64" : "float32");
   upstream.forEach((tensor, index) => {
     given[`upstream${index}`] = host(tensor, "float32");
   });
@@ -76,7 +80,8 @@ async function check(test: OperatorCase, rng: CounterRng): Promise<void> {
   const results = await session.run(feeds);
   await session.dispose();
   expected.forEach((tensor, index) => {
-    expectClose(results[`output${index}`] as HostTensor, tensor, FORWARD_TOLERANCE, `output ${index}`);
+    const tolerance = test.tolerance ?? FORWARD_TOLERANCE;
+    expectClose(results[`output${index}`] as HostTensor, tensor, tolerance, `output ${index}`);
   });
   differentiable.forEach((operand, index) => {
     const numerical = numericalGradient(test, test.operands.indexOf(operand), upstream);
@@ -103,12 +108,14 @@ describe("operators", () => {
     expect(Object.keys(operatorCases).sort()).toEqual(exported.sort());
   });
 
-  for (const [name, makeCase] of Object.entries(operatorCases)) {
-    it(`${name} agrees with float64 loops and finite differences`, async () => {
-      for (let round = 0; round < ROUNDS; round++) {
-        const rng = new CounterRng(round);
-        await check(makeCase(new CaseDraw(rng)), rng);
-      }
-    });
-  }
+  describe.each(TARGETS)("lowered for %s", (target) => {
+    for (const [name, makeCase] of Object.entries(operatorCases)) {
+      it(`${name} agrees with float64 loops and finite differences`, async () => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const rng = new CounterRng(round);
+          await check(makeCase(new CaseDraw(rng)), rng, target);
+        }
+      });
+    }
+  });
 });

@@ -2,12 +2,9 @@
  * @file An engine in a thread of its own, so that the caller's event loop stays alive while a run computes: for
  * progress, cancelling and servers. Behaves as the local engine does.
  */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { EngineError, InputError } from "../errors.ts";
+import { InputError } from "../errors.ts";
+import { boundParameters } from "../graph/onnx-weights.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
-import { boundParameters } from "./bound-parameters.ts";
 import type {
   Engine,
   EngineOptions,
@@ -17,83 +14,11 @@ import type {
   Session,
   State,
   StateOrigin,
-  TensorData,
   WeightSource,
 } from "./engine.ts";
-import {
-  type Answer,
-  type Command,
-  type FeedMessage,
-  type Request,
-  unpackError,
-  type WorkerData,
-} from "./engine-messages.ts";
-
-/** Weights that may be queued for the thread before the next is read. */
-const MAX_BYTES_ON_THE_WAY = 256 * 2 ** 20;
-
-type Result = Record<string, HostTensor> | Float32Array | undefined;
-
-interface Pending {
-  readonly resolve: (value: Result) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** Sends commands and matches the answers. The process may end while nothing is pending. */
-class Connection {
-  readonly #worker: Worker;
-  readonly #pending = new Map<number, Pending>();
-  #next = 0;
-  #failure: Error | undefined;
-
-  constructor(options: EngineOptions) {
-    const data: WorkerData = { options };
-    // Not the process's own flags: some, such as --input-type, are refused for a thread.
-    const worker = new Worker(workerUrl(), { workerData: data, name: "nextstep-engine", execArgv: [] });
-    this.#worker = worker;
-    worker.on("message", (answer: Answer) => this.#settle(answer));
-    worker.on("error", (cause) =>
-      this.#fail(new EngineError(cause.message, { where: "engine thread", cause })),
-    );
-    worker.on("exit", () => this.#fail(new EngineError("was disposed", { where: "engine" })));
-    worker.unref();
-  }
-
-  send(command: Command, transfer: readonly ArrayBuffer[] = []): Promise<Result> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      if (this.#pending.size === 0) this.#worker.ref();
-      this.#pending.set(id, { resolve, reject });
-      const request: Request = { id, command };
-      this.#worker.postMessage(request, transfer);
-    });
-  }
-
-  #settle(answer: Answer): void {
-    const pending = this.#pending.get(answer.id);
-    this.#pending.delete(answer.id);
-    if (this.#pending.size === 0) this.#worker.unref();
-    if ("error" in answer) pending?.reject(unpackError(answer.error));
-    else pending?.resolve(answer.value);
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
-    this.#pending.clear();
-  }
-
-  /** Lets everything sent before finish, frees the sessions, then waits for the thread to end. */
-  async close(): Promise<void> {
-    if (this.#failure !== undefined) return;
-    const ended = new Promise<void>((resolve) => this.#worker.once("exit", () => resolve()));
-    await this.send({ kind: "close" });
-    this.#failure = new EngineError("was disposed", { where: "engine" });
-    this.#worker.ref();
-    await ended;
-  }
-}
+import { Connection, plainCopy } from "./engine-connection.ts";
+import type { FeedMessage } from "./engine-messages.ts";
+import { WeightUpload } from "./weight-upload.ts";
 
 class RemoteState implements State {
   readonly id: number;
@@ -115,7 +40,7 @@ class RemoteState implements State {
   }
 
   async dispose(): Promise<void> {
-    await this.connection.send({ kind: "disposeState", state: this.id });
+    await this.connection.release({ kind: "disposeState", state: this.id });
   }
 }
 
@@ -152,36 +77,13 @@ class RemoteSession implements Session {
   }
 
   async dispose(): Promise<void> {
-    await this.#connection.send({ kind: "disposeSession", session: this.#id });
+    await this.#connection.release({ kind: "disposeSession", session: this.#id });
   }
 }
 
 function stateId(connection: Connection, state: State, where: string): number {
   if (state instanceof RemoteState && state.connection === connection) return state.id;
   throw new InputError("the state belongs to another engine", { where });
-}
-
-/**
- * Posting copies the whole buffer behind a view, and ONNX Runtime refuses shared memory as input: both are copied
- * out first. Anything else is left to the copy that posting makes.
- */
-function plainCopy<Data extends TensorData>(data: Data): Data {
-  const isWhole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
-  return isWhole ? data : (data.slice() as Data);
-}
-
-/** Where the thread's code is: beside this file in the sources, in `runtime/` of the build wherever a bundler put this. */
-function workerUrl(): URL {
-  if (import.meta.url.endsWith(".ts")) return new URL("./engine-worker-from-sources.mjs", import.meta.url);
-  const candidates = ["./engine-worker.js", "./runtime/engine-worker.js", "../runtime/engine-worker.js"];
-  for (const candidate of candidates) {
-    const url = new URL(candidate, import.meta.url);
-    if (existsSync(fileURLToPath(url))) return url;
-  }
-  throw new EngineError("runtime/engine-worker.js is missing from the installed package", {
-    where: import.meta.url,
-    remedy: "install the package again",
-  });
 }
 
 /** An engine whose sessions run in a worker thread. Runs queue: one is computed after another, in order. */
@@ -200,34 +102,23 @@ export class WorkerEngine implements Engine {
   }
 
   /**
-   * Weights in shared memory are used in place. Others are copied to the thread as they come, few on the way at a
-   * time, so that a caller who reads them from a file never holds them all.
+   * Weights in files are opened by the thread, those in shared memory are used in place, others are copied to the
+   * thread as they come.
    */
   async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
     const session = this.#nextSession++;
-    let onTheWay: Promise<Result>[] = [];
-    let bytes = 0;
-    for (const port of boundParameters(model)) {
-      if (weights === undefined)
-        throw new InputError("no weights given", { where: `parameter "${port.name}"` });
-      const data = await weights(port);
-      const shared = data.buffer instanceof SharedArrayBuffer;
-      onTheWay.push(
-        this.#connection.send({
-          kind: "weight",
-          session,
-          name: port.name,
-          data: shared ? data : plainCopy(data),
-        }),
-      );
-      bytes += data.byteLength;
-      if (bytes > MAX_BYTES_ON_THE_WAY) {
-        await Promise.all(onTheWay);
-        onTheWay = [];
-        bytes = 0;
+    const upload = new WeightUpload(this.#connection, session);
+    try {
+      for (const port of boundParameters(model)) {
+        if (weights === undefined)
+          throw new InputError("no weights given", { where: `parameter "${port.name}"` });
+        await upload.add(port.name, await weights(port));
       }
+      await upload.finish();
+    } catch (error) {
+      await this.#connection.release({ kind: "dropWeights", session });
+      throw error;
     }
-    await Promise.all(onTheWay);
     await this.#connection.send({ kind: "createSession", session, model });
     return new RemoteSession(this.#connection, session, model);
   }

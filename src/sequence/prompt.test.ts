@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
+import { LocalFolder } from "../files/local-folder.ts";
+import type { ImageSize } from "../image/pixels.ts";
 import { buildPromptRows, type PromptCode, type PromptRequest } from "./prompt.ts";
-import type { PixelSize } from "./segments.ts";
 import { createTokenizer, loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import { readTokenizerFiles } from "./tokenizer-files.ts";
 
@@ -14,16 +15,16 @@ const read = (name: string) => JSON.parse(readFileSync(join(parity, "cases", nam
 
 interface Settings {
   captions: string[];
-  images: PixelSize[] | null;
+  images: ImageSize[] | null;
   num_images_per_caption: number;
   positive: string | null;
   negative: string | null;
-  hw: PixelSize;
+  hw: ImageSize;
   cfg: number;
   cfg_img: number;
 }
 
-function toRequest(settings: Settings, images: PixelSize[] | null, code: PromptCode): PromptRequest {
+function toRequest(settings: Settings, images: ImageSize[] | null, code: PromptCode): PromptRequest {
   const { captions, positive, negative, hw: size, cfg } = settings;
   const imagesPerCaption = settings.num_images_per_caption;
   return {
@@ -53,7 +54,7 @@ function readIds(file: string, name: string): number[][] {
 }
 
 /** Height and width of a PNG. */
-function pngSize(name: string): PixelSize {
+function pngSize(name: string): ImageSize {
   const bytes = readFileSync(join(parity, "cases", name));
   return [bytes.readUInt32BE(20), bytes.readUInt32BE(16)];
 }
@@ -63,7 +64,7 @@ interface Entry {
   model: string;
   settings: Settings;
   rows: string[];
-  image_sizes: PixelSize[] | null;
+  image_sizes: ImageSize[] | null;
   input_ids: number[][];
   attention_mask: number[][];
 }
@@ -75,7 +76,7 @@ const entries = cases
 
 describe("parity with the published code", () => {
   it.each(entries.map((entry, index) => [index, entry] as const))("prompt %i", async (_, entry) => {
-    const tokenizer = await loadTokenizer(join(parity, "models", entry.model));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models", entry.model)));
     const prompt = buildPromptRows(tokenizer, toRequest(entry.settings, entry.settings.images, entry.code));
     expect(prompt.rows.map((row) => row.text)).toEqual(entry.rows);
     expect(prompt.inputIds).toEqual(entry.input_ids);
@@ -88,9 +89,9 @@ describe("parity with the published code", () => {
   const generations = cases.filter((name) => ["t2i", "edit"].includes(read(name).kind));
   it.each(generations)("rows of %s", async (name) => {
     const item = read(name);
-    const tokenizer = await loadTokenizer(join(parity, "models", item.model));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models", item.model)));
     const code: PromptCode = item.settings.sampler === "P-A" ? "P-A" : "P-B";
-    const images: PixelSize[] | null = item.images?.map(pngSize) ?? null;
+    const images: ImageSize[] | null = item.images?.map(pngSize) ?? null;
     const prompt = buildPromptRows(tokenizer, toRequest(item.settings, images, code));
     const file = name.replace(/json$/, "safetensors");
     expect(prompt.inputIds).toEqual(readIds(file, "input_ids"));
@@ -102,7 +103,7 @@ describe("parity with the published code", () => {
 describe("rows", () => {
   let tokenizer: TextTokenizer;
   beforeAll(async () => {
-    tokenizer = await loadTokenizer(join(parity, "models/v1.1"));
+    tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1.1")));
   });
   const request: PromptRequest = {
     captions: ["a boat"],
@@ -145,7 +146,7 @@ describe("rows", () => {
   });
 
   it("take a BOS in P-B only, and lose the area token of the prefix with one", async () => {
-    const files = await readTokenizerFiles(join(parity, "models/v1.1"));
+    const files = await readTokenizerFiles(new LocalFolder(join(parity, "models/v1.1")));
     const withBos = createTokenizer({ ...files, names: { ...files.names, bosToken: "<|endoftext|>" } });
     const { boi, eos } = tokenizer.specials;
     const images = [[16, 16]] as const;

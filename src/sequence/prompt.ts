@@ -1,14 +1,13 @@
 /** @file The rows of a generation request: captions, image-only and negative branches (docs/nextstep-spec.md 3.1). */
 
 import { InputError } from "../errors.ts";
+import { type ImageSize, PIXELS_PER_TOKEN } from "../image/pixels.ts";
 import {
   areaIds,
   findImages,
   type Grid,
   gridOf,
   type ImageSpan,
-  PIXELS_PER_TOKEN,
-  type PixelSize,
   renderSegments,
   type Segment,
 } from "./segments.ts";
@@ -23,13 +22,13 @@ export type PromptCode = "P-A" | "P-B";
 export interface PromptRequest {
   readonly captions: readonly string[];
   /** Sizes of the input images, in the order of the `<image>` tags over all captions; null for text to image. */
-  readonly images: readonly PixelSize[] | null;
+  readonly images: readonly ImageSize[] | null;
   readonly imagesPerCaption: number;
   /** Added to every caption after a space; empty or null adds nothing. */
   readonly positive: string | null;
   readonly negative: string | null;
   /** Size of the picture to draw, in pixels. */
-  readonly size: PixelSize;
+  readonly size: ImageSize;
   readonly cfg: number;
   readonly cfgImg: number;
   readonly code: PromptCode;
@@ -129,7 +128,7 @@ export function buildPromptRows(tokenizer: TextTokenizer, request: PromptRequest
 /** Replaces the `<image>` tags of all captions, in order, by image segments. */
 function splitCaptions(
   captions: readonly string[],
-  images: readonly PixelSize[] | null,
+  images: readonly ImageSize[] | null,
   code: PromptCode,
   pixelsPerToken: number,
 ): Segment[][] {

@@ -4,14 +4,12 @@
  */
 
 import { DataFormatError, InputError } from "../errors.ts";
+import { type ImageSize, PIXELS_PER_TOKEN } from "../image/pixels.ts";
 import { BEGIN_OF_IMAGE, END_OF_IMAGE, IMAGE_AREA, IMAGE_PLACEHOLDER } from "./special-tokens.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
 /** Rows and columns of an image in tokens, height first. */
 export type Grid = readonly [height: number, width: number];
-
-/** Height and width of an image in pixels. */
-export type PixelSize = readonly [height: number, width: number];
 
 export type Segment =
   | { readonly kind: "text"; readonly text: string }
@@ -31,9 +29,6 @@ export interface ImageSpan {
 /** Label of a position that the language loss leaves out. */
 export const IGNORED_LABEL = -100;
 
-/** Side of a token in pixels: 8 by the autoencoder, 2 by the patch. */
-export const PIXELS_PER_TOKEN = 16;
-
 /** The text of a grid, which is also the key of an aspect bucket: `32*32`, height first. */
 export function gridText([height, width]: Grid): string {
   return `${height}*${width}`;
@@ -43,7 +38,7 @@ export function gridText([height, width]: Grid): string {
  * Tokens of an image of this size.
  * Throws InputError when a side is not a positive multiple of `pixelsPerToken`.
  */
-export function gridOf(size: PixelSize, where: string, pixelsPerToken = PIXELS_PER_TOKEN): Grid {
+export function gridOf(size: ImageSize, where: string, pixelsPerToken = PIXELS_PER_TOKEN): Grid {
   for (const side of size) {
     if (!Number.isInteger(side) || side <= 0 || side % pixelsPerToken !== 0) {
       throw new InputError(`${size[0]}x${size[1]} (height x width) is off the token grid`, {

@@ -1,8 +1,8 @@
 /** @file Reads and checks the tokenizer files of a model folder, in either published form (docs/nextstep-spec.md 1.2, 1.4). */
 
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { ModelFormatError } from "../errors.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { isJsonObject, type JsonObject, readJson, readText } from "../formats/json-file.ts";
 import { ADDITIONAL_SPECIAL_TOKENS, END_OF_TEXT, PADDING } from "./special-tokens.ts";
 import {
   bytePairModel,
@@ -10,8 +10,6 @@ import {
   checkId,
   checkTokenizerJson,
   checkVocabulary,
-  isObject,
-  type JsonObject,
   qwen2Pipeline,
   specialToken,
   type TokenizerJson,
@@ -37,13 +35,13 @@ export interface TokenizerFiles {
  * Reads tokenizer.json, or vocab.json with merges.txt where it is missing, and tokenizer_config.json.
  * Throws ModelFormatError for a missing, oversized or malformed file, UnsupportedError for another kind of tokenizer.
  */
-export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const config = (await readJson(folder, "tokenizer_config.json")) ?? {};
-  const own = await readJson(folder, "tokenizer.json");
+export async function readTokenizerFiles(folder: FileFolder): Promise<TokenizerFiles> {
+  const config = (await readObject(folder, "tokenizer_config.json")) ?? {};
+  const own = await readObject(folder, "tokenizer.json");
   const json = own === null ? await assemble(folder) : checkTokenizerJson(own);
-  const legacy = own === null ? await readJson(folder, "added_tokens.json") : null;
+  const legacy = own === null ? await readObject(folder, "added_tokens.json") : null;
   // Published loaders read special_tokens_map.json only for configurations that predate added_tokens_decoder.
-  const map = "added_tokens_decoder" in config ? null : await readJson(folder, "special_tokens_map.json");
+  const map = "added_tokens_decoder" in config ? null : await readObject(folder, "special_tokens_map.json");
   const merged = { ...map, ...config };
   const names = {
     bosToken: tokenName(merged, "bos_token"),
@@ -64,12 +62,12 @@ export function withImageTokens(files: TokenizerFiles): TokenizerFiles {
   return { json, names };
 }
 
-async function assemble(folder: string): Promise<TokenizerJson> {
-  const vocab = await readJson(folder, "vocab.json");
-  const merges = await readText(folder, "merges.txt");
+async function assemble(folder: FileFolder): Promise<TokenizerJson> {
+  const vocab = await readObject(folder, "vocab.json");
+  const merges = await readMember(folder, "merges.txt");
   if (vocab === null || merges === null) {
     throw new ModelFormatError("neither tokenizer.json nor vocab.json with merges.txt is there", {
-      where: folder,
+      where: folder.path,
       remedy: "copy the tokenizer files of the model into its folder",
     });
   }
@@ -104,11 +102,11 @@ function completeAddedTokens(
 ): TokenizerJson {
   const where = "tokenizer_config.json";
   const decoder = config.added_tokens_decoder ?? {};
-  if (!isObject(decoder)) throw new ModelFormatError("added_tokens_decoder is not an object", { where });
+  if (!isJsonObject(decoder)) throw new ModelFormatError("added_tokens_decoder is not an object", { where });
   const known = new Set(json.added_tokens.map((token) => token.content));
   const entries = [...json.added_tokens];
   for (const [id, entry] of Object.entries(decoder)) {
-    if (!isObject(entry))
+    if (!isJsonObject(entry))
       throw new ModelFormatError(`added_tokens_decoder.${id} is not an object`, { where });
     const token = checkAddedToken({ ...entry, id: Number(id) }, where);
     if (known.has(token.content)) continue;
@@ -151,7 +149,7 @@ function additionalTokens(config: JsonObject): string[] {
     throw new ModelFormatError("additional_special_tokens is not a list", { where });
   }
   return additional.map((entry: unknown) => {
-    const content = isObject(entry) ? entry.content : entry;
+    const content = isJsonObject(entry) ? entry.content : entry;
     if (typeof content === "string" && content !== "") return content;
     throw new ModelFormatError("additional_special_tokens holds something other than tokens", { where });
   });
@@ -159,38 +157,20 @@ function additionalTokens(config: JsonObject): string[] {
 
 function tokenName(config: JsonObject, key: string): string | null {
   const value = config[key];
-  const name = isObject(value) ? value.content : value;
+  const name = isJsonObject(value) ? value.content : value;
   if (name === undefined || name === null || name === "") return null;
   if (typeof name === "string") return name;
   throw new ModelFormatError(`${key} is not a token`, { where: "tokenizer_config.json" });
 }
 
-async function readText(folder: string, name: string): Promise<string | null> {
-  const path = join(folder, name);
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
-      throw new ModelFormatError(`${size} bytes, more than ${MAX_FILE_BYTES}`, { where: path });
-    }
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof ModelFormatError) throw error;
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (missing) return null;
-    throw new ModelFormatError("cannot be read", { where: path, cause: error });
-  }
+async function readMember(folder: FileFolder, name: string): Promise<string | null> {
+  return (await folder.has(name)) ? readText(await folder.open(name), MAX_FILE_BYTES) : null;
 }
 
-async function readJson(folder: string, name: string): Promise<JsonObject | null> {
-  const text = await readText(folder, name);
-  if (text === null) return null;
-  const where = join(folder, name);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ModelFormatError("not JSON", { where, cause: error, remedy: "copy the file again" });
-  }
-  if (!isObject(value)) throw new ModelFormatError("not a JSON object", { where });
+async function readObject(folder: FileFolder, name: string): Promise<JsonObject | null> {
+  if (!(await folder.has(name))) return null;
+  const source = await folder.open(name);
+  const value = await readJson(source, MAX_FILE_BYTES);
+  if (!isJsonObject(value)) throw new ModelFormatError("is not a JSON object", { where: source.name });
   return value;
 }

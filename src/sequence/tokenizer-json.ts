@@ -1,6 +1,7 @@
 /** @file tokenizer.json as this package understands it: a byte-level BPE, checked (docs/nextstep-spec.md 1.4). */
 
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 
 /** Largest id accepted. The widest text vocabularies in use stay below 300,000. */
 const MAX_TOKEN_ID = 1 << 22;
@@ -20,8 +21,6 @@ export interface AddedTokenEntry {
   readonly normalized: boolean;
   readonly special: boolean;
 }
-
-export type JsonObject = { readonly [key: string]: unknown };
 
 /** tokenizer.json after checking: a byte-level BPE. The parts that only the tokenizer library reads stay as they are. */
 export interface TokenizerJson {
@@ -86,16 +85,16 @@ export function bytePairModel(
 export function checkTokenizerJson(json: JsonObject): TokenizerJson {
   const where = "tokenizer.json";
   const { model, decoder } = json;
-  if (!isObject(model) || (model.type ?? "BPE") !== "BPE") {
+  if (!isJsonObject(model) || (model.type ?? "BPE") !== "BPE") {
     throw new UnsupportedError("not a BPE tokenizer", { where, remedy: "use a Qwen2 style tokenizer" });
   }
-  if (!isObject(decoder) || decoder.type !== "ByteLevel") {
+  if (!isJsonObject(decoder) || decoder.type !== "ByteLevel") {
     throw new UnsupportedError("not a byte-level tokenizer", {
       where,
       remedy: "use a Qwen2 style tokenizer",
     });
   }
-  if (!isObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
+  if (!isJsonObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
   const vocab = checkVocabulary(model.vocab, where);
   if (!Array.isArray(model.merges)) throw new ModelFormatError("model.merges is not a list", { where });
   const merges: (string | string[])[] = [];
@@ -134,7 +133,7 @@ export function checkVocabulary(vocab: JsonObject, where: string): Record<string
 
 /** Checks one added token; flags that are missing take the defaults of published loaders. Throws ModelFormatError. */
 export function checkAddedToken(entry: unknown, where: string): AddedTokenEntry {
-  if (!isObject(entry) || typeof entry.content !== "string" || entry.content === "") {
+  if (!isJsonObject(entry) || typeof entry.content !== "string" || entry.content === "") {
     throw new ModelFormatError("an added token has no content", { where });
   }
   const special = entry.special === true;
@@ -172,10 +171,6 @@ function checkPatterns(part: unknown): void {
 
 function optionalObject(value: unknown, key: string, where: string): JsonObject | null {
   if (value === undefined || value === null) return null;
-  if (isObject(value)) return value;
+  if (isJsonObject(value)) return value;
   throw new ModelFormatError(`${key} is not an object`, { where });
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { LocalFolder } from "../files/local-folder.ts";
 import { createTokenizer, loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "./tokenizer-files.ts";
 
@@ -55,17 +56,17 @@ function expectSet(tokenizer: TextTokenizer, set: TokenizerSet): void {
 
 describe("published tokenizer files", () => {
   it.each(sets)("encodes and decodes every row of set $model", async (set) => {
-    expectSet(await loadTokenizer(join(parity, "models", set.model)), set);
+    expectSet(await loadTokenizer(new LocalFolder(join(parity, "models", set.model))), set);
   });
 
   it.each(sets)("does the same for $model from vocab.json and merges.txt", async (set) => {
     const names = ["vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json"];
-    expectSet(await loadTokenizer(await folderOf(set.model, names)), set);
+    expectSet(await loadTokenizer(new LocalFolder(await folderOf(set.model, names))), set);
   });
 
   it.each(sets)("needs added_tokens.json for $model no more than published loaders", async (set) => {
     const names = ["vocab.json", "merges.txt", "tokenizer_config.json"];
-    expectSet(await loadTokenizer(await folderOf(set.model, names)), set);
+    expectSet(await loadTokenizer(new LocalFolder(await folderOf(set.model, names))), set);
   });
 });
 
@@ -75,7 +76,7 @@ describe("special tokens", () => {
     for (const bos of ["<|endoftext|>", { content: "<|endoftext|>", lstrip: false }]) {
       const text = JSON.stringify({ ...config, bos_token: bos });
       const tokenizer = await loadTokenizer(
-        await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text }),
+        new LocalFolder(await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text })),
       );
       expect(tokenizer.bosToken).toBe("<|endoftext|>");
       expect(tokenizer.specials.bos).toBe(510);
@@ -87,7 +88,7 @@ describe("special tokens", () => {
     const config = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer_config.json"), "utf8"));
     const text = JSON.stringify({ ...config, bos_token: "<s>" });
     const tokenizer = await loadTokenizer(
-      await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text }),
+      new LocalFolder(await folderOf("v1", ["tokenizer.json"], { "tokenizer_config.json": text })),
     );
     expect(tokenizer.specials.bos).toBe(524);
     expect(tokenizer.encode("<s>a")).toEqual([524, 64]);
@@ -97,8 +98,8 @@ describe("special tokens", () => {
     const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
     json.added_tokens = json.added_tokens.slice(0, 5);
     const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify(json) });
-    await expect(loadTokenizer(folder)).rejects.toThrow(ModelFormatError);
-    const tokenizer = createTokenizer(withImageTokens(await readTokenizerFiles(folder)));
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(ModelFormatError);
+    const tokenizer = createTokenizer(withImageTokens(await readTokenizerFiles(new LocalFolder(folder))));
     expect(tokenizer.specials).toEqual({
       boi: 517,
       eoi: 518,
@@ -123,28 +124,36 @@ describe("hostile files", () => {
     ["one id twice", { "vocab.json": '{"a": 1, "b": 1}', "merges.txt": "" }],
   ];
   it.each(broken)("refuses %s", async (_, files) => {
-    await expect(loadTokenizer(await folderOf("v1", [], files))).rejects.toThrow(ModelFormatError);
+    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
+      ModelFormatError,
+    );
   });
 
   it("refuses other kinds of tokenizer", async () => {
     const files = { "tokenizer.json": JSON.stringify({ model: { type: "Unigram" }, decoder: null }) };
-    await expect(loadTokenizer(await folderOf("v1", [], files))).rejects.toThrow(UnsupportedError);
+    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
+      UnsupportedError,
+    );
   });
 
   it("refuses what the tokenizer library cannot build", async () => {
     const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
     json.pre_tokenizer = { type: "Nonsense" };
     const files = { "tokenizer.json": JSON.stringify(json) };
-    await expect(loadTokenizer(await folderOf("v1", [], files))).rejects.toThrow(ModelFormatError);
+    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
+      ModelFormatError,
+    );
   });
 
   it("survives tokens named like object members", async () => {
     const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
     json.model.vocab.constructor = 600;
     const tokenizer = await loadTokenizer(
-      await folderOf("v1", [], {
-        "tokenizer.json": JSON.stringify(json).replace('"constructor"', '"__proto__"'),
-      }),
+      new LocalFolder(
+        await folderOf("v1", [], {
+          "tokenizer.json": JSON.stringify(json).replace('"constructor"', '"__proto__"'),
+        }),
+      ),
     );
     expect(tokenizer.decode([600])).toBe("__proto__");
   });
@@ -152,14 +161,14 @@ describe("hostile files", () => {
 
 describe("decode", () => {
   it("gives an empty text for no ids and leaves out ids without a token", async () => {
-    const tokenizer = await loadTokenizer(join(parity, "models/v1"));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
     expect(tokenizer.decode([])).toBe("");
     expect(tokenizer.decode([64, 100_000, 64])).toBe("aa");
     expect(() => tokenizer.decode([-1])).toThrow("not a token id");
   });
 
   it("keeps a byte order mark and inverts encode for any text in normal form C", async () => {
-    const tokenizer = await loadTokenizer(join(parity, "models/v1"));
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
     let state = 12345;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

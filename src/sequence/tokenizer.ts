@@ -1,6 +1,7 @@
 /** @file Text to token ids and back: the byte-level BPE of a model folder (docs/nextstep-spec.md 1.4). */
 
 import { InputError, ModelFormatError } from "../errors.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
 import { tokenBytes } from "./byte-alphabet.ts";
 import {
   BEGIN_OF_IMAGE,
@@ -34,7 +35,7 @@ export interface TextTokenizer {
  * Throws ModelFormatError or UnsupportedError as {@link readTokenizerFiles} does, and ModelFormatError when a token
  * that sequences need ({@link SpecialIds}) is missing.
  */
-export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
+export async function loadTokenizer(folder: FileFolder): Promise<TextTokenizer> {
   return createTokenizer(await readTokenizerFiles(folder));
 }
 
@@ -85,7 +86,7 @@ class BytePairTokenizer implements TextTokenizer {
       if (token === undefined || (skipSpecial && this.#specialIds.has(id))) continue;
       pieces.push(tokenBytes(token));
     }
-    return this.#decoder.decode(Buffer.concat(pieces));
+    return this.#decoder.decode(joined(pieces));
   }
 
   idOf(token: string): number | null {
@@ -100,4 +101,14 @@ class BytePairTokenizer implements TextTokenizer {
       remedy: "use the tokenizer files of an image model",
     });
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }

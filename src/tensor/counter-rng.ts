@@ -28,14 +28,6 @@ function fillBlock(words: Uint32Array, key: PhiloxKey, block: number): void {
   philox4x32(words, block >>> 0, Math.floor(block / TWO_POW_32), 0, STREAM_SEQUENCE, key);
 }
 
-/** The uniform number in [0, 1) at position `counter` of the sequence of `key`; equals CounterRng's at that position. */
-export function uniformAt(key: bigint | number, counter: number): number {
-  checkCounter(counter);
-  const words = new Uint32Array(4);
-  fillBlock(words, philoxKey(key), Math.floor(counter / 4));
-  return words[counter % 4]! * TWO_POW_MINUS_32;
-}
-
 /** A sequence of random numbers; each method says how many 32-bit words it consumes. */
 export class CounterRng {
   readonly #seed: bigint;
@@ -106,6 +98,13 @@ export class CounterRng {
       if (i + 1 < target.length) target[i + 1] = radius * Math.sin(angle);
     }
     return target;
+  }
+
+  /** Passes over what `fillNormal` would take for `count` elements; returns the state that draws them later. */
+  reserveNormal(count: number): CounterRngState {
+    const { state } = this;
+    this.#counter += count + (count % 2);
+    return state;
   }
 
   /** Fills with uniform values in [0, 1), multiples of 2^-24 so that float32 holds them exactly. A word each. */

@@ -69,7 +69,7 @@ describe("noise", () => {
     const base = noise(7, 3, 2);
     expect(noise(7n, 3, 2)).toEqual(base);
     for (const other of [noise(8, 3, 2), noise(7, 4, 2), noise(7, 3, 3), noise(7, 3, 2, 64, 1)]) {
-      expect(other).not.toEqual(base);
+      expect(other.filter((value, channel) => value === base[channel])).toHaveLength(0);
     }
     expect(fillNoise(new Float32Array(64), { seed: 7, token: 3, draw: 2 })).toEqual(base);
   });

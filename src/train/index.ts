@@ -1,7 +1,10 @@
 /** @file Training as a library: `import { trainModel } from "nextstep/train"`. */
 
-export { type TrainOptions, trainTokenizer } from "./autoencoder/autoencoder-stage.ts";
-export { type TokenizerConfig, tokenizerConfigSchema } from "./autoencoder/autoencoder-train-config.ts";
+export { trainAutoencoder } from "./autoencoder/autoencoder-stage.ts";
+export {
+  type AutoencoderTrainConfig,
+  autoencoderTrainConfigSchema,
+} from "./autoencoder/autoencoder-train-config.ts";
 export {
   checkData,
   type DataCheckOptions,
@@ -17,8 +20,8 @@ export {
   type FolderDataType,
 } from "./data/folder-dataset.ts";
 export type { PassedOver } from "./data/passed-over.ts";
-export type { TrainResult } from "./loop/run-loop.ts";
+export type { TrainOptions, TrainResult } from "./loop/run-loop.ts";
 export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";
 export { trainModel } from "./model/model-stage.ts";
-export { type ModelTrainConfig, modelConfigSchema } from "./model/model-train-config.ts";
+export { type ModelTrainConfig, modelTrainConfigSchema } from "./model/model-train-config.ts";

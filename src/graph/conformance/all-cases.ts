@@ -1,4 +1,5 @@
 /** @file The conformance cases of every operator, by the name under which it is exported. */
+import { blockCases } from "./block-cases.ts";
 import { elementwiseCases } from "./elementwise-cases.ts";
 import { gatherCases } from "./gather-cases.ts";
 import { layoutCases } from "./layout-cases.ts";
@@ -9,6 +10,7 @@ import { productCases } from "./product-cases.ts";
 import { reduceCases } from "./reduce-cases.ts";
 
 export const operatorCases: Readonly<Record<string, CaseGenerator>> = {
+  ...blockCases,
   ...elementwiseCases,
   ...gatherCases,
   ...layoutCases,

@@ -1,5 +1,6 @@
 /** @file Cases of the elementwise operators, with broadcasting. */
 
+import { sumToShape } from "../operators/broadcast.ts";
 import { cast } from "../operators/cast.ts";
 import * as operators from "../operators/elementwise.ts";
 import type { Value } from "../value.ts";
@@ -92,7 +93,7 @@ export const elementwiseCases: Readonly<Record<string, CaseGenerator>> = {
     const narrow = draw.broadcast(axes);
     const x = draw.operand(axes);
     const shape = narrow.map(({ dim }) => dim);
-    return draw.finish(operators.sumToShape(x.value, shape), (tensor) =>
+    return draw.finish(sumToShape(x.value, shape), (tensor) =>
       sumBack(
         tensor,
         narrow.map(({ size }) => size),

@@ -1,15 +1,8 @@
 /** @file Cases of the operators that move elements. */
-import {
-  concat,
-  expand,
-  pad,
-  reshape,
-  reverse,
-  slice,
-  split,
-  transpose,
-  zeros,
-} from "../operators/layout.ts";
+
+import { expand, zeros } from "../operators/broadcast.ts";
+import { concat, pad, reverse, slice, split, transpose } from "../operators/layout.ts";
+import { reshape } from "../operators/reshape.ts";
 import { addSizes, type Dim, multiplySizes, subtractSizes } from "../size.ts";
 import type { Axis, CaseDraw, CaseGenerator } from "./operator-case.ts";
 import { at, atBroadcast, atOrZero, generate, type Index, type Tensor64 } from "./tensor64.ts";

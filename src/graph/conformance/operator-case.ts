@@ -23,6 +23,8 @@ export interface OperatorCase {
   readonly outputs: readonly Value[];
   /** The outputs from the operands' tensors, in the operands' order. */
   readonly reference: (tensors: readonly Tensor64[]) => readonly Tensor64[];
+  /** How far outputs may be off, relative to the largest, where the operator itself rounds more than float32 does. */
+  readonly tolerance?: number;
 }
 
 /** Makes a new case at every call. */
@@ -126,8 +128,9 @@ export class CaseDraw {
   }
 
   /** The case of all operands drawn so far. */
-  finish(outputs: Outputs, reference: Reference): OperatorCase {
+  finish(outputs: Outputs, reference: Reference, tolerance?: number): OperatorCase {
     return {
+      ...(tolerance === undefined ? {} : { tolerance }),
       operands: this.#operands,
       outputs: "producer" in outputs ? [outputs] : outputs,
       reference: (tensors) => {

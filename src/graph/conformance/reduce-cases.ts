@@ -1,6 +1,8 @@
 /** @file Cases of sums and means over axes, and of softmax. */
+
+import { reduceSum } from "../operators/broadcast.ts";
 import { add } from "../operators/elementwise.ts";
-import { mean, reduceMean, reduceSum, sizeAsNumber, sum } from "../operators/reduce.ts";
+import { mean, reduceMean, sizeAsNumber, sum } from "../operators/reduce.ts";
 import { logSoftmax, softmax } from "../operators/softmax.ts";
 import { multiplySizes } from "../size.ts";
 import type { Value } from "../value.ts";

@@ -11,15 +11,17 @@ import {
 import {
   apply,
   expectType,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
   shapeError,
   type Value,
 } from "../value.ts";
-import { concat, pad, reshape, reverse, slice, transpose } from "./layout.ts";
+import { reduceSum } from "./broadcast.ts";
+import { concat, pad, reverse, slice, transpose } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceSum } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 
 /** Zeros added on each side of a picture. */
 export interface Padding {
@@ -44,7 +46,7 @@ interface Geometry {
 
 const convolutionOperator: Operator = {
   name: "convolution",
-  onnx: { type: "Conv" },
+  lower: kernel("Conv"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -114,7 +116,7 @@ function inputGradient(
 }
 
 /** Appears only inside gradients, which are not differentiated again. */
-const transposedOperator: Operator = { name: "transposedConvolution", onnx: { type: "ConvTranspose" } };
+const transposedOperator: Operator = { name: "transposedConvolution", lower: kernel("ConvTranspose") };
 
 /**
  * dW as kernel x kernel products of dY with x, summed over pictures: no im2col copy. Of a shift (i, j) the rows i

@@ -1,30 +1,18 @@
 /** @file Elementwise operators with numpy broadcasting, and their gradients. */
-import { broadcastShapes, formatShape, type Shape, sameShape } from "../size.ts";
+import { broadcastShapes, formatShape } from "../size.ts";
 import {
   apply,
   constant,
   expectType,
   type GradientRule,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
   shapeError,
   type Value,
 } from "../value.ts";
-import { reshape } from "./layout.ts";
-import { reduceSum } from "./reduce.ts";
-
-/** Sums a gradient over the axes along which its operand was broadcast. */
-export function sumToShape(gradient: Value, shape: Shape): Value {
-  if (sameShape(gradient.shape, shape)) return gradient;
-  const extra = gradient.shape.length - shape.length;
-  const axes: number[] = [];
-  gradient.shape.forEach((dim, axis) => {
-    if (axis < extra || (shape[axis - extra] === 1 && dim !== 1)) axes.push(axis);
-  });
-  const summed = axes.length === 0 ? gradient : reduceSum(gradient, axes, { keepDims: true });
-  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
-}
+import { sumToShape } from "./broadcast.ts";
 
 function binary(operator: Operator, a: Value, b: Value): Value {
   if (a.dtype !== b.dtype || a.dtype === "bool") {
@@ -58,22 +46,22 @@ function binaryRule(
 
 const addOperator: Operator = {
   name: "add",
-  onnx: { type: "Add" },
+  lower: kernel("Add"),
   gradient: binaryRule((_a, _b, g) => [g, g]),
 };
 const subOperator: Operator = {
   name: "sub",
-  onnx: { type: "Sub" },
+  lower: kernel("Sub"),
   gradient: binaryRule((_a, _b, g) => [g, neg(g)]),
 };
 const mulOperator: Operator = {
   name: "mul",
-  onnx: { type: "Mul" },
+  lower: kernel("Mul"),
   gradient: binaryRule((a, b, g) => [mul(g, b), mul(g, a)]),
 };
 const divOperator: Operator = {
   name: "div",
-  onnx: { type: "Div" },
+  lower: kernel("Div"),
   gradient: binaryRule((_a, b, g, result) => {
     const da = div(g, b);
     return [da, neg(mul(da, result))];
@@ -122,55 +110,55 @@ function unary(operator: Operator, x: Value): Value {
 
 const negOperator: Operator = {
   name: "neg",
-  onnx: { type: "Neg" },
+  lower: kernel("Neg"),
   gradient: unaryRule((_x, _y, g) => neg(g)),
 };
 const absOperator: Operator = {
   name: "abs",
-  onnx: { type: "Abs" },
+  lower: kernel("Abs"),
   gradient: unaryRule((x, _y, g) => mul(g, sign(x))),
 };
 /** The derivative of a sign is zero wherever it is defined, so nothing flows back. */
-const signOperator: Operator = { name: "sign", onnx: { type: "Sign" }, gradient: () => [undefined] };
+const signOperator: Operator = { name: "sign", lower: kernel("Sign"), gradient: () => [undefined] };
 const sqrtOperator: Operator = {
   name: "sqrt",
-  onnx: { type: "Sqrt" },
+  lower: kernel("Sqrt"),
   gradient: unaryRule((_x, y, g) => div(scale(g, 0.5), y)),
 };
 const reciprocalOperator: Operator = {
   name: "reciprocal",
-  onnx: { type: "Reciprocal" },
+  lower: kernel("Reciprocal"),
   gradient: unaryRule((_x, y, g) => neg(mul(g, mul(y, y)))),
 };
 const expOperator: Operator = {
   name: "exp",
-  onnx: { type: "Exp" },
+  lower: kernel("Exp"),
   gradient: unaryRule((_x, y, g) => mul(g, y)),
 };
 const logOperator: Operator = {
   name: "log",
-  onnx: { type: "Log" },
+  lower: kernel("Log"),
   gradient: unaryRule((x, _y, g) => div(g, x)),
 };
 const sinOperator: Operator = {
   name: "sin",
-  onnx: { type: "Sin" },
+  lower: kernel("Sin"),
   gradient: unaryRule((x, _y, g) => mul(g, cos(x))),
 };
 const cosOperator: Operator = {
   name: "cos",
-  onnx: { type: "Cos" },
+  lower: kernel("Cos"),
   gradient: unaryRule((x, _y, g) => neg(mul(g, sin(x)))),
 };
 const sigmoidOperator: Operator = {
   name: "sigmoid",
-  onnx: { type: "Sigmoid" },
+  lower: kernel("Sigmoid"),
   gradient: unaryRule((_x, y, g) => mul(g, sub(y, mul(y, y)))),
 };
 /** x * sigmoid(x) is QuickGelu with alpha 1: one kernel instead of two passes. */
 const siluOperator: Operator = {
   name: "silu",
-  onnx: { type: "QuickGelu", domain: "com.microsoft" },
+  lower: kernel("QuickGelu", "com.microsoft"),
   gradient: unaryRule((x, y, g) => {
     // d/dx x*s = s + x*s*(1-s) = y + s*(1-y), one pass over two operands less than term by term.
     return mul(g, add(y, mul(sigmoid(x), sub(constant(1), y))));

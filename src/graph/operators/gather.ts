@@ -1,11 +1,12 @@
 /** @file Choosing rows and elements by index, and their transposes, which scatter. */
 import { type Dim, formatShape, sizeOf } from "../size.ts";
-import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
-import { expand, reshape, zeros } from "./layout.ts";
+import { apply, expectType, kernel, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
+import { expand, zeros } from "./broadcast.ts";
+import { reshape } from "./reshape.ts";
 
 const gatherRowsOperator: Operator = {
   name: "gatherRows",
-  onnx: { type: "Gather" },
+  lower: kernel("Gather"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const table = requiredInput(node, 0);
@@ -31,7 +32,7 @@ export function gatherRows(table: Value, ids: Value): Value {
 const scatterElementsOperator: Operator = {
   name: "scatterAddRows",
   // ScatterElements adds in index order on one thread: repeated ids sum to the same bits at every run.
-  onnx: { type: "ScatterElements" },
+  lower: kernel("ScatterElements"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const indices = requiredInput(node, 1);
@@ -64,7 +65,7 @@ export function scatterAddRows(x: Value, ids: Value, rows: Dim): Value {
 
 const gatherElementsOperator: Operator = {
   name: "gatherElements",
-  onnx: { type: "GatherElements" },
+  lower: kernel("GatherElements"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);

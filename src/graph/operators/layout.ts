@@ -1,22 +1,12 @@
-/** @file Operators that move elements without computing: reshape, transpose, concat, slice, split, expand, pad. */
+/** @file Operators that move elements without computing: transpose, concat, slice, split, pad. */
 import { normalizeAxes } from "../axes.ts";
-import {
-  addSizes,
-  broadcastShapes,
-  type Dim,
-  divideSize,
-  formatShape,
-  multiplySizes,
-  type Shape,
-  sameShape,
-  sizeOf,
-  subtractSizes,
-} from "../size.ts";
+import { addSizes, type Dim, divideSize, formatShape, multiplySizes, subtractSizes } from "../size.ts";
 import {
   apply,
   applyMany,
   constant,
   expectType,
+  kernel,
   type Operator,
   type OperatorNode,
   requiredInput,
@@ -24,38 +14,12 @@ import {
   sizes,
   type Value,
 } from "../value.ts";
-import { sumToShape } from "./elementwise.ts";
-
-const reshapeOperator: Operator = {
-  name: "reshape",
-  onnx: { type: "Reshape" },
-  gradient: (node, [gradient]) =>
-    gradient === undefined ? [] : [reshape(gradient, requiredInput(node, 0).shape), undefined],
-};
-
-/** The same elements under another shape; the number of elements must be equal, symbolically. */
-export function reshape(x: Value, shape: Shape): Value {
-  if (sameShape(x.shape, shape)) return x;
-  if (sizeOf(x.shape) !== sizeOf(shape)) {
-    throw shapeError("reshape", `${formatShape(x.shape)} has not the elements of ${formatShape(shape)}`);
-  }
-  return apply(reshapeOperator, [x, reshapeTarget(x.shape, shape)], x.dtype, shape, { allowzero: 0 });
-}
-
-/**
- * The target operand: 0 copies the axis of the same index, one -1 is inferred, both without any work when run;
- * only what is left is computed from the sizes of the graph's inputs.
- */
-function reshapeTarget(from: Shape, to: Shape): Value {
-  const target: Dim[] = to.map((dim, axis) => (typeof dim === "string" && from[axis] === dim ? 0 : dim));
-  const open = target.filter((dim) => typeof dim === "string");
-  if (open.length === 1) target[target.indexOf(open[0] as Dim)] = -1;
-  return sizes(target);
-}
+import { zeros } from "./broadcast.ts";
+import { reshape } from "./reshape.ts";
 
 const transposeOperator: Operator = {
   name: "transpose",
-  onnx: { type: "Transpose" },
+  lower: kernel("Transpose"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const permutation = node.attributes.perm as readonly number[];
@@ -87,7 +51,7 @@ export function transpose(x: Value, permutation: readonly number[]): Value {
 
 const concatOperator: Operator = {
   name: "concat",
-  onnx: { type: "Concat" },
+  lower: kernel("Concat"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const axis = node.attributes.axis as number;
@@ -122,7 +86,7 @@ export function concat(values: readonly Value[], axis: number): Value {
 
 const splitOperator: Operator = {
   name: "split",
-  onnx: { type: "Split" },
+  lower: kernel("Split"),
   gradient: (node, gradients) => {
     const axis = node.attributes.axis as number;
     const parts = node.outputs.map((part, index) => gradients[index] ?? zeros(part.shape));
@@ -144,28 +108,6 @@ export function split(x: Value, axis: number, lengths: readonly Dim[]): readonly
   return applyMany(splitOperator, [x, sizes(lengths)], results, { axis: along });
 }
 
-/** A float32 value of zeros. */
-export function zeros(shape: Shape): Value {
-  return expand(constant(0), shape);
-}
-
-const expandOperator: Operator = {
-  name: "expand",
-  onnx: { type: "Expand" },
-  gradient: (node, [gradient]) =>
-    gradient === undefined ? [] : [sumToShape(gradient, requiredInput(node, 0).shape), undefined],
-};
-
-/** x repeated to a larger shape under numpy's broadcasting rules. */
-export function expand(x: Value, shape: Shape): Value {
-  if (sameShape(x.shape, shape)) return x;
-  const result = broadcastShapes(x.shape, shape);
-  if (result === undefined || !sameShape(result, shape)) {
-    throw shapeError("expand", `${formatShape(x.shape)} does not expand to ${formatShape(shape)}`);
-  }
-  return apply(expandOperator, [x, sizes(shape)], x.dtype, shape);
-}
-
 /** Start and end (exclusive) along one axis; `step` may be negative only to reverse a whole axis. */
 export interface SliceRange {
   readonly axis: number;
@@ -176,7 +118,7 @@ export interface SliceRange {
 
 const sliceOperator: Operator = {
   name: "slice",
-  onnx: { type: "Slice" },
+  lower: kernel("Slice"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -270,7 +212,7 @@ export interface Margin {
 
 const padOperator: Operator = {
   name: "pad",
-  onnx: { type: "Pad" },
+  lower: kernel("Pad"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const margins = requiredInput(node, 1).producer;

@@ -1,8 +1,19 @@
 /** @file Matrix products, batched and broadcast over leading axes, with transposition and scaling in one kernel. */
 import { broadcastShapes, type Dim, formatShape, type Shape, sizeOf } from "../size.ts";
-import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
-import { add, sumToShape } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
+import {
+  apply,
+  expectType,
+  kernel,
+  type Operator,
+  type OperatorNode,
+  requiredInput,
+  shapeError,
+  type Value,
+} from "../value.ts";
+import { sumToShape } from "./broadcast.ts";
+import { add, scale } from "./elementwise.ts";
+import { transpose } from "./layout.ts";
+import { reshape } from "./reshape.ts";
 
 export interface MatmulOptions {
   /** Transpose the last two axes of a / of b. Default false. */
@@ -14,7 +25,10 @@ export interface MatmulOptions {
 
 const matmulOperator: Operator = {
   name: "matmul",
-  onnx: { type: "FusedMatMul", domain: "com.microsoft" },
+  lower: (target) =>
+    target === "webgpu"
+      ? (node) => [composedProduct(node)]
+      : { type: "FusedMatMul", domain: "com.microsoft" },
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const a = requiredInput(node, 0);
@@ -33,6 +47,24 @@ const matmulOperator: Operator = {
     return [sumToShape(da, a.shape), sumToShape(db, b.shape)];
   },
 };
+
+/** Appears only in place of the fused product, after gradients were made. */
+const plainOperator: Operator = { name: "plainMatmul", lower: kernel("MatMul") };
+
+/** The fused product where there is no kernel for it. */
+function composedProduct(node: OperatorNode): Value {
+  const side = (index: number, transposed: boolean): Value => {
+    const value = requiredInput(node, index);
+    if (!transposed) return value;
+    const axes = value.shape.map((_dim, axis) => axis);
+    const [rows, columns] = axes.splice(-2) as [number, number];
+    return transpose(value, [...axes, columns, rows]);
+  };
+  const { dtype, shape } = node.outputs[0] as Value;
+  const operands = [side(0, node.attributes.transA === 1), side(1, node.attributes.transB === 1)];
+  const { float: alpha } = node.attributes.alpha as { float: number };
+  return scale(apply(plainOperator, operands, dtype, shape), alpha);
+}
 
 /** A matrix applied to every row of a higher-rank value: one large product for its gradient, not one per batch entry. */
 function flatRule(

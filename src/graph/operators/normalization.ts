@@ -5,15 +5,17 @@ import {
   composite,
   constant,
   expectType,
+  kernel,
   type Operator,
   requiredInput,
   shapeError,
   type Value,
 } from "../value.ts";
+import { reduceSum } from "./broadcast.ts";
 import { add, div, mul, neg, reciprocal, shift, sqrt, square, sub } from "./elementwise.ts";
-import { reshape } from "./layout.ts";
 import { matmul } from "./matmul.ts";
-import { reduceMean, reduceSum, sizeAsNumber } from "./reduce.ts";
+import { reduceMean, sizeAsNumber } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 
 function expectScale(operator: string, x: Value, ...scales: readonly Value[]): void {
   const width = x.shape.at(-1) as Dim;
@@ -36,7 +38,7 @@ function leadingAxes(x: Value): number[] {
 const rmsNormOperator: Operator = {
   name: "rmsNorm",
   // Registered by ONNX Runtime in the standard domain.
-  onnx: { type: "SimplifiedLayerNormalization" },
+  lower: kernel("SimplifiedLayerNormalization"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);
@@ -75,7 +77,7 @@ function standardize(x: Value, epsilon: number): { normal: Value; inverse: Value
 
 const layerNormOperator: Operator = {
   name: "layerNorm",
-  onnx: { type: "LayerNormalization" },
+  lower: kernel("LayerNormalization"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const x = requiredInput(node, 0);

@@ -1,17 +1,17 @@
 /** @file Doubling of pictures by repetition, and averaging of 2 x 2 blocks. */
 import { type Dim, divideSize, formatShape, multiplySizes } from "../size.ts";
-import { apply, constant, expectType, type Operator, shapeError, type Value } from "../value.ts";
+import { apply, constant, expectType, kernel, type Operator, shapeError, type Value } from "../value.ts";
 import { scale } from "./elementwise.ts";
 
 const upsampleOperator: Operator = {
   name: "upsample",
-  onnx: { type: "Resize" },
+  lower: kernel("Resize"),
   gradient: (_node, [gradient]) => (gradient === undefined ? [] : [scale(averagePool(gradient), 4)]),
 };
 
 const averagePoolOperator: Operator = {
   name: "averagePool",
-  onnx: { type: "AveragePool" },
+  lower: kernel("AveragePool"),
   gradient: (_node, [gradient]) => (gradient === undefined ? [] : [scale(upsample(gradient), 0.25)]),
 };
 

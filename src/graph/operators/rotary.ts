@@ -1,11 +1,11 @@
 /** @file Rotary position embedding, half-split layout (docs/nextstep-spec.md 2.1). */
 import { formatShape } from "../size.ts";
-import { apply, expectType, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
+import { apply, expectType, kernel, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
 import { neg } from "./elementwise.ts";
 
 const rotaryOperator: Operator = {
   name: "rotary",
-  onnx: { type: "RotaryEmbedding", domain: "com.microsoft" },
+  lower: kernel("RotaryEmbedding", "com.microsoft"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     // A rotation's transpose is the rotation by the opposite angle.

@@ -1,8 +1,10 @@
 /** @file Choosing distinct rows of a matrix, with a gradient that gathers instead of scattering. */
 import { formatShape, sizeOf } from "../size.ts";
 import { composite, expectType, shapeError, type Value } from "../value.ts";
+import { zeros } from "./broadcast.ts";
 import { gatherRows } from "./gather.ts";
-import { concat, reshape, zeros } from "./layout.ts";
+import { concat } from "./layout.ts";
+import { reshape } from "./reshape.ts";
 
 /**
  * Rows of a matrix, each at most once. Because a row has one place at most, its gradient is read from there: faster

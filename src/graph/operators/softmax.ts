@@ -1,11 +1,11 @@
 /** @file Softmax and log-softmax over the last axis. */
-import { apply, expectType, type Operator, type Value } from "../value.ts";
+import { apply, expectType, kernel, type Operator, type Value } from "../value.ts";
+import { reduceSum } from "./broadcast.ts";
 import { exp, mul, sub } from "./elementwise.ts";
-import { reduceSum } from "./reduce.ts";
 
 const softmaxOperator: Operator = {
   name: "softmax",
-  onnx: { type: "Softmax" },
+  lower: kernel("Softmax"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const y = node.outputs[0] as Value;
@@ -16,7 +16,7 @@ const softmaxOperator: Operator = {
 
 const logSoftmaxOperator: Operator = {
   name: "logSoftmax",
-  onnx: { type: "LogSoftmax" },
+  lower: kernel("LogSoftmax"),
   gradient: (node, [gradient]) => {
     if (gradient === undefined) return [];
     const probabilities = exp(node.outputs[0] as Value);

@@ -1,5 +1,5 @@
 /**
- * @file What the tokenizer is trained on: pixels to normalised latents, noise on them, pixels back, and a
+ * @file What the autoencoder is trained on: pixels to normalised latents, noise on them, pixels back, and a
  * reconstruction loss over values, local differences and smaller copies.
  */
 import { abs, add, mul, scale, square, sub } from "../../graph/operators/elementwise.ts";
@@ -48,14 +48,14 @@ export function reconstructionLoss(reconstruction: Value, target: Value): { loss
   return { loss, meanSquare };
 }
 
-export interface TokenizerSizes {
+export interface AutoencoderSizes {
   readonly pictures: Dim;
   /** In latent pixels. */
   readonly height: Dim;
   readonly width: Dim;
 }
 
-export interface TokenizerGraph {
+interface AutoencoderGraph {
   readonly reconstruction: Value;
   readonly loss: Value;
   readonly meanSquare: Value;
@@ -63,10 +63,10 @@ export interface TokenizerGraph {
 }
 
 /**
- * The tokenizer with noise between encoder and decoder. Inputs: `pixels` [pictures, 3, f * height, f * width] in
+ * The autoencoder with noise between encoder and decoder. Inputs: `pixels` [pictures, 3, f * height, f * width] in
  * [-1, 1], `noise` [pictures, latentChannels, height, width] ~ N(0, 1), `strength` [pictures, 1, 1, 1].
  */
-export function tokenizerGraph(config: AutoencoderConfig, sizes: TokenizerSizes): TokenizerGraph {
+export function autoencoderGraph(config: AutoencoderConfig, sizes: AutoencoderSizes): AutoencoderGraph {
   const { pictures, height, width } = sizes;
   const factor = pixelsPerLatent(config);
   const times = (dim: Dim): Dim => (typeof dim === "number" ? dim * factor : `${factor}*${dim}`);

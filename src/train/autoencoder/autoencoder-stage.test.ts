@@ -1,4 +1,4 @@
-/** @file A tiny tokenizer trained from end to end: it learns, repeats bit for bit, and survives being killed. */
+/** @file A tiny autoencoder trained from end to end: it learns, repeats bit for bit, and survives being killed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -6,15 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TarWriter } from "../../formats/tar-writer.ts";
-import { TorchArchive } from "../../formats/torch-archive.ts";
-import { decodeImage, encodePng } from "../../image/decode-image.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { TarFile } from "../../files/tar-file.ts";
+import { openTorchArchive } from "../../files/torch-archive-file.ts";
+import { nodeZlib } from "../../files/zlib.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainTokenizer } from "./autoencoder-stage.ts";
-import { type TokenizerConfig, tokenizerConfigSchema } from "./autoencoder-train-config.ts";
+import { trainAutoencoder } from "./autoencoder-stage.ts";
+import { type AutoencoderTrainConfig, autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";
 
 const AUTOENCODER = { ch: 4, ch_mult: [1, 2], num_res_blocks: 1, num_groups: 2, z_channels: 4, psz: 2 };
 const PICTURES = 12;
@@ -23,9 +25,9 @@ const SIDE = 16;
 let folder: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tokenizer-"));
+  folder = await mkdtemp(join(tmpdir(), "autoencoder-"));
   const rng = new CounterRng(1);
-  const tar = await TarWriter.create(join(folder, "data.tar"));
+  const tar = await TarFile.create(join(folder, "data.tar"));
   for (let index = 0; index < PICTURES; index++) {
     const data = new Uint8Array(3 * SIDE * SIDE).fill(255);
     const colour = [rng.below(256), rng.below(256), rng.below(256)];
@@ -33,14 +35,14 @@ beforeAll(async () => {
     for (let y = top; y < top + 8; y++) {
       for (let x = left; x < left + 8; x++) data.set(colour, 3 * (y * SIDE + x));
     }
-    await tar.add(`p${index}.png`, await encodePng({ width: SIDE, height: SIDE, data }));
+    await tar.add(`p${index}.png`, await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib));
   }
   await tar.close();
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const configOf = (output: string, fields: Record<string, unknown> = {}): TokenizerConfig =>
-  tokenizerConfigSchema.parse({
+const configOf = (output: string, fields: Record<string, unknown> = {}): AutoencoderTrainConfig =>
+  autoencoderTrainConfigSchema.parse({
     output: join(folder, output),
     data: join(folder, "data.tar"),
     validationData: join(folder, "data.tar"),
@@ -60,14 +62,14 @@ const configOf = (output: string, fields: Record<string, unknown> = {}): Tokeniz
 const checkpointOf = (output: string) => readFile(join(folder, output, "model", "vae", "checkpoint.pt"));
 
 // Seconds alone; a training run beside them on the same cores makes it minutes.
-describe("trainTokenizer", { timeout: 300_000 }, () => {
+describe("trainAutoencoder", { timeout: 300_000 }, () => {
   it("learns to give pictures back and says so", async () => {
     const events: TrainEvent[] = [];
     const config = configOf("learns", {
       phases: [{ crop: 16, batch: 6, steps: 60 }],
       loop: { validateEvery: 30, sampleEvery: 60, saveEvery: 0 },
     });
-    await trainTokenizer(config, { onEvent: (event) => events.push(event) });
+    await trainAutoencoder(config, { onEvent: (event) => events.push(event) });
     const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
     expect(losses.at(-1)).toBeLessThan(0.6 * losses[0]!);
     const figures = events.flatMap((event) => (event.type === "validation" ? [event.metrics] : []));
@@ -81,26 +83,26 @@ describe("trainTokenizer", { timeout: 300_000 }, () => {
     const vae = join(folder, "learns", "model", "vae");
     const json = JSON.parse(await readFile(join(vae, "config.json"), "utf8"));
     expect(json).toMatchObject(AUTOENCODER);
-    const archive = await TorchArchive.open(join(vae, "checkpoint.pt"));
+    const archive = await openTorchArchive(join(vae, "checkpoint.pt"));
     const expected = autoencoderParameters(parseAutoencoderConfig(json).config);
     expect([...archive.tensors.keys()].sort()).toEqual(expected.map(({ name }) => name).sort());
     await archive.close();
   });
 
   it("gives the same bits again, and others for another seed", async () => {
-    await trainTokenizer(configOf("a"));
-    await trainTokenizer(configOf("b"));
-    await trainTokenizer(configOf("c", { seed: 7 }));
+    await trainAutoencoder(configOf("a"));
+    await trainAutoencoder(configOf("b"));
+    await trainAutoencoder(configOf("c", { seed: 7 }));
     expect((await checkpointOf("a")).equals(await checkpointOf("b"))).toBe(true);
     expect((await checkpointOf("a")).equals(await checkpointOf("c"))).toBe(false);
   });
 
   it("killed at any moment and started again, ends with the same bits", async () => {
-    await trainTokenizer(configOf("straight"));
+    await trainAutoencoder(configOf("straight"));
     const config = configOf("killed");
     // The second kill falls into the second phase.
     for (const step of [3, 9]) await trainAndKill(config, step);
-    await trainTokenizer(config);
+    await trainAutoencoder(config);
     expect((await checkpointOf("killed")).equals(await checkpointOf("straight"))).toBe(true);
     const names = await readdir(join(folder, "killed", "checkpoints"));
     expect(names.sort()).toEqual(["checkpoint-10", "checkpoint-12"]);
@@ -116,17 +118,17 @@ describe("trainTokenizer", { timeout: 300_000 }, () => {
 
   it("refuses crops off the grid and unknown autoencoder keys", async () => {
     const crooked = configOf("x", { phases: [{ crop: 10, batch: 1, steps: 1 }] });
-    await expect(trainTokenizer(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
+    await expect(trainAutoencoder(crooked)).rejects.toThrow(/phases\.0\.crop: 10 is no multiple of 4/);
     const misspelt = configOf("x", { autoencoder: { ...AUTOENCODER, chanels: 3 } });
-    await expect(trainTokenizer(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
+    await expect(trainAutoencoder(misspelt)).rejects.toThrow('unknown key "autoencoder.chanels"');
   });
 });
 
 /** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
-async function trainAndKill(config: TokenizerConfig, step: number): Promise<void> {
+async function trainAndKill(config: AutoencoderTrainConfig, step: number): Promise<void> {
   const module = new URL("./autoencoder-stage.ts", import.meta.url).href;
-  const program = `import(${JSON.stringify(module)}).then(({ trainTokenizer }) =>
-    trainTokenizer(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
+  const program = `import(${JSON.stringify(module)}).then(({ trainAutoencoder }) =>
+    trainAutoencoder(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
   const child = spawn(process.execPath, ["--import", "tsx", "--eval", program, JSON.stringify(config)], {
     stdio: ["ignore", "pipe", "inherit"],
   });

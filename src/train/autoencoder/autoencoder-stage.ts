@@ -1,14 +1,15 @@
 /**
- * @file Training of the tokenizer, the image autoencoder with normalised latents: crops of growing size, noise on the
- * latents, and what {@link reconstructionLoss} asks for.
+ * @file Training of the image autoencoder with normalised latents: crops of growing size, noise on the latents, and
+ * what the {@link Reconstruction} objective asks for.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
+import { writeTorchArchive } from "../../files/torch-archive-file.ts";
+import { nodeZlib } from "../../files/zlib.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
-import { writeTorchArchive } from "../../formats/torch-archive-writer.ts";
-import { encodePng } from "../../image/decode-image.ts";
-import { type RgbImage, toPlanes } from "../../image/pixels.ts";
+import { encodePng } from "../../image/encode-png.ts";
+import type { RgbImage } from "../../image/pixels.ts";
 import {
   type AutoencoderConfig,
   parseAutoencoderConfig,
@@ -22,41 +23,29 @@ import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { ShardedEpochOrder } from "../data/epoch-order.ts";
 import { pictureGrid } from "../loop/picture-grid.ts";
-import { type BatchResult, runTraining, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
-import type { TrainEvent } from "../loop/train-events.ts";
-import type { JsonValue } from "../loop/train-state.ts";
-import { GradientSession } from "../objective/gradient-session.ts";
+import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
+import type { LossSums } from "../objective/objective.ts";
+import { PartGradients } from "../objective/part-gradients.ts";
 import { adamW } from "../optimizer/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { isDecayed } from "../optimizer/weight-decay.ts";
-import { randomFor } from "../step-random.ts";
-import { tokenizerGraph } from "./autoencoder-loss.ts";
-import { initialTokenizerWeights } from "./autoencoder-start-weights.ts";
-import type { TokenizerConfig } from "./autoencoder-train-config.ts";
-import { Reconstructor, toPictures, VALIDATION_NOISE, validateTokenizer } from "./autoencoder-validation.ts";
-import { contentCrop } from "./content-crop.ts";
+import type { JsonValue } from "../plain-json.ts";
+import { initialAutoencoderWeights } from "./autoencoder-start-weights.ts";
+import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
+import {
+  Reconstructor,
+  toPictures,
+  VALIDATION_NOISE,
+  validateAutoencoder,
+} from "./autoencoder-validation.ts";
 import { firstPictures, PictureStore } from "./picture-store.ts";
-
-export interface TrainOptions {
-  /** Stops after the step under way, with a checkpoint. */
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: TrainEvent) => void;
-}
+import { Reconstruction, type ReconstructionPlan } from "./reconstruction.ts";
 
 /** Columns of the sample grid. */
 const SAMPLE_PICTURES = 8;
 
-type Phase = TokenizerConfig["phases"][number];
-
-/** A phase and where it begins. */
-interface PhaseSpan extends Phase {
-  readonly firstStep: number;
-  /** Pictures visited before it. */
-  readonly firstVisit: number;
-}
-
-interface TokenizerData {
+interface AutoencoderData {
   readonly pictures: PictureStore;
   readonly order: ShardedEpochOrder;
   readonly heldOut: readonly RgbImage[];
@@ -64,33 +53,27 @@ interface TokenizerData {
   readonly samples: readonly RgbImage[];
 }
 
-class TokenizerStage implements TrainStage {
+class AutoencoderStage implements TrainStage<ReconstructionPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
-  readonly #config: TokenizerConfig;
+  readonly planner: Reconstruction;
+  readonly #config: AutoencoderTrainConfig;
   readonly #autoencoder: AutoencoderConfig;
   readonly #engine: Engine;
-  readonly #pictures: PictureStore;
-  readonly #order: ShardedEpochOrder;
   readonly #heldOut: readonly RgbImage[];
   readonly #samples: readonly RgbImage[];
-  readonly #phases: readonly PhaseSpan[];
-  /** Session of the phase under way. */
-  #session: { readonly phase: PhaseSpan; readonly gradients: GradientSession } | undefined;
+  readonly #gradients: PartGradients<ReconstructionPlan>;
   #reconstructor: Reconstructor | undefined;
 
-  constructor(config: TokenizerConfig, engine: Engine, data: TokenizerData) {
+  constructor(config: AutoencoderTrainConfig, engine: Engine, data: AutoencoderData) {
     this.#config = config;
     this.#autoencoder = autoencoderConfig(config);
     this.#engine = engine;
-    this.#pictures = data.pictures;
     this.#heldOut = data.heldOut;
     this.#samples = data.samples;
-    this.#order = data.order;
-    this.#phases = phaseSpans(config);
     this.identity = identityOf(config, data.pictures.length);
-    this.trainables = initialTokenizerWeights(autoencoderParameters(this.#autoencoder), config.seed);
+    this.trainables = initialAutoencoderWeights(autoencoderParameters(this.#autoencoder), config.seed);
     const { learningRate, weightDecay, betas, epsilon } = config.optimizer;
     const group = (decayed: boolean): ParameterGroup => ({
       parameters: this.trainables.filter(({ name }) => isDecayed(name) === decayed),
@@ -98,64 +81,20 @@ class TokenizerStage implements TrainStage {
       weightDecay: decayed ? weightDecay : 0,
     });
     this.optimizer = adamW([group(true), group(false)], { betas, epsilon });
-  }
-
-  /** Batches depend on the step alone. */
-  position(): JsonValue {
-    return null;
-  }
-
-  restorePosition(): void {}
-
-  async runBatch(step: number, batch: number): Promise<BatchResult> {
-    const phase = this.#phases.findLast(({ firstStep }) => firstStep <= step)!;
-    const session = await this.#sessionOf(phase);
-    const { inChannels, latentChannels } = this.#autoencoder;
-    const rng = randomFor(this.#config.seed, "batch", step, batch);
-    const area = inChannels * phase.crop ** 2;
-    const pixels = new Float32Array(phase.batch * area);
-    const strength = new Float32Array(phase.batch);
-    const { accumulate } = this.#config.loop;
-    const visit = phase.firstVisit + ((step - phase.firstStep) * accumulate + batch) * phase.batch;
-    for (let index = 0; index < phase.batch; index++) {
-      const picture = await this.#pictures.at(this.#order.sampleAt(visit + index));
-      toPlanes(contentCrop(picture, phase.crop, rng), pixels, index * area);
-      strength[index] = this.#config.noise * rng.uniform();
-    }
-    const side = phase.crop / pixelsPerLatent(this.#autoencoder);
-    const noise = rng.fillNormal(new Float32Array(phase.batch * latentChannels * side ** 2));
-    const result = await session.run(
-      {
-        pixels: { dtype: "float32", shape: [phase.batch, inChannels, phase.crop, phase.crop], data: pixels },
-        noise: { dtype: "float32", shape: [phase.batch, latentChannels, side, side], data: noise },
-        strength: { dtype: "float32", shape: [phase.batch, 1, 1, 1], data: strength },
-      },
-      batch === 0,
-    );
-    // Of the whole batch, with noise: lower than what validation finds picture by picture.
-    const psnr = -10 * Math.log10(result.meanSquare! / 4);
-    return { loss: result.loss, metrics: { psnr }, images: phase.batch };
-  }
-
-  async #sessionOf(phase: PhaseSpan): Promise<GradientSession> {
-    if (this.#session?.phase === phase) return this.#session.gradients;
-    await this.#session?.gradients.dispose();
-    const side = phase.crop / pixelsPerLatent(this.#autoencoder);
-    // Known sizes let the engine plan its memory once.
-    const { loss, meanSquare, parameters } = tokenizerGraph(this.#autoencoder, {
-      pictures: phase.batch,
-      height: side,
-      width: side,
+    this.planner = new Reconstruction(config, this.#autoencoder, {
+      pictureAt: (visit) => data.pictures.at(data.order.sampleAt(visit)),
     });
-    const graph = { loss, metrics: { meanSquare }, parameters };
-    const gradients = await GradientSession.create(this.#engine, graph, this.trainables);
-    this.#session = { phase, gradients };
-    return gradients;
+    // One session at a time: that of the phase under way.
+    this.#gradients = new PartGradients(engine, this.planner, this.trainables, 1);
+  }
+
+  compute(plan: ReconstructionPlan, part: number, isFirst: boolean): Promise<LossSums> {
+    return this.#gradients.compute(plan, part, isFirst);
   }
 
   async validate(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
     if (this.#heldOut.length === 0) return {};
-    return validateTokenizer(await this.#reconstruction(), this.#heldOut, weights);
+    return validateAutoencoder(await this.#reconstruction(), this.#heldOut, weights);
   }
 
   /** Rows: the pictures, then their reconstructions with growing noise. */
@@ -163,7 +102,7 @@ class TokenizerStage implements TrainStage {
     const reconstructor = await this.#reconstruction();
     const levels = await reconstructor.reconstruct(this.#samples, VALIDATION_NOISE, weights);
     const rows = levels.map((planes) => toPictures(planes, this.#config.resolution));
-    return encodePng(pictureGrid([this.#samples, ...rows]));
+    return encodePng(pictureGrid([this.#samples, ...rows]), nodeZlib);
   }
 
   async #reconstruction(): Promise<Reconstructor> {
@@ -185,7 +124,7 @@ class TokenizerStage implements TrainStage {
   }
 }
 
-function autoencoderConfig(config: TokenizerConfig): AutoencoderConfig {
+function autoencoderConfig(config: AutoencoderTrainConfig): AutoencoderConfig {
   const parsed = parseAutoencoderConfig(config.autoencoder, "autoencoder");
   const [unknown] = parsed.unknownKeys;
   if (unknown !== undefined) throw new ConfigError(`unknown key "autoencoder.${unknown}"`);
@@ -202,32 +141,21 @@ function autoencoderConfig(config: TokenizerConfig): AutoencoderConfig {
   return parsed.config;
 }
 
-function phaseSpans(config: TokenizerConfig): PhaseSpan[] {
-  let firstStep = 0;
-  let firstVisit = 0;
-  return config.phases.map((phase) => {
-    const span = { ...phase, firstStep, firstVisit };
-    firstStep += phase.steps;
-    firstVisit += phase.steps * phase.batch * config.loop.accumulate;
-    return span;
-  });
-}
-
 /** Everything that decides the weights; periods, threads and paths do not. */
-function identityOf(config: TokenizerConfig, pictures: number): JsonValue {
+function identityOf(config: AutoencoderTrainConfig, pictures: number): JsonValue {
   const { resolution, seed, autoencoder, noise, phases, optimizer } = config;
   const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
   const loop = { accumulate, maxGradientNorm, schedule, ema };
-  return { stage: "tokenizer", pictures, resolution, seed, autoencoder, noise, phases, optimizer, loop };
+  return { stage: "autoencoder", pictures, resolution, seed, autoencoder, noise, phases, optimizer, loop };
 }
 
 /**
- * Trains a tokenizer; goes on where its output folder's newest checkpoint stands.
+ * Trains an autoencoder; goes on where its output folder's newest checkpoint stands.
  * @returns where the model folder is: vae/config.json and vae/checkpoint.pt in the official layout.
  * @throws ConfigError, DataFormatError, AbortedError (after a checkpoint).
  */
-export async function trainTokenizer(
-  config: TokenizerConfig,
+export async function trainAutoencoder(
+  config: AutoencoderTrainConfig,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { resolution, cacheBytes, validationData, validationPictures } = config;
@@ -240,7 +168,7 @@ export async function trainTokenizer(
     validationData === null ? [] : await readPictures(validationData, resolution, validationPictures);
   const samples =
     heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await pictures.first(SAMPLE_PICTURES);
-  const stage = new TokenizerStage(config, engine, { pictures, order, heldOut, samples });
+  const stage = new AutoencoderStage(config, engine, { pictures, order, heldOut, samples });
   const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
   // Awaited here: the data set and the engine are closed when this function returns.
   return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });

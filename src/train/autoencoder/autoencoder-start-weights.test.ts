@@ -1,6 +1,6 @@
 /** @file First weights: ranges, and dependence on seed and name alone. */
 import { expect, it } from "vitest";
-import { initialTokenizerWeights } from "./autoencoder-start-weights.ts";
+import { initialAutoencoderWeights } from "./autoencoder-start-weights.ts";
 
 const SPECS = [
   { name: "encoder.conv_in.weight", shape: [8, 3, 3, 3] },
@@ -10,7 +10,7 @@ const SPECS = [
 ];
 
 it("draws convolutions and their biases uniformly, leaves norms neutral", () => {
-  const [weight, bias, scale, offset] = initialTokenizerWeights(SPECS, 1).map(({ data }) => data);
+  const [weight, bias, scale, offset] = initialAutoencoderWeights(SPECS, 1).map(({ data }) => data);
   const bound = 1 / Math.sqrt(27);
   for (const values of [weight!, bias!]) {
     expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(bound);
@@ -22,8 +22,8 @@ it("draws convolutions and their biases uniformly, leaves norms neutral", () => 
 });
 
 it("does not depend on which other weights there are", () => {
-  const all = initialTokenizerWeights(SPECS, 3);
-  const some = initialTokenizerWeights(SPECS.slice(0, 2).reverse(), 3);
+  const all = initialAutoencoderWeights(SPECS, 3);
+  const some = initialAutoencoderWeights(SPECS.slice(0, 2).reverse(), 3);
   expect(some[1]!.data).toEqual(all[0]!.data);
-  expect(initialTokenizerWeights(SPECS, 4)[0]!.data).not.toEqual(all[0]!.data);
+  expect(initialAutoencoderWeights(SPECS, 4)[0]!.data).not.toEqual(all[0]!.data);
 });

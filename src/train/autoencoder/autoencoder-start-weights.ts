@@ -1,4 +1,4 @@
-/** @file First weights of a new tokenizer. */
+/** @file First weights of a new autoencoder. */
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
@@ -7,7 +7,7 @@ import { randomFor } from "../step-random.ts";
  * PyTorch's defaults, which the published autoencoder starts from: convolutions and their biases uniform within
  * 1 / sqrt(inputs of an output), scales 1, offsets 0. Every weight depends on the seed and its own name.
  */
-export function initialTokenizerWeights(parameters: readonly ParameterSpec[], seed: number): Trainable[] {
+export function initialAutoencoderWeights(parameters: readonly ParameterSpec[], seed: number): Trainable[] {
   const fanIn = new Map<string, number>();
   for (const { name, shape } of parameters) {
     if (shape.length === 4)

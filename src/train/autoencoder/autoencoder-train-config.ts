@@ -1,4 +1,4 @@
-/** @file Config of tokenizer training. */
+/** @file Config of autoencoder training. */
 import { z } from "zod";
 import { adamWSchema, engineSchema, loopSchema } from "../loop/train-config.ts";
 
@@ -10,7 +10,7 @@ const phaseSchema = z.strictObject({
   steps: z.int().positive(),
 });
 
-export const tokenizerConfigSchema = z.strictObject({
+export const autoencoderTrainConfigSchema = z.strictObject({
   /** Run folder: checkpoints, samples, log and the finished model. */
   output: z.string().min(1),
   /** Tar, or folder of tars, with the pictures to train on. */
@@ -38,4 +38,4 @@ export const tokenizerConfigSchema = z.strictObject({
     .default(512 * 1024 * 1024),
 });
 
-export type TokenizerConfig = z.infer<typeof tokenizerConfigSchema>;
+export type AutoencoderTrainConfig = z.infer<typeof autoencoderTrainConfigSchema>;

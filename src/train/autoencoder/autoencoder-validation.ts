@@ -1,4 +1,4 @@
-/** @file How well a tokenizer gives held-out pictures back, clean and with noise on the latents. */
+/** @file How well an autoencoder gives held-out pictures back, clean and with noise on the latents. */
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
 import { fromPlanes, type RgbImage, toPlanes } from "../../image/pixels.ts";
@@ -101,7 +101,7 @@ export function peakSignalToNoise(reconstruction: Float32Array, target: Float32A
 }
 
 /** Mean PSNR in dB over pictures, named by the noise: `psnr@0`, `psnr@0.2`, `psnr@0.5`. */
-export async function validateTokenizer(
+export async function validateAutoencoder(
   reconstructor: Reconstructor,
   pictures: readonly RgbImage[],
   weights: readonly NamedBuffer[],

@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AbortedError, InputError } from "../../errors.ts";
-import { TarWriter } from "../../formats/tar-writer.ts";
+import { TarFile } from "../../files/tar-file.ts";
 import { checkData, type DataCheckOptions, type DataFault } from "./data-check.ts";
 
 let folder: string;
@@ -24,7 +24,7 @@ async function writeTar(
   members: readonly (readonly [string, string | Uint8Array])[],
 ): Promise<string> {
   const path = join(folder, name);
-  const tar = await TarWriter.create(path);
+  const tar = await TarFile.create(path);
   for (const [member, contents] of members) await tar.add(member, contents);
   await tar.close();
   return path;

@@ -1,7 +1,7 @@
 /** @file Reads all of a data set as training would, and tells what it would stumble over. */
 
 import { AbortedError, DataFormatError, InputError, NextStepError } from "../../errors.ts";
-import { FileSource } from "../../formats/byte-source.ts";
+import { FileSource } from "../../files/file-source.ts";
 import { readTarIndex } from "../../formats/tar.ts";
 import { groupTarSamples, isTrainable } from "../../formats/tar-sample.ts";
 import { TarDataset } from "./dataset-reader.ts";

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataFormatError, InputError } from "../../errors.ts";
-import { TarWriter } from "../../formats/tar-writer.ts";
+import { TarFile } from "../../files/tar-file.ts";
 import { TarDataset } from "./dataset-reader.ts";
 import { SampleError } from "./sample-error.ts";
 import { SampleWriter } from "./sample-writer.ts";
@@ -60,7 +60,7 @@ describe("TarDataset", () => {
   });
 
   it("reads the plain layout and texts without pictures", async () => {
-    const tar = await TarWriter.create(join(folder, "plain.tar"));
+    const tar = await TarFile.create(join(folder, "plain.tar"));
     await tar.add("a.png", await grey(9));
     await tar.add("a.txt", " a grey square\n");
     await tar.add("b.json", JSON.stringify({ text: "words only" }));
@@ -73,7 +73,7 @@ describe("TarDataset", () => {
   });
 
   it("reads img2dataset's layout: a .json of metadata beside a .txt caption, whatever its encoding", async () => {
-    const tar = await TarWriter.create(join(folder, "set.tar"));
+    const tar = await TarFile.create(join(folder, "set.tar"));
     await tar.add("000.jpg", await grey(9));
     await tar.add("000.json", '\uFEFF{"caption": null, "licence": "CC0-1.0", "width": 4}');
     await tar.add("000.txt", Buffer.from("\uFEFFeine Wüste", "utf16le"));
@@ -93,7 +93,7 @@ describe("TarDataset", () => {
 
   it("throws faults of a sample as such, with tar and key, and faults of a tar as others", async () => {
     const path = join(folder, "bad.tar");
-    const tar = await TarWriter.create(path);
+    const tar = await TarFile.create(path);
     await tar.add("a.json", '{"caption": 3}');
     await tar.add("a-0.png", (await grey(1)).subarray(0, 50));
     await tar.add("b.txt", Buffer.from("Wüste", "latin1"));
@@ -119,7 +119,7 @@ describe("TarDataset", () => {
   });
 
   it("refuses what would be missed or would hang", async () => {
-    const tar = await TarWriter.create(join(folder, "a.tar"));
+    const tar = await TarFile.create(join(folder, "a.tar"));
     await tar.add("a.txt", "x");
     await tar.close();
     await writeFile(join(folder, "a.tar.gz"), gzipSync("x"));
@@ -136,7 +136,7 @@ describe("TarDataset", () => {
   it("names what is damaged or missing", async () => {
     await expect(TarDataset.open(folder)).rejects.toThrow(InputError);
     await expect(TarDataset.open(join(folder, "none"))).rejects.toThrow(InputError);
-    const tar = await TarWriter.create(join(folder, "bad.tar"));
+    const tar = await TarFile.create(join(folder, "bad.tar"));
     await tar.add("a.json", "{");
     await tar.add("a-0.png", "no picture");
     await tar.close();

@@ -1,11 +1,11 @@
 /** @file Random access to the samples of tars: captions, pictures, metadata (docs/nextstep-spec.md 5). */
 
 import { DataFormatError, InputError } from "../../errors.ts";
-import { FileSource } from "../../formats/byte-source.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { FileSource } from "../../files/file-source.ts";
 import { readTarIndex, type TarEntry } from "../../formats/tar.ts";
 import { groupTarSamples, isTrainable, type TarSample } from "../../formats/tar-sample.ts";
 import { decodeText } from "../../formats/text.ts";
-import { decodeImage } from "../../image/decode-image.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { ByteBoundedCache } from "./byte-bounded-cache.ts";
 import { lastAtMost, startsOf } from "./epoch-order.ts";

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { InputError } from "../../errors.ts";
-import { TarWriter } from "../../formats/tar-writer.ts";
+import { TarFile } from "../../files/tar-file.ts";
 import type { CaptionAlternatives } from "./sample-json.ts";
 import { writeFailure } from "./write-failure.ts";
 
@@ -39,7 +39,7 @@ const SAMPLES_PER_TAR = 1000;
 export class SampleWriter {
   readonly #folder: string;
   readonly #samplesPerTar: number;
-  #writer: TarWriter | undefined;
+  #writer: TarFile | undefined;
   #inTar = 0;
   #tars = 0;
   #samples = 0;
@@ -65,7 +65,7 @@ export class SampleWriter {
   async #write(key: string, json: SampleJson, images: readonly SampleImage[]): Promise<void> {
     if (this.#writer === undefined) {
       const name = `idx_0000_${String(this.#tars).padStart(4, "0")}.tar`;
-      this.#writer = await TarWriter.create(join(this.#folder, name));
+      this.#writer = await TarFile.create(join(this.#folder, name));
       this.#tars++;
     }
     await this.#writer.add(`${key}.json`, JSON.stringify(json));

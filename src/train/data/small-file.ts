@@ -1,7 +1,7 @@
 /** @file Files that are read whole, within a bound. */
 
 import { DataFormatError } from "../../errors.ts";
-import { FileSource } from "../../formats/byte-source.ts";
+import { FileSource } from "../../files/file-source.ts";
 
 /**
  * The bytes of a file.

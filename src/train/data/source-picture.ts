@@ -2,7 +2,9 @@
 
 import { createHash } from "node:crypto";
 import { extname } from "node:path";
-import { decodeImage, encodePng } from "../../image/decode-image.ts";
+import { decodeImage } from "../../files/decode-image.ts";
+import { nodeZlib } from "../../files/zlib.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import { onSource, type PassedOver, passedOver } from "./passed-over.ts";
 import type { SampleImage } from "./sample-writer.ts";
 import { readSmallFile } from "./small-file.ts";
@@ -46,7 +48,9 @@ export function readPicture(path: string): Promise<SourcePicture> {
     const pixels = await decodeImage(bytes, path);
     const extension = formatOf(bytes);
     const image: SampleImage =
-      extension === undefined ? { bytes: await encodePng(pixels), extension: "png" } : { bytes, extension };
+      extension === undefined
+        ? { bytes: await encodePng(pixels, nodeZlib), extension: "png" }
+        : { bytes, extension };
     const hash = createHash("sha256").update(`${pixels.width}x${pixels.height};`).update(pixels.data);
     return { image, digest: hash.digest("hex") };
   });

@@ -4,13 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AbortedError, ConfigError } from "../../errors.ts";
+import { addSums, type GradientReducer } from "../objective/gradient-reducer.ts";
+import type { LossSums, StepPlan, StepPlanner } from "../objective/objective.ts";
 import { adamW } from "../optimizer/adamw.ts";
 import { accumulateGradient, type Trainable, trainable } from "../optimizer/trainable.ts";
+import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import { runTraining, type TrainStage } from "./run-loop.ts";
 import { type LoopConfig, loopSchema } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import type { JsonValue } from "./train-state.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -20,31 +22,51 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const TARGET = [3, -1, 0.5];
 
-/** Pulls three weights towards a noisy target; remembers how many batches it gave. */
-class TargetStage implements TrainStage {
+interface TargetPlan extends StepPlan {
+  readonly step: number;
+  /** Noise of each part. */
+  readonly noise: readonly (readonly number[])[];
+}
+
+/** Pulls three weights towards a noisy target; remembers how many parts it planned. */
+class TargetStage implements TrainStage<TargetPlan> {
   readonly trainables: readonly Trainable[] = [trainable("w", [3], new Float32Array(3))];
   readonly optimizer = adamW([{ parameters: this.trainables, learningRate: 0.2, weightDecay: 0 }], {
     betas: [0.9, 0.99],
     epsilon: 1e-8,
   });
   readonly identity: JsonValue = { stage: "target" };
+  readonly parts: number;
   visits = 0;
+  readonly planner: StepPlanner<TargetPlan> = {
+    plan: async (step) => {
+      const noise = Array.from({ length: this.parts }, () => {
+        const rng = randomFor(1, "noise", this.visits++, 0);
+        return TARGET.map(() => rng.normal());
+      });
+      return { step, parts: this.parts, images: 4 * this.parts, noise };
+    },
+    metrics: (_plan, { loss }) => ({ half: loss / 2 }),
+    position: () => this.visits,
+    restorePosition: (position) => {
+      this.visits = Number(position);
+    },
+  };
 
-  position(): JsonValue {
-    return this.visits;
+  constructor(parts = 1) {
+    this.parts = parts;
   }
 
-  restorePosition(position: JsonValue): void {
-    this.visits = Number(position);
-  }
-
-  async runBatch(step: number, batch: number) {
-    const rng = randomFor(1, "noise", this.visits++, 0);
+  async compute({ step, parts, noise }: TargetPlan, part: number, isFirst: boolean) {
     const [weight] = this.trainables as [Trainable];
-    const error = TARGET.map((target, i) => weight.data[i]! - target + 0.1 * rng.normal());
-    accumulateGradient(weight.gradient, Float32Array.from(error), batch === 0);
-    const loss = 0.5 * error.reduce((sum, e) => sum + e * e, 0);
-    return { loss: step === this.failAt ? Number.NaN : loss, metrics: { half: loss / 2 }, images: 4 };
+    const error = TARGET.map((target, i) => weight.data[i]! - target + 0.1 * noise[part]![i]!);
+    accumulateGradient(
+      weight.gradient,
+      Float32Array.from(error, (e) => e / parts),
+      isFirst,
+    );
+    const loss = (0.5 * error.reduce((sum, e) => sum + e * e, 0)) / parts;
+    return { loss: step === this.failAt ? Number.NaN : loss };
   }
 
   failAt = -1;
@@ -81,7 +103,7 @@ describe("runTraining", () => {
     });
     expect(result).toEqual({ step: 80, model: join(folder, "model") });
     (await trainedWeights(folder)).forEach((value, i) => {
-      expect(value).toBeCloseTo(TARGET[i]!, 0);
+      expect(Math.abs(value - TARGET[i]!)).toBeLessThan(0.2);
     });
     const ofType = (type: TrainEvent["type"]) => events.filter((event) => event.type === type);
     expect(ofType("step")).toHaveLength(80);
@@ -97,13 +119,13 @@ describe("runTraining", () => {
   });
 
   it("stopped and started again, ends with the same bits", async () => {
-    const settings = config({ ema: 0.9, accumulate: 2, saveEvery: 3 });
+    const settings = config({ ema: 0.9, saveEvery: 3 });
     const straight = join(folder, "straight");
-    await runTraining(new TargetStage(), { config: settings, steps: 20, output: straight });
+    await runTraining(new TargetStage(2), { config: settings, steps: 20, output: straight });
 
     const output = join(folder, "stopped");
     const controller = new AbortController();
-    const stopped = runTraining(new TargetStage(), {
+    const stopped = runTraining(new TargetStage(2), {
       config: settings,
       steps: 20,
       output,
@@ -115,7 +137,7 @@ describe("runTraining", () => {
     await expect(stopped).rejects.toThrow(AbortedError);
     expect(await readdir(join(output, "checkpoints"))).toContain("checkpoint-7");
     const events: TrainEvent[] = [];
-    await runTraining(new TargetStage(), {
+    await runTraining(new TargetStage(2), {
       config: settings,
       steps: 20,
       output,
@@ -128,18 +150,44 @@ describe("runTraining", () => {
     expect((await state(output)).equals(await state(straight))).toBe(true);
   });
 
-  it("averages accumulated batches", async () => {
-    const stage = new TargetStage();
-    await runTraining(stage, { config: config({ accumulate: 3 }), steps: 1, output: folder });
+  it("sums the shares of all parts", async () => {
+    const stage = new TargetStage(3);
+    const events: TrainEvent[] = [];
+    await runTraining(stage, {
+      config: config(),
+      steps: 1,
+      output: folder,
+      onEvent: (event) => events.push(event),
+    });
     expect(stage.visits).toBe(3);
     const [weight] = stage.trainables as [Trainable];
-    const first = stage.optimizer.buffers[0]!.data;
-    // The first moment after one update is a tenth of the mean gradient, clipped to norm 1.
-    const mean = weight.gradient.map((g) => g / 3);
-    const norm = Math.hypot(...mean);
-    first.forEach((value, i) => {
-      expect(value).toBeCloseTo((0.1 * mean[i]!) / norm, 5);
+    const norm = Math.hypot(...weight.gradient);
+    expect(events[1]).toMatchObject({ type: "step", images: 12, gradientNorm: norm });
+    // The first moment after one update is a tenth of the gradient, clipped to norm 1.
+    stage.optimizer.buffers[0]!.data.forEach((value, i) => {
+      expect(value).toBeCloseTo((0.1 * weight.gradient[i]!) / norm, 5);
     });
+  });
+
+  it("divides the parts among ranks, whatever their number, without changing the update", async () => {
+    const train = async (ranks: number, parts: number) => {
+      const stages = Array.from({ length: ranks }, () => new TargetStage(parts));
+      const reducers = ranksOf(ranks);
+      await Promise.all(
+        stages.map((stage, rank) =>
+          runTraining(stage, {
+            config: config(),
+            steps: 12,
+            output: join(folder, `${ranks}-${rank}`),
+            reducer: reducers[rank]!,
+          }),
+        ),
+      );
+      return stages.map(({ trainables }) => [...trainables[0]!.data]);
+    };
+    const [alone] = await train(1, 2);
+    // The third rank has no part.
+    expect(await train(3, 2)).toEqual([alone, alone, alone]);
   });
 
   it("stops at a loss that is no number, before it reaches the weights", async () => {
@@ -151,3 +199,28 @@ describe("runTraining", () => {
     expect(await readdir(join(folder, "checkpoints"))).toEqual(["checkpoint-5"]);
   });
 });
+
+/** Ranks of one process that wait for each other and sum in the order of ranks. */
+function ranksOf(ranks: number): GradientReducer[] {
+  let arrived: { trainables: readonly Trainable[]; sums: LossSums; resolve: (sums: LossSums) => void }[] = [];
+  const finish = (): void => {
+    const all = arrived;
+    arrived = [];
+    const sums = all.map((one) => one.sums).reduce(addSums);
+    all[0]!.trainables.forEach(({ gradient }, index) => {
+      for (const other of all.slice(1))
+        accumulateGradient(gradient, other.trainables[index]!.gradient, false);
+      for (const other of all.slice(1)) other.trainables[index]!.gradient.set(gradient);
+    });
+    for (const { resolve } of all) resolve(sums);
+  };
+  return Array.from({ length: ranks }, (_, rank) => ({
+    rank,
+    ranks,
+    reduce: (trainables, sums) =>
+      new Promise<LossSums>((resolve) => {
+        arrived[rank] = { trainables, sums, resolve };
+        if (Object.keys(arrived).length === ranks) finish();
+      }),
+  }));
+}

@@ -1,5 +1,5 @@
 /**
- * @file The loop that both stages run: batches, gradients, updates, validation, samples, checkpoints
+ * @file The loop that both stages run: plans, gradients, updates, validation, samples, checkpoints
  * (docs/nextstep-spec.md 4.6, 4.7). It continues from the newest checkpoint of its folder by itself.
  *
  * A run folder holds `checkpoints/`, `samples/`, `log.jsonl` and, at the end, `model/`.
@@ -7,38 +7,33 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
-import { replaceFile } from "../../formats/replacement-file.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
+import { addSums, type GradientReducer, SINGLE_RANK } from "../objective/gradient-reducer.ts";
+import type { LossSums, StepPlan, StepPlanner } from "../objective/objective.ts";
 import { MovingAverage } from "../optimizer/ema.ts";
 import { clippingFactor, gradientNorm } from "../optimizer/gradient-clipping.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { scheduleFactor } from "../optimizer/schedule.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
+import type { JsonValue } from "../plain-json.ts";
 import { ProgressLog } from "./progress-log.ts";
 import type { LoopConfig } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import { CheckpointFolder, type JsonValue, type TrainProgress } from "./train-state.ts";
-
-export interface BatchResult {
-  readonly loss: number;
-  readonly metrics?: Readonly<Record<string, number>>;
-  /** Pictures in the batch. */
-  readonly images: number;
-}
+import { CheckpointFolder, type TrainProgress } from "./train-state.ts";
 
 /** What a stage gives the loop. */
-export interface TrainStage {
+export interface TrainStage<Plan extends StepPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   /** Settings that decide the result, for the check when a run is continued. */
   readonly identity: JsonValue;
-  /** What batches need to remember between steps; null when they depend on the step alone. */
-  position(): JsonValue;
-  restorePosition(position: JsonValue): void;
+  readonly planner: StepPlanner<Plan>;
   /**
-   * Forward and backward of one batch; its gradients replace the trainables' (`batch` 0) or are added to them.
-   * Must depend on nothing but the step, the batch, the weights and the position.
+   * Forward and backward of part `part` (from 0) of a plan; its gradients replace the trainables' (`isFirst`) or are
+   * added to them. Depends on the plan and the weights alone.
+   * @returns the part's shares of the loss and of other sums.
    */
-  runBatch(step: number, batch: number): Promise<BatchResult>;
+  compute(plan: Plan, part: number, isFirst: boolean): Promise<LossSums>;
   /** Figures on held-out data of the given weights. */
   validate?(weights: readonly NamedBuffer[]): Promise<Record<string, number>>;
   /** A PNG that shows what the given weights do. */
@@ -47,14 +42,20 @@ export interface TrainStage {
   writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void>;
 }
 
-export interface LoopOptions {
+export interface TrainOptions {
+  /** Stops after the step under way, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+export interface LoopOptions extends TrainOptions {
   readonly config: LoopConfig;
   /** Updates in all. */
   readonly steps: number;
   /** Run folder; made if need be. */
   readonly output: string;
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: TrainEvent) => void;
+  /** Sums gradients over the ranks that take part; by default this process is alone. */
+  readonly reducer?: GradientReducer;
 }
 
 export interface TrainResult {
@@ -66,8 +67,8 @@ export interface TrainResult {
 /** Weight of the newest step in the running mean of the step time that ETA comes from. */
 const STEP_TIME_GAIN = 0.05;
 
-class TrainLoop {
-  readonly #stage: TrainStage;
+class TrainLoop<Plan extends StepPlan> {
+  readonly #stage: TrainStage<Plan>;
   readonly #options: LoopOptions;
   readonly #average: MovingAverage | undefined;
   readonly #checkpoints: CheckpointFolder;
@@ -77,7 +78,7 @@ class TrainLoop {
   #log: ProgressLog | undefined;
   #meanStepMs: number | undefined;
 
-  constructor(stage: TrainStage, options: LoopOptions) {
+  constructor(stage: TrainStage<Plan>, options: LoopOptions) {
     this.#stage = stage;
     this.#options = options;
     const { ema } = options.config;
@@ -127,27 +128,30 @@ class TrainLoop {
   #resume(progress: TrainProgress): void {
     this.#step = progress.step;
     this.#images = progress.images;
-    this.#stage.restorePosition(progress.stage);
+    this.#stage.planner.restorePosition(progress.stage);
   }
 
-  /** One optimizer step over `accumulate` batches. */
+  /** The parts of a plan that are this rank's, and the sums over all ranks. */
+  async #computeGradients(plan: Plan): Promise<LossSums> {
+    const { trainables } = this.#stage;
+    const reducer = this.#options.reducer ?? SINGLE_RANK;
+    const { rank, ranks } = reducer;
+    let sums: LossSums = { loss: 0 };
+    for (let part = rank; part < plan.parts; part += ranks) {
+      sums = addSums(sums, await this.#stage.compute(plan, part, part === rank));
+    }
+    if (plan.parts <= rank) for (const { gradient } of trainables) gradient.fill(0);
+    return reducer.reduce(trainables, sums);
+  }
+
+  /** Plan, compute, reduce, update. */
   async #update(): Promise<void> {
     const { config, steps } = this.#options;
     const started = performance.now();
-    const losses: number[] = [];
-    const metrics: Record<string, number> = {};
-    let images = 0;
-    for (let batch = 0; batch < config.accumulate; batch++) {
-      const result = await this.#stage.runBatch(this.#step, batch);
-      losses.push(result.loss);
-      images += result.images;
-      for (const [name, value] of Object.entries(result.metrics ?? {})) {
-        metrics[name] = (metrics[name] ?? 0) + value / config.accumulate;
-      }
-    }
-    const loss = losses.reduce((a, b) => a + b, 0) / losses.length;
-    const mean = 1 / config.accumulate;
-    const norm = gradientNorm(this.#stage.trainables, mean);
+    const plan = await this.#stage.planner.plan(this.#step);
+    const sums = await this.#computeGradients(plan);
+    const { loss } = sums;
+    const norm = gradientNorm(this.#stage.trainables);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new ConfigError(`loss ${loss} and gradient norm ${norm} in step ${this.#step + 1}`, {
         where: "training",
@@ -159,11 +163,11 @@ class TrainLoop {
     await this.#stage.optimizer.step({
       update: this.#step + 1,
       rateFactor,
-      gradientFactor: mean * clipping,
+      gradientFactor: clipping,
     });
     this.#average?.update();
     this.#step++;
-    this.#images += images;
+    this.#images += plan.images;
     const elapsed = performance.now() - started;
     this.#meanStepMs =
       this.#meanStepMs === undefined
@@ -174,11 +178,11 @@ class TrainLoop {
       step: this.#step,
       steps,
       loss,
-      metrics,
+      metrics: this.#stage.planner.metrics(plan, sums),
       rateFactor,
       gradientNorm: norm,
       images: this.#images,
-      imagesPerSecond: (images * 1000) / this.#meanStepMs,
+      imagesPerSecond: (plan.images * 1000) / this.#meanStepMs,
       etaSeconds: ((steps - this.#step) * this.#meanStepMs) / 1000,
     };
     await this.#emit(event, this.#step % config.logEvery === 0 || this.#step === steps);
@@ -216,7 +220,7 @@ class TrainLoop {
       step: this.#step,
       images: this.#images,
       identity: this.#stage.identity,
-      stage: this.#stage.position(),
+      stage: this.#stage.planner.position(),
     };
     const path = await this.#checkpoints.save(progress, this.#buffers, this.#options.config.keep, (folder) =>
       this.#stage.writeModel(folder, this.#weights),
@@ -245,6 +249,9 @@ class TrainLoop {
  * @throws AbortedError when the signal fires (after a checkpoint), ConfigError when the loss is no longer finite or
  * the folder holds a run with other settings.
  */
-export async function runTraining(stage: TrainStage, options: LoopOptions): Promise<TrainResult> {
+export async function runTraining<Plan extends StepPlan>(
+  stage: TrainStage<Plan>,
+  options: LoopOptions,
+): Promise<TrainResult> {
   return new TrainLoop(stage, options).run();
 }

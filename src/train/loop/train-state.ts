@@ -3,24 +3,17 @@
  * everything needed to go on. A checkpoint is written under a temporary name and renamed, so one that has its name is
  * whole, whenever the process was killed.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, ModelFormatError } from "../../errors.ts";
-import { replaceFile } from "../../formats/replacement-file.ts";
-import { SafetensorsFile } from "../../formats/safetensors.ts";
-import { writeSafetensors } from "../../formats/safetensors-writer.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
+import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
+import { syncFolder } from "../../files/sync-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+import type { JsonValue } from "../plain-json.ts";
 
 /** Counters of a run. */
 export interface TrainProgress {
@@ -154,7 +147,7 @@ async function readProgress(path: string): Promise<TrainProgress> {
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {
-  const file = await SafetensorsFile.open(path);
+  const file = await openSafetensors(path);
   try {
     if (file.tensors.size !== buffers.length) {
       throw new ModelFormatError(`holds ${file.tensors.size} tensors, expected ${buffers.length}`, {
@@ -189,15 +182,4 @@ function firstDifference(a: JsonValue, b: JsonValue, path: string): string | und
     return undefined;
   }
   return JSON.stringify(a) === JSON.stringify(b) ? undefined : path;
-}
-
-/** Without it a power cut may undo the rename. Windows cannot open folders and needs no such call. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ConfigError, DataFormatError } from "../../errors.ts";
 import { IGNORED_LABEL } from "../../sequence/segments.ts";
-import type { JsonValue } from "../loop/train-state.ts";
+import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import { chooseWeighted } from "./mixing.ts";
 import type { BuiltSample, PlannedImage, SampleSource } from "./samples.ts";
@@ -18,10 +18,11 @@ export interface PlannedBatch {
   readonly samples?: Int32Array;
 }
 
-/** Batches one after the other. */
+/** The batches of one update after the other. */
 export interface BatchStream {
-  next(): Promise<PlannedBatch>;
-  /** What is needed to go on after the batches that `next` gave. */
+  /** Batches of an update: which rows they are together does not depend on how many batches they are cut into. */
+  next(): Promise<readonly PlannedBatch[]>;
+  /** What is needed to go on after the updates that `next` gave. */
   position(): JsonValue;
   /** Throws DataFormatError for a position that is none. */
   restorePosition(position: JsonValue): void;
@@ -33,6 +34,8 @@ export interface BatchOptions {
   readonly seed: number;
   /** Rows of a batch. */
   readonly batch: number;
+  /** Batches of an update. */
+  readonly accumulate: number;
   readonly pad: number;
 }
 
@@ -58,20 +61,22 @@ export function refuseEmptyEpoch(leftOutInRow: number, source: SampleSource): vo
 }
 
 /**
- * Batches in whose visits samples of like length are put together, so that little of a row is padding. Which samples
+ * Updates in whose visits samples of like length are put together, so that little of a row is padding. Which samples
  * these are depends on where the window begins alone.
  */
-const WINDOW_BATCHES = 8;
+const WINDOW_STEPS = 8;
 
 const paddedPosition = z.strictObject({
-  batch: z.int().min(0),
+  /** Updates so far. */
+  step: z.int().min(0),
   /** Visits to each data set before the window under way. */
   visits: z.array(z.int().min(0)),
 });
 
 interface Window {
   readonly number: number;
-  readonly batches: readonly PlannedBatch[];
+  /** Batches of each update. */
+  readonly steps: readonly (readonly PlannedBatch[])[];
   /** Visits to each data set at its end. */
   readonly visits: readonly number[];
 }
@@ -80,7 +85,7 @@ interface Window {
 export class PaddedBatches implements BatchStream {
   readonly #sources: readonly SampleSource[];
   readonly #options: BatchOptions;
-  #batch = 0;
+  #step = 0;
   /** Visits to each data set before the window under way. */
   #visits: readonly number[];
   #window: Window | undefined;
@@ -103,19 +108,19 @@ export class PaddedBatches implements BatchStream {
     return this.#leftOut;
   }
 
-  async next(): Promise<PlannedBatch> {
-    const number = Math.floor(this.#batch / WINDOW_BATCHES);
+  async next(): Promise<readonly PlannedBatch[]> {
+    const number = Math.floor(this.#step / WINDOW_STEPS);
     if (this.#window?.number !== number) {
       if (this.#window !== undefined) this.#visits = this.#window.visits;
       this.#window = await this.#buildWindow(number);
     }
-    return this.#window.batches[this.#batch++ % WINDOW_BATCHES]!;
+    return this.#window.steps[this.#step++ % WINDOW_STEPS]!;
   }
 
   position(): JsonValue {
     // Between two windows, the next one begins where the last one ended.
-    const isBetween = this.#batch % WINDOW_BATCHES === 0 && this.#window !== undefined;
-    return { batch: this.#batch, visits: isBetween ? this.#window!.visits : this.#visits };
+    const isBetween = this.#step % WINDOW_STEPS === 0 && this.#window !== undefined;
+    return { step: this.#step, visits: isBetween ? this.#window!.visits : this.#visits };
   }
 
   restorePosition(position: JsonValue): void {
@@ -123,18 +128,19 @@ export class PaddedBatches implements BatchStream {
     if (!parsed.success || parsed.data.visits.length !== this.#sources.length) {
       throw new DataFormatError("is no position in this data", { where: "position" });
     }
-    this.#batch = parsed.data.batch;
+    this.#step = parsed.data.step;
     this.#visits = parsed.data.visits;
     this.#window = undefined;
   }
 
   async #buildWindow(number: number): Promise<Window> {
-    const { seed, batch, pad } = this.#options;
+    const { seed, batch, accumulate, pad } = this.#options;
+    const rows = batch * accumulate;
     const visits = [...this.#visits];
     const mix = randomFor(seed, "mix", number);
     const weights = this.#sources.map(({ weight }) => weight);
     const built: BuiltSample[] = [];
-    while (built.length < WINDOW_BATCHES * batch) {
+    while (built.length < WINDOW_STEPS * rows) {
       const set = weights.length === 1 ? 0 : chooseWeighted(weights, () => mix.uniform());
       const source = this.#sources[set]!;
       let sample: BuiltSample | null = null;
@@ -146,9 +152,12 @@ export class PaddedBatches implements BatchStream {
       built.push(sample);
     }
     built.sort((a, b) => a.sample.ids.length - b.sample.ids.length);
-    const batches = Array.from({ length: WINDOW_BATCHES }, (_, index) =>
-      padRows(built.slice(index * batch, (index + 1) * batch), pad),
+    const steps = Array.from({ length: WINDOW_STEPS }, (_, step) =>
+      Array.from({ length: accumulate }, (_, part) => {
+        const first = step * rows + part * batch;
+        return padRows(built.slice(first, first + batch), pad);
+      }),
     );
-    return { number, batches: randomFor(seed, "window", number).shuffle(batches), visits };
+    return { number, steps: randomFor(seed, "window", number).shuffle(steps), visits };
   }
 }

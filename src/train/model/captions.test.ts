@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataFormatError } from "../../errors.ts";
-import { makeSeed } from "../../sequence/make-seed.ts";
 import { applyTemplate, capitalize, drawCaption, removeLeadIns } from "./captions.ts";
 import {
   augmentEditCaption,
@@ -8,7 +7,7 @@ import {
   matchSimilarSizes,
   taggedImages,
 } from "./edit-captions.ts";
-import { chooseWeighted, mixingShares } from "./mixing.ts";
+import { chooseWeighted } from "./mixing.ts";
 import { measureImages, rejectSample, type SampleInfo } from "./sample-filter.ts";
 
 /** A generator that gives the listed numbers in turn, and fails when asked for more. */
@@ -23,24 +22,11 @@ function scripted(...numbers: number[]): () => number {
 const NO = 0.99;
 const YES = 0;
 
-describe("makeSeed", () => {
-  it("equals the published function", () => {
-    // Computed in Python with the formula of the published trainer.
-    expect(makeSeed("BatchBucket", 42, 0, 3)).toBe(1317775753);
-    expect(makeSeed(42, -1)).toBe(1300);
-    expect(makeSeed(42, "héllo 😀")).toBe(289922372);
-    expect(makeSeed(7, 2 ** 40 + 5)).toBe(222);
-    expect(makeSeed("")).toBe(0);
-    expect(makeSeed(-5, "x")).toBe(2147483613);
-  });
-});
-
 describe("choice by weight", () => {
   it("gives each entry its share", () => {
     const picks = Array.from({ length: 8 }, (_, n) => chooseWeighted([1, 0, 2, 1], () => n / 8));
     expect(picks).toEqual([0, 0, 2, 2, 2, 2, 3, 3]);
     expect(chooseWeighted([0.1, 0.2, 0], () => 1 - 2 ** -53)).toBe(1);
-    expect(mixingShares([20, 40, 10, 30])).toEqual([0.2, 0.4, 0.1, 0.3]);
   });
 
   it("refuses weights that leave no choice", () => {

@@ -7,20 +7,19 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { AbortedError, DataFormatError } from "../../errors.ts";
-import { SafetensorsFile } from "../../formats/safetensors.ts";
-import { writeSafetensors } from "../../formats/safetensors-writer.ts";
+import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
 import { aspectBuckets, chooseBucket } from "../../image/aspect-buckets.ts";
 import { patchify } from "../../image/patchify.ts";
-import { type ImageSize, type RgbImage, toPlanes } from "../../image/pixels.ts";
+import { type ImageSize, PIXELS_PER_TOKEN, type RgbImage, toPlanes } from "../../image/pixels.ts";
 import { coverAndCrop, squareCrop, stretch } from "../../image/resize.ts";
 import { encodePixels } from "../../model/autoencoder.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
-import { type Grid, gridText, PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
+import { type Grid, gridText } from "../../sequence/segments.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
 import { matchSimilarSizes } from "./edit-captions.ts";
@@ -89,7 +88,11 @@ export class LatentStore {
     const side = pixelsPerLatent(autoencoder.config) * options.patch;
     const { inChannels } = autoencoder.config;
     const pixels = input("pixels", "float32", ["pictures", inChannels, `${side}*height`, `${side}*width`]);
-    const { mean } = encodePixels(new ParameterScope(), autoencoder.config, pixels);
+    const { mean } = encodePixels(
+      new ParameterScope(autoencoder.tensors.weightPlan),
+      autoencoder.config,
+      pixels,
+    );
     const model = writeOnnx({ mean }, { parameters: "initializers" });
     const encoder = await engine.createSession(model, autoencoder.tensors.weightSource);
     const store = new LatentStore(source, autoencoder, encoder, options);
@@ -183,7 +186,7 @@ export class LatentStore {
   /** Tensors are named `OFFSET/IMAGE` and have the shape [height, width, 64]. */
   async #readChunk(path: string, first: number): Promise<Map<number, PictureTokens[]> | undefined> {
     if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
-    const file = await SafetensorsFile.open(path);
+    const file = await openSafetensors(path);
     try {
       const found = new Map<number, PictureTokens[]>();
       for (const name of file.tensors.keys()) {

@@ -29,13 +29,3 @@ export function chooseWeighted(weights: readonly number[], random: () => number)
   // Rounding of the sum can leave the place a hair above it.
   return last;
 }
-
-/**
- * Share of each data set in the packed rows: its number of samples over that of all.
- * Throws ConfigError as {@link chooseWeighted} does.
- */
-export function mixingShares(samples: readonly number[]): number[] {
-  chooseWeighted(samples, () => 0);
-  const total = samples.reduce((sum, count) => sum + count, 0);
-  return samples.map((count) => count / total);
-}

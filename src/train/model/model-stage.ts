@@ -6,30 +6,25 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
-import { writeModelFolder } from "../../checkpoint/write-model-folder.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
-import { type NextStepConfig, toConfigJson, tokenWidth } from "../../model/config.ts";
+import { type NextStepConfig, toConfigJson } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
+import { writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/local-engine.ts";
 import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
-import type { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
-import type { TrainOptions } from "../autoencoder/autoencoder-stage.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
-import { type BatchResult, runTraining, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
-import type { JsonValue } from "../loop/train-state.ts";
-import { drawFlow } from "../objective/flow-draws.ts";
-import { GradientSession } from "../objective/gradient-session.ts";
-import { addRasterNoise, corruptRead } from "../objective/read-corruption.ts";
-import { predictionCount, type TokenRows, trainingFeeds } from "../objective/training-feeds.ts";
-import { IMAGE_SUM, LM_SUM, type TrainingParts, trainingGraph } from "../objective/training-graph.ts";
+import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
+import type { LossSums } from "../objective/objective.ts";
+import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
-import { randomFor } from "../step-random.ts";
-import type { PictureTokens } from "./latent-store.ts";
+import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
+import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import {
   openLatents,
   TrainingData,
@@ -41,6 +36,9 @@ import { drawPromptGrid } from "./stage-preview.ts";
 import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
 import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
 import { initialModelWeights } from "./start-weights.ts";
+
+/** Graphs of a batch: with pictures, without, with pictures that are only read; one mask or one a row. */
+const MOST_SESSIONS = 4;
 
 interface StageParts {
   readonly engine: Engine;
@@ -58,89 +56,33 @@ interface StageParts {
   readonly validation: ModelValidation | undefined;
 }
 
-interface PartSession {
-  readonly session: GradientSession;
-  readonly untouched: readonly Trainable[];
-}
-
-class ModelStage implements TrainStage {
+class ModelStage implements TrainStage<PretrainingPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
+  readonly planner: Pretraining;
   /** Left out without prompts. */
   readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
   readonly #parts: StageParts;
-  /** Sessions by the parts of a batch, and the weights that each leaves alone. */
-  readonly #sessions = new Map<string, PartSession>();
+  readonly #gradients: PartGradients<PretrainingPlan>;
 
   constructor(parts: StageParts) {
     this.#parts = parts;
-    this.trainables = parts.trainables;
+    const { engine, config, model, data, trainables } = parts;
+    const { seed, readNoise, swapTokens } = config;
+    this.trainables = trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
-    if (parts.config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
+    this.planner = new Pretraining(model, data, {
+      seed,
+      corruption: { noise: readNoise, swap: swapTokens },
+    });
+    this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS);
+    if (config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
   }
 
-  position(): JsonValue {
-    return this.#parts.data.batches.position();
-  }
-
-  restorePosition(position: JsonValue): void {
-    this.#parts.data.batches.restorePosition(position);
-  }
-
-  async runBatch(step: number, batch: number): Promise<BatchResult> {
-    const { config, model, data } = this.#parts;
-    const planned = await data.batches.next();
-    const rng = randomFor(config.seed, "batch", step, batch);
-    const pictures = await data.load(planned.images);
-    const clean = pictures.map(({ tokens }) => tokens);
-    const corruption = { noise: config.readNoise, swap: config.swapTokens };
-    const isCorrupted = corruption.noise > 0 || corruption.swap > 0;
-    const read = isCorrupted ? corruptRead(clean, tokenWidth(model), corruption, rng) : clean;
-    const images = pictures.map((picture, index) => ({
-      tokens: picture.tokens,
-      read: this.#withPublishedNoise({ ...picture, tokens: read[index]! }, rng),
-      predicted: planned.images[index]!.predicted,
-    }));
-    const rows: TokenRows = { ...planned, images };
-    const draws = drawFlow(model, predictionCount(model, rows), rng);
-    const { parts, feeds, lmCount, imageCount } = trainingFeeds(model, rows, draws);
-    const { session, untouched } = await this.#sessionOf(parts);
-    if (batch === 0) for (const { gradient } of untouched) gradient.fill(0);
-    const result = await session.run(feeds, batch === 0);
-    const { leftOut } = data.batches;
-    const metrics = {
-      lm_loss: result[LM_SUM]! / lmCount,
-      ...(imageCount === 0 ? {} : { image_loss: result[IMAGE_SUM]! / imageCount }),
-      padding: planned.ids.reduce((sum, id) => sum + (id === model.pad ? 1 : 0), 0) / planned.ids.length,
-      ...(leftOut === 0 ? {} : { left_out: leftOut }),
-    };
-    return { loss: result.loss, metrics, images: images.length };
-  }
-
-  async #sessionOf(parts: TrainingParts): Promise<PartSession> {
-    const key = JSON.stringify(parts);
-    const known = this.#sessions.get(key);
-    if (known !== undefined) return known;
-    const graph = trainingGraph(this.#parts.model, parts);
-    const names = new Set(
-      graph.parameters.map(({ producer }) => (producer.kind === "parameter" ? producer.name : "")),
-    );
-    const made = {
-      session: await GradientSession.create(this.#parts.engine, graph, this.trainables),
-      untouched: this.trainables.filter(({ name }) => !names.has(name)),
-    };
-    this.#sessions.set(key, made);
-    return made;
-  }
-
-  #withPublishedNoise({ grid, tokens }: PictureTokens, rng: CounterRng): Float32Array {
-    const { noiseStrength, latentPatchSize: patch } = this.#parts.model;
-    if (noiseStrength <= 0) return tokens;
-    const noisy = tokens.slice();
-    addRasterNoise(noisy, noiseStrength, { grid, patch }, rng);
-    return noisy;
+  compute(plan: PretrainingPlan, part: number, isFirst: boolean): Promise<LossSums> {
+    return this.#gradients.compute(plan, part, isFirst);
   }
 
   async validate(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
@@ -174,7 +116,7 @@ class ModelStage implements TrainStage {
         ),
       },
       tensors,
-      tokenizerPath,
+      tokenizer: new LocalFolder(tokenizerPath),
       autoencoder: {
         configJson: autoencoder.configJson,
         tensors: autoencoder.tensors.toWrite(),
@@ -198,19 +140,15 @@ function identityOf({ config, model, samples }: StageParts): JsonValue {
       typeof config.data === "string"
         ? null
         : config.data.map(({ type, samples: weight, captions: own, filter }) =>
-            plain({ type, samples: weight, captions: own, filter }),
+            plainJson({ type, samples: weight, captions: own, filter }),
           ),
-    model: plain(toConfigJson(model)),
+    model: plainJson(toConfigJson(model)),
     ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, steps, batch, packing },
-    captions: plain(captions),
+    captions: plainJson(captions),
     ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
     ...{ optimizer: config.optimizer, muon: config.muon },
     loop: { accumulate, maxGradientNorm, schedule, ema },
   };
-}
-
-function plain(value: unknown): JsonValue {
-  return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
 /**
@@ -222,9 +160,13 @@ export async function trainModel(config: ModelTrainConfig, options: TrainOptions
   const { threads, spin } = config.engine;
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using tars = await TrainingTars.open(config.data);
-  await using autoencoder = await openAutoencoderFolder(await autoencoderPath(config.autoencoder));
+  await using autoencoder = await openAutoencoderFolder(
+    new LocalFolder(await autoencoderPath(config.autoencoder)),
+  );
   await using start =
-    config.start === null ? undefined : await openModelFolder(config.start, { startWeights: true });
+    config.start === null
+      ? undefined
+      : await openModelFolder(new LocalFolder(config.start), { startWeights: true });
   const tokenizerPath = join(config.output, "tokenizer");
   const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
   const model = modelConfig(config, tokenizer, autoencoder, start);

@@ -68,7 +68,7 @@ const sampleSchema = z.strictObject({
   steps: z.int().min(1).max(200).default(20),
 });
 
-export const modelConfigSchema = z.strictObject({
+export const modelTrainConfigSchema = z.strictObject({
   /** Run folder: checkpoints, samples, log, caches and the finished model. */
   output: z.string().min(1),
   /** Tar, or folder of tars, with captioned pictures; or several data sets that are mixed. */
@@ -138,4 +138,4 @@ export const modelConfigSchema = z.strictObject({
     .default(1024 * 1024 * 1024),
 });
 
-export type ModelTrainConfig = z.infer<typeof modelConfigSchema>;
+export type ModelTrainConfig = z.infer<typeof modelTrainConfigSchema>;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { DataFormatError } from "../../errors.ts";
 import type { Grid } from "../../sequence/segments.ts";
-import type { JsonValue } from "../loop/train-state.ts";
+import { type JsonValue, plainJson } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import { BatchBucket } from "./batch-bucket.ts";
 import { type BatchOptions, type BatchStream, type PlannedBatch, refuseEmptyEpoch } from "./batches.ts";
@@ -24,6 +24,7 @@ const imageSchema = z.strictObject({
   set: z.int().min(0),
   sample: z.int().min(0),
   image: z.int().min(0),
+  grid: z.tuple([z.int().positive(), z.int().positive()]).readonly(),
   predicted: z.boolean(),
 });
 const rowSchema = z.strictObject({
@@ -91,7 +92,7 @@ class RowSource {
 
   state(): JsonValue {
     const packer = this.#source.type === "nlp" ? this.#texts.state() : this.#samples.state();
-    return plain({ visit: this.#visit, packer, rows: this.#rows });
+    return plainJson({ visit: this.#visit, packer, rows: this.#rows });
   }
 
   restore({ visit, packer, rows }: z.infer<typeof sourceState>): void {
@@ -100,10 +101,6 @@ class RowSource {
     this.#visit = visit;
     this.#rows = rows;
   }
-}
-
-function plain(value: unknown): JsonValue {
-  return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
 /** Several samples a row. */
@@ -118,21 +115,25 @@ export class PackedBatches implements BatchStream {
     this.#options = options;
     this.#weights = sources.map(({ weight }) => weight);
     this.#sources = sources.map((source) => new RowSource(source, options));
-    this.#waiting = new BatchBucket({ batchSize: options.batch, grids: options.grids });
+    this.#waiting = new BatchBucket({ batchSize: options.batch * options.accumulate, grids: options.grids });
   }
 
   get leftOut(): number {
     return this.#sources.reduce((sum, { leftOut }) => sum + leftOut, 0);
   }
 
-  async next(): Promise<PlannedBatch> {
+  async next(): Promise<readonly PlannedBatch[]> {
+    const { batch, accumulate } = this.#options;
     for (;;) {
       const rng = randomFor(this.#options.seed, "mix", this.#row++);
       const random = (): number => rng.uniform();
       const set = this.#weights.length === 1 ? 0 : chooseWeighted(this.#weights, random);
       const row = await this.#sources[set]!.next();
-      const batch = this.#waiting.push(row, row.key, random);
-      if (batch !== null) return this.#toBatch(batch);
+      const rows = this.#waiting.push(row, row.key, random);
+      if (rows === null) continue;
+      return Array.from({ length: accumulate }, (_, part) =>
+        this.#toBatch(rows.slice(part * batch, (part + 1) * batch)),
+      );
     }
   }
 
@@ -150,7 +151,7 @@ export class PackedBatches implements BatchStream {
 
   position(): JsonValue {
     const sources = this.#sources.map((source) => source.state());
-    return { row: this.#row, sources, waiting: plain(this.#waiting.state().buckets) };
+    return { row: this.#row, sources, waiting: plainJson(this.#waiting.state().buckets) };
   }
 
   restorePosition(position: JsonValue): void {

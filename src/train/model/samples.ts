@@ -29,6 +29,8 @@ export interface PlannedImage {
   readonly set: number;
   readonly sample: number;
   readonly image: number;
+  /** Tokens of its height and width. */
+  readonly grid: Grid;
   readonly predicted: boolean;
 }
 
@@ -107,6 +109,7 @@ export class SampleSource {
       set: this.#set,
       sample: index,
       image: built.order[image] ?? image,
+      grid: sample.grids[place]!,
       predicted: sample.imageFlags[place] !== 0,
     }));
     return { sample, images };

@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { aspectBuckets } from "../../image/aspect-buckets.ts";
+import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { type Grid, gridText, PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
+import { type Grid, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { type BatchStream, PaddedBatches } from "./batches.ts";
@@ -106,7 +107,7 @@ export class TrainingData {
       sources.push(new SampleSource({ set, config: own, data, latents: store }, tokenizer, config, limits));
     }
     const { pad, eos } = tokenizer.specials;
-    const options = { seed, batch, pad };
+    const options = { seed, batch, accumulate: config.loop.accumulate, pad };
     const batches =
       packing === null
         ? new PaddedBatches(sources, options)

@@ -1,11 +1,13 @@
 /** @file The sample grid of model training: fixed prompts, drawn with fixed noise. */
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { nodeZlib } from "../../files/zlib.ts";
 import { drawTokens } from "../../generate/draw-tokens.ts";
 import { decodePicture } from "../../generate/image-coder.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
-import { encodePng } from "../../image/decode-image.ts";
+import { encodePng } from "../../image/encode-png.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { tokenWidth } from "../../model/config.ts";
 import { LocalEngine } from "../../runtime/local-engine.ts";
@@ -29,7 +31,7 @@ export async function drawPromptGrid(
   const { threads, spin } = settings;
   // An engine of its own, so that the weights bound here are freed with it.
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
-  await using model = await openModelFolder(folder);
+  await using model = await openModelFolder(new LocalFolder(folder));
   const sessions = new ModelSessions(engine, model);
   const prompt = buildPromptRows(tokenizer, {
     captions: samples.prompts,
@@ -65,5 +67,5 @@ export async function drawPromptGrid(
   const rows = Array.from({ length: Math.ceil(pictures.length / COLUMNS) }, (_, row) =>
     pictures.slice(row * COLUMNS, (row + 1) * COLUMNS),
   );
-  return encodePng(pictureGrid(rows));
+  return encodePng(pictureGrid(rows), nodeZlib);
 }

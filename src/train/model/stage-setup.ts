@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { PIXELS_PER_TOKEN } from "../../sequence/segments.ts";
 import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
@@ -16,7 +17,7 @@ import { muon } from "../optimizer/muon.ts";
 import { combineOptimizers, type Optimizer, type ParameterGroup } from "../optimizer/optimizer.ts";
 import type { Trainable } from "../optimizer/trainable.ts";
 import { isDecayed } from "../optimizer/weight-decay.ts";
-import { trainTokenizer } from "../text-tokenizer/byte-pair-training.ts";
+import { trainTextTokenizer } from "../text-tokenizer/byte-pair-training.ts";
 import { tokenizerFileTexts } from "../text-tokenizer/tokenizer-writer.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 
@@ -73,8 +74,8 @@ export async function prepareTokenizer(
   if (!isThere) {
     const files =
       typeof source === "string"
-        ? withImageTokens(await readTokenizerFiles(source))
-        : await trainTokenizer(allTexts(data), { size: source.tokens });
+        ? withImageTokens(await readTokenizerFiles(new LocalFolder(source)))
+        : await trainTextTokenizer(allTexts(data), { size: source.tokens });
     const partial = `${folder}.partial`;
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });
@@ -82,7 +83,7 @@ export async function prepareTokenizer(
     await rm(folder, { recursive: true, force: true });
     await rename(partial, folder);
   }
-  return createTokenizer(await readTokenizerFiles(folder));
+  return createTokenizer(await readTokenizerFiles(new LocalFolder(folder)));
 }
 
 async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {

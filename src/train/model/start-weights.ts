@@ -13,7 +13,7 @@ const STANDARD_DEVIATION = 0.02;
  * matrices of the head xavier-uniform; everything else normal with deviation 0.02. It depends on the seed and its own
  * name alone.
  */
-export function initialWeight({ name, shape }: ParameterSpec, seed: number): Float32Array {
+function initialWeight({ name, shape }: ParameterSpec, seed: number): Float32Array {
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (name.endsWith(".bias")) return data;
   if (shape.length === 1) return data.fill(1);

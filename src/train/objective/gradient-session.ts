@@ -61,7 +61,7 @@ export class GradientSession {
   }
 
   /**
-   * One batch forward and backward. Gradients replace those of the trainables (`isFirst`) or are added to them.
+   * Forward and backward. Gradients replace those of the trainables (`isFirst`) or are added to them.
    * @param feeds the graph's inputs and any weights that are not trained.
    * @returns the loss and the metrics by name.
    */

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { CounterRng } from "../../tensor/counter-rng.ts";
-import { addRasterNoise, corruptRead } from "./read-corruption.ts";
+import {
+  addRasterNoise,
+  planReads,
+  type ReadCorruption,
+  readSources,
+  readTokens,
+} from "./read-corruption.ts";
 
 const WIDTH = 4;
 const TOKENS = 500;
@@ -9,9 +15,22 @@ const pictures = [0, 1, 2].map((picture) =>
   Float32Array.from({ length: TOKENS * WIDTH }, (_, i) => picture + Math.floor(i / WIDTH) / 1000),
 );
 
+/** Plans and reads all pictures. */
+function corrupt(clean: readonly Float32Array[], corruption: ReadCorruption, seed: number): Float32Array[] {
+  const counts = clean.map(({ length }) => length / WIDTH);
+  const reads = planReads(counts, WIDTH, corruption, new CounterRng(seed));
+  return reads.map((read, index) => {
+    const sources = readSources(read, index);
+    return readTokens(read, index, WIDTH, (source) => {
+      if (!sources.has(source)) throw new Error(`${source} is no source of ${index}`);
+      return clean[source]!;
+    });
+  });
+}
+
 describe("corruption of what is read", () => {
   it("changes nothing when both are off", () => {
-    expect(corruptRead(pictures, WIDTH, { noise: 0, swap: 0 }, new CounterRng(1))).toEqual(pictures);
+    expect(corrupt(pictures, { noise: 0, swap: 0 }, 1)).toEqual(pictures);
   });
 
   it("swaps whole tokens with the same place of the other pictures", () => {
@@ -19,7 +38,7 @@ describe("corruption of what is read", () => {
     const shares: number[] = [];
     const sources = new Set<number>();
     for (let seed = 0; seed < 40; seed++) {
-      const read = corruptRead(pictures, WIDTH, { noise: 0, swap: 0.4 }, new CounterRng(seed));
+      const read = corrupt(pictures, { noise: 0, swap: 0.4 }, seed);
       let swapped = 0;
       let torn = 0;
       for (let token = 0; token < TOKENS; token++) {
@@ -43,14 +62,14 @@ describe("corruption of what is read", () => {
   });
 
   it("keeps the tokens of a picture that is alone in its size", () => {
-    const read = corruptRead([pictures[0]!], WIDTH, { noise: 0, swap: 1 }, new CounterRng(1));
+    const read = corrupt([pictures[0]!], { noise: 0, swap: 1 }, 1);
     expect(read).toEqual([pictures[0]]);
   });
 
   it("adds noise of one strength a picture", () => {
     const zero = new Float32Array(TOKENS * WIDTH);
     const strengths = Array.from({ length: 40 }, (_, seed) => {
-      const [read] = corruptRead([zero], WIDTH, { noise: 0.8, swap: 0 }, new CounterRng(seed));
+      const [read] = corrupt([zero], { noise: 0.8, swap: 0 }, seed);
       return Math.sqrt(read!.reduce((sum, value) => sum + value * value, 0) / read!.length);
     });
     expect(Math.max(...strengths)).toBeLessThan(0.85);

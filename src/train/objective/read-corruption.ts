@@ -2,7 +2,7 @@
  * @file What the backbone reads in place of the true image tokens. Reading its own clean prefix in training, a model
  * learns to continue it and hardly looks at the caption; in drawing, its own tokens then lead it astray.
  */
-import type { CounterRng } from "../../tensor/counter-rng.ts";
+import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
 
 export interface ReadCorruption {
   /** Strength of normal noise: uniform in 0 to this for each picture. */
@@ -11,57 +11,83 @@ export interface ReadCorruption {
   readonly swap: number;
 }
 
+/** How one picture of an update is read. */
+export interface PlannedRead {
+  /** The picture that each token is taken from, by its number in the update; null: all its own. */
+  readonly sources: Int32Array | null;
+  /** Noise on all tokens, and where it is drawn; null for none. */
+  readonly noise: { readonly strength: number; readonly draws: CounterRngState } | null;
+}
+
 /**
- * Corrupted copies of the pictures' tokens; the given ones stay as they are.
- * @param pictures [count * width] each. A token is swapped for the one at the same place of another picture that has
- * as many tokens; a picture that is alone in that keeps its own.
+ * Decides how pictures are read. A token is swapped for the one at the same place of another picture that has as many
+ * tokens; a picture that is alone in that keeps its own.
+ * @param counts tokens of each picture.
  * @param width numbers of a token.
  */
-export function corruptRead(
-  pictures: readonly Float32Array[],
+export function planReads(
+  counts: readonly number[],
   width: number,
   { noise, swap }: ReadCorruption,
   rng: CounterRng,
-): Float32Array[] {
+): PlannedRead[] {
   const alike = new Map<number, number[]>();
-  pictures.forEach(({ length }, index) => {
-    alike.set(length, [...(alike.get(length) ?? []), index]);
+  counts.forEach((count, index) => {
+    alike.set(count, [...(alike.get(count) ?? []), index]);
   });
-  return pictures.map((clean, index) => {
-    const read = clean.slice();
-    if (swap > 0) swapTokens(read, index, { pictures, width, others: alike.get(clean.length)! }, swap, rng);
-    if (noise > 0) addNoise(read, noise * rng.uniform(), rng);
-    return read;
-  });
+  return counts.map((count, index) => ({
+    sources: swap > 0 ? planSwaps(count, index, alike.get(count)!, swap * rng.uniform(), rng) : null,
+    noise: noise > 0 ? { strength: noise * rng.uniform(), draws: rng.reserveNormal(count * width) } : null,
+  }));
 }
 
-interface SwapSource {
-  readonly pictures: readonly Float32Array[];
-  readonly width: number;
-  /** Indices of the pictures of this size, this one among them. */
-  readonly others: readonly number[];
-}
-
-function swapTokens(
-  read: Float32Array,
+/** @param alike numbers of the pictures of this size, this one among them. */
+function planSwaps(
+  count: number,
   index: number,
-  { pictures, width, others }: SwapSource,
-  most: number,
+  alike: readonly number[],
+  probability: number,
   rng: CounterRng,
-): void {
-  const probability = most * rng.uniform();
-  const own = others.indexOf(index);
-  for (let at = 0; at < read.length; at += width) {
-    if (rng.uniform() >= probability || others.length === 1) continue;
+): Int32Array {
+  const sources = new Int32Array(count).fill(index);
+  const own = alike.indexOf(index);
+  for (let token = 0; token < count; token++) {
+    if (rng.uniform() >= probability || alike.length === 1) continue;
     // Any of the others, all equally likely: counted on from this one.
-    const other = others[(own + 1 + rng.below(others.length - 1)) % others.length]!;
-    read.set(pictures[other]!.subarray(at, at + width), at);
+    sources[token] = alike[(own + 1 + rng.below(alike.length - 1)) % alike.length]!;
   }
+  return sources;
 }
 
-function addNoise(read: Float32Array, strength: number, rng: CounterRng): void {
-  const normal = rng.fillNormal(new Float32Array(read.length));
-  for (let i = 0; i < read.length; i++) read[i] = read[i]! + strength * normal[i]!;
+/**
+ * A picture as it is read; clean tokens stay as they are.
+ * @param index its number in the update.
+ * @param tokensOf clean tokens [count * width] of a picture by its number.
+ * @returns [count * width], the clean tokens themselves when nothing is changed.
+ */
+export function readTokens(
+  { sources, noise }: PlannedRead,
+  index: number,
+  width: number,
+  tokensOf: (picture: number) => Float32Array,
+): Float32Array {
+  const clean = tokensOf(index);
+  if (sources === null && noise === null) return clean;
+  const read = clean.slice();
+  sources?.forEach((source, token) => {
+    if (source === index) return;
+    read.set(tokensOf(source).subarray(token * width, (token + 1) * width), token * width);
+  });
+  if (noise !== null) {
+    const normal = CounterRng.from(noise.draws).fillNormal(new Float32Array(read.length));
+    for (let i = 0; i < read.length; i++) read[i] = read[i]! + noise.strength * normal[i]!;
+  }
+  return read;
+}
+
+/** Pictures that a picture's tokens are taken from, itself among them. */
+export function readSources({ sources }: PlannedRead, index: number): ReadonlySet<number> {
+  return new Set([index, ...(sources ?? [])]);
 }
 
 /**

@@ -5,6 +5,7 @@ import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { IGNORED_LABEL } from "../../sequence/segments.ts";
 import { causalMask, sampleMask } from "./attention-mask.ts";
+import { countLosses, type LossCounts, lossFactors } from "./loss-counts.ts";
 import type { TrainingParts } from "./training-graph.ts";
 
 /** One image of a batch as tokens in raster order. */
@@ -42,7 +43,7 @@ export interface FlowDraws {
 export interface TrainingFeeds {
   readonly parts: TrainingParts;
   readonly feeds: Readonly<Record<string, HostTensor>>;
-  /** Divisors that turn the graph's sums into the published means. */
+  /** Divisors that turn the graph's sums over this batch into the published means. */
   readonly lmCount: number;
   readonly imageCount: number;
 }
@@ -52,6 +53,14 @@ export function predictionCount(config: NextStepConfig, batch: TokenRows): numbe
   if (config.imageLossWeight <= 0) return 0;
   const width = tokenWidth(config);
   return batch.images.reduce((sum, image) => sum + (image.predicted ? image.tokens.length / width : 0), 0);
+}
+
+/** The graph that rows need. */
+export function trainingParts(
+  { images, samples }: { readonly images: readonly unknown[]; readonly samples?: Int32Array },
+  predictions: number,
+): TrainingParts {
+  return { images: images.length > 0, imageLoss: predictions > 0, maskPerRow: samples !== undefined };
 }
 
 function indices(values: Int32Array, shape: readonly number[]): HostTensor {
@@ -99,8 +108,6 @@ interface Predictions {
   readonly imagePositions: readonly number[];
   readonly lmPositions: readonly number[];
   readonly labels: readonly number[];
-  /** Image tokens that have a position before them, whether or not their image is predicted. */
-  readonly imageTokens: number;
 }
 
 /**
@@ -113,7 +120,6 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
   const imagePositions: number[] = [];
   const lmPositions: number[] = [];
   const lmLabels: number[] = [];
-  let imageTokens = 0;
   let image = 0;
   let token = 0;
   for (let row = 0; row < rows; row++) {
@@ -130,7 +136,6 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
       if (column === 0) {
         throw new InputError("a row begins with an image token, which nothing predicts", { where: "batch" });
       }
-      imageTokens++;
       if (predicted) imagePositions.push(at - 1);
       if (++token === clean.length / width) {
         image++;
@@ -138,14 +143,20 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
       }
     }
   }
-  return { imagePositions, lmPositions, labels: lmLabels, imageTokens };
+  return { imagePositions, lmPositions, labels: lmLabels };
 }
 
 /**
  * The graph's inputs for a batch, and which graph it needs. Positions run on along a row.
+ * @param counts what the losses are means over: the batch, unless it is a part of an update.
  * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
  */
-export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: FlowDraws): TrainingFeeds {
+export function trainingFeeds(
+  config: NextStepConfig,
+  batch: TokenRows,
+  draws: FlowDraws,
+  counts: LossCounts = countLosses(config, batch, predictionCount(config, batch)),
+): TrainingFeeds {
   const { rows, tokens, images } = batch;
   const { headBatchMultiplier: repeats } = config;
   const width = tokenWidth(config);
@@ -153,7 +164,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     "textIds" | "source" | "places",
     Int32Array
   >;
-  const { imagePositions, lmPositions, labels, imageTokens } = listPredictions(config, batch);
+  const { imagePositions, lmPositions, labels } = listPredictions(config, batch);
   const predictions = predictionCount(config, batch);
   if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
     throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
@@ -161,11 +172,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     });
   }
   if (lmPositions.length === 0) throw new InputError("no text to predict", { where: "batch" });
-  const parts: TrainingParts = {
-    images: images.length > 0,
-    imageLoss: predictions > 0,
-    maskPerRow: batch.samples !== undefined,
-  };
+  const parts = trainingParts(batch, predictions);
   const predicting = Int32Array.from(predictions > 0 ? [...imagePositions, ...lmPositions] : lmPositions);
   const predictingPlaces = new Int32Array(rows * tokens).fill(predicting.length);
   predicting.forEach((position, place) => {
@@ -174,7 +181,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
   const { cosines, sines } = rotaryTables(config, tokens);
   const table = [tokens, config.headDim / 2];
   const columns = Int32Array.from({ length: rows * tokens }, (_, at) => at % tokens);
-  const weights = lossWeights(config, lmPositions.length, imageTokens);
+  const factors = lossFactors(config, counts);
   const lmCount = lmPositions.length;
   const imageCount = predictions * repeats;
   const feeds: Record<string, HostTensor> = {
@@ -188,7 +195,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     predicting: indices(predicting, [predicting.length]),
     predicting_places: indices(predictingPlaces, [rows * tokens]),
     labels: indices(Int32Array.from(labels), [lmCount]),
-    lm_factor: floats(Float32Array.of(weights.lm / lmCount), []),
+    lm_factor: floats(Float32Array.of(factors.lm), []),
   };
   if (parts.images) {
     feeds.read_tokens = floats(concatenate(images.map(({ read }) => read)), [
@@ -201,19 +208,7 @@ export function trainingFeeds(config: NextStepConfig, batch: TokenRows, draws: F
     feeds.targets = floats(concatenate(clean), [predictions, width]);
     feeds.times = floats(draws.times, [predictions, repeats]);
     feeds.noise = floats(draws.noise, [predictions, repeats, width]);
-    feeds.image_factor = floats(Float32Array.of(weights.image / imageCount), []);
+    feeds.image_factor = floats(Float32Array.of(factors.image), []);
   }
   return { parts, feeds, lmCount, imageCount };
-}
-
-/** Weights of the two mean losses; with `tokenLengthWeight`, shares of the tokens of each kind as well. */
-function lossWeights(
-  config: NextStepConfig,
-  lmTokens: number,
-  imageTokens: number,
-): { readonly lm: number; readonly image: number } {
-  const { lmLossWeight: lm, imageLossWeight: image } = config;
-  if (!config.tokenLengthWeight) return { lm, image };
-  const all = lmTokens + imageTokens;
-  return { lm: (lm * lmTokens) / all, image: (image * imageTokens) / all };
 }

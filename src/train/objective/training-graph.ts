@@ -4,8 +4,9 @@
  */
 import { add, mul, neg, square, sub } from "../../graph/operators/elementwise.ts";
 import { pickLast } from "../../graph/operators/gather.ts";
-import { concat, reshape, split } from "../../graph/operators/layout.ts";
+import { concat, split } from "../../graph/operators/layout.ts";
 import { reduceMean, sum } from "../../graph/operators/reduce.ts";
+import { reshape } from "../../graph/operators/reshape.ts";
 import { selectRows } from "../../graph/operators/select-rows.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
 import { addSizes, multiplySizes } from "../../graph/size.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { SafetensorsFile } from "../../formats/safetensors.ts";
+import { openSafetensors } from "../../files/safetensors-files.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
 import { adamW } from "./adamw.ts";
 import { clippingFactor, gradientNorm } from "./gradient-clipping.ts";
@@ -16,8 +16,8 @@ describe.each(["train-t2i", "train-edit"])("%s", (name) => {
     const { optimizer, expected, tolerance } = JSON.parse(
       readFileSync(`${parity}cases/${name}.json`, "utf8"),
     );
-    const reference = await SafetensorsFile.open(`${parity}cases/${name}.safetensors`);
-    const model = await SafetensorsFile.open(`${parity}models/train/model.safetensors`);
+    const reference = await openSafetensors(`${parity}cases/${name}.safetensors`);
+    const model = await openSafetensors(`${parity}models/train/model.safetensors`);
     const names = [...reference.tensors.keys()].filter((key) => key.startsWith("grad."));
     const weights: Trainable[] = [];
     for (const key of names) {
@@ -100,7 +100,6 @@ describe("clipping", () => {
     a.gradient.set([1, 2, 2]);
     b.gradient.set([0, 0, 0, 0, 4]);
     expect(gradientNorm([a, b])).toBe(5);
-    expect(gradientNorm([a, b], 0.5)).toBe(2.5);
     expect(clippingFactor(5, 1)).toBeCloseTo(0.2, 6);
     expect(clippingFactor(0.5, 1)).toBe(1);
     b.gradient[0] = Number.NaN;

@@ -4,8 +4,8 @@ import type { Trainable } from "./trainable.ts";
 /** Keeps the factor finite for gradients of zero; the value of the usual trainers. */
 const NORM_EPSILON = 1e-6;
 
-/** Euclidean norm over the gradients of all weights, each times `factor`. NaN or infinite if any gradient is. */
-export function gradientNorm(weights: readonly Trainable[], factor = 1): number {
+/** Euclidean norm over the gradients of all weights. NaN or infinite if any gradient is. */
+export function gradientNorm(weights: readonly Trainable[]): number {
   let total = 0;
   for (const { gradient } of weights) {
     // A sum a weight: float64 keeps it exact enough in any order, four lanes keep the loop off one add's latency.
@@ -23,7 +23,7 @@ export function gradientNorm(weights: readonly Trainable[], factor = 1): number 
     for (; i < gradient.length; i++) a += gradient[i]! * gradient[i]!;
     total += a + b + c + d;
   }
-  return Math.sqrt(total) * factor;
+  return Math.sqrt(total);
 }
 
 /** Factor that brings a norm down to `maxNorm`; 1 when it is below already. */

@@ -4,10 +4,10 @@
  */
 import { ShapeError } from "../../errors.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { reduceSum } from "../../graph/operators/broadcast.ts";
 import { add, div, scale, shift, sqrt, square } from "../../graph/operators/elementwise.ts";
 import { transpose } from "../../graph/operators/layout.ts";
 import { matmul } from "../../graph/operators/matmul.ts";
-import { reduceSum } from "../../graph/operators/reduce.ts";
 import { input, type Value } from "../../graph/value.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
 import type { Optimizer, ParameterGroup, UpdateRequest } from "./optimizer.ts";

@@ -6,7 +6,7 @@ export interface UpdateRequest {
   readonly update: number;
   /** Factor of the learning rates, from the schedule. */
   readonly rateFactor: number;
-  /** Factor of the gradients: clipping and the mean over accumulated batches. */
+  /** Factor of the gradients, from clipping. */
   readonly gradientFactor: number;
 }
 

@@ -9,7 +9,7 @@ export interface NamedBuffer {
   readonly data: Float32Array;
 }
 
-/** A weight (`data`) and the sum of its gradients over the batches of the step under way. */
+/** A weight (`data`) and the sum of its gradients over the parts of the step under way. */
 export interface Trainable extends NamedBuffer {
   readonly gradient: Float32Array;
 }

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
 import { createTokenizer, loadTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles } from "../../sequence/tokenizer-files.ts";
-import { trainTokenizer } from "./byte-pair-training.ts";
+import { trainTextTokenizer } from "./byte-pair-training.ts";
 import { tokenizerFileTexts } from "./tokenizer-writer.ts";
 
 const models = fileURLToPath(new URL("../../../test/parity/models/", import.meta.url));
@@ -65,14 +66,14 @@ function trainPlainly(
 
 describe("published files", () => {
   it.each(["v1", "v1.1", "train"])("of %s are written again byte for byte", async (model) => {
-    const texts = tokenizerFileTexts(await readTokenizerFiles(join(models, model)));
+    const texts = tokenizerFileTexts(await readTokenizerFiles(new LocalFolder(join(models, model))));
     expect(texts.size).toBe(6);
     for (const [name, text] of texts)
       expect(text, name).toBe(readFileSync(join(models, model, name), "utf8"));
   });
 });
 
-describe("trainTokenizer", () => {
+describe("trainTextTokenizer", () => {
   it("takes the merges that counting anew would take", async () => {
     // One long word of few letters makes overlaps and ties.
     let state = 5;
@@ -80,7 +81,7 @@ describe("trainTokenizer", () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return "abcd"[state >>> 30] ?? "a";
     });
-    const { json } = await trainTokenizer([letters.join("")], { size: 256 + 40 + SPECIALS });
+    const { json } = await trainTextTokenizer([letters.join("")], { size: 256 + 40 + SPECIALS });
     const alphabet = Object.entries(json.model.vocab)
       .filter(([, id]) => id < 256)
       .sort((a, b) => a[1] - b[1])
@@ -93,12 +94,12 @@ describe("trainTokenizer", () => {
       yield* [...CORPUS].reverse();
     }
     const options = { size: 320 };
-    const once = tokenizerFileTexts(await trainTokenizer(CORPUS, options));
-    expect(tokenizerFileTexts(await trainTokenizer(stream(), options))).toEqual(once);
+    const once = tokenizerFileTexts(await trainTextTokenizer(CORPUS, options));
+    expect(tokenizerFileTexts(await trainTextTokenizer(stream(), options))).toEqual(once);
   });
 
   it("gives special tokens in the published order behind the base vocabulary", async () => {
-    const tokenizer = createTokenizer(await trainTokenizer(CORPUS, { size: 300 }));
+    const tokenizer = createTokenizer(await trainTextTokenizer(CORPUS, { size: 300 }));
     expect(tokenizer.size).toBe(300);
     expect(tokenizer.idOf("!")).toBe(0);
     expect(tokenizer.encode("32*32")).toEqual([18, 17, 9, 18, 17]);
@@ -108,32 +109,34 @@ describe("trainTokenizer", () => {
   });
 
   it("spells no digits together and needs fewer ids for what it has seen", async () => {
-    const tokenizer = createTokenizer(await trainTokenizer([...CORPUS, "12 12 12 2024 2024"], { size: 400 }));
+    const tokenizer = createTokenizer(
+      await trainTextTokenizer([...CORPUS, "12 12 12 2024 2024"], { size: 400 }),
+    );
     expect(tokenizer.encode("2024").length).toBe(4);
     const { length } = tokenizer.encode("a red apple on a table");
     expect(length).toBeLessThan(12);
   });
 
   it("stops when no pair comes twice", async () => {
-    expect(createTokenizer(await trainTokenizer(["ab"], { size: 1000 })).size).toBe(256 + SPECIALS);
-    expect(createTokenizer(await trainTokenizer([], { size: 268 })).size).toBe(268);
+    expect(createTokenizer(await trainTextTokenizer(["ab"], { size: 1000 })).size).toBe(256 + SPECIALS);
+    expect(createTokenizer(await trainTextTokenizer([], { size: 268 })).size).toBe(268);
   });
 
   it("refuses sizes that do not hold the bytes", async () => {
     for (const size of [267, 300.5, 2 ** 22]) {
-      await expect(trainTokenizer(CORPUS, { size })).rejects.toThrow(ConfigError);
+      await expect(trainTextTokenizer(CORPUS, { size })).rejects.toThrow(ConfigError);
     }
   });
 
   it("writes files that load and read any text in normal form C, with and without tokenizer.json", async () => {
     const folder = await mkdtemp(join(tmpdir(), "trained-tokenizer-"));
     try {
-      const files = await trainTokenizer(CORPUS, { size: 400 });
+      const files = await trainTextTokenizer(CORPUS, { size: 400 });
       for (const [name, text] of tokenizerFileTexts(files)) await writeFile(join(folder, name), text);
       const trained = createTokenizer(files);
-      const loaded = await loadTokenizer(folder);
+      const loaded = await loadTokenizer(new LocalFolder(folder));
       await rm(join(folder, "tokenizer.json"));
-      const assembled = await loadTokenizer(folder);
+      const assembled = await loadTokenizer(new LocalFolder(folder));
       let state = 17;
       const random = (limit: number) => {
         state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -33,7 +33,7 @@ interface Candidate {
  * texts alone, not on their order. With too little text for `size` tokens there are fewer.
  * Throws ConfigError for a size that does not hold bytes and special tokens.
  */
-export async function trainTokenizer(
+export async function trainTextTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   { size }: { readonly size: number },
 ): Promise<TokenizerFiles> {

@@ -1,11 +1,12 @@
 /** @file Kind `backbone`: hidden states of one pass and of cached steps, and logits (docs/nextstep-spec.md 2.1). */
 import { z } from "zod";
-import type { ModelFolder } from "../../../src/checkpoint/model-folder.ts";
-import { writeOnnx } from "../../../src/graph/onnx-writer.ts";
-import { input, type Value } from "../../../src/graph/value.ts";
-import { backbone, embedTokens, lmHead, rotaryTables } from "../../../src/model/backbone.ts";
-import { ParameterScope } from "../../../src/model/parameter-scope.ts";
-import type { HostTensor, Session } from "../../../src/runtime/engine.ts";
+import { DataFormatError } from "../../../src/errors.ts";
+import { cacheNames } from "../../../src/generate/backbone-graph.ts";
+import { CachedRows, type TokenRow } from "../../../src/generate/cached-rows.ts";
+import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
+import { rotaryTables } from "../../../src/model/backbone.ts";
+import { tokenWidth } from "../../../src/model/config.ts";
+import type { HostTensor } from "../../../src/runtime/engine.ts";
 import type { Tensor } from "../../../src/tensor/tensor.ts";
 import type { CaseCheck } from "./case-check.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
@@ -19,8 +20,9 @@ const fields = z.looseObject({ cached_steps: z.int().nonnegative().default(0) })
 interface Batch {
   readonly rows: number;
   readonly columns: number;
-  readonly ids: BigInt64Array;
-  /** True for a real token. [rows, columns] */
+  /** [rows * columns] */
+  readonly ids: readonly number[];
+  /** True for a real token. [rows * columns] */
   readonly real: readonly boolean[];
 }
 
@@ -30,48 +32,39 @@ export async function runBackboneCase(
   context: ParityContext,
 ): Promise<void> {
   const { cached_steps: steps } = parseFields(fields, test.json, test.name);
-  const folder = await context.model(test.model);
-  const batch = readBatch(await check.input("input_ids"), await check.input("attention_mask"));
+  const sessions = await context.sessions(test.model);
+  const batch = await readBatch(check);
   const { rows, columns, real } = batch;
-  await using stepper = await Stepper.create(folder, context);
+  const { hiddenSize, vocabSize } = sessions.folder.config;
 
-  const full = await stepper.run(batch, 0, columns, undefined);
-  const width = folder.config.hiddenSize;
-  await check.compare("hidden", full.hidden, { counts: (i) => real[Math.floor(i / width)] === true });
-
+  const hidden = await hiddenOfOnePass(sessions, batch);
+  await check.compare(
+    "hidden",
+    { shape: [rows, columns, hiddenSize], data: hidden },
+    { counts: (i) => real[Math.floor(i / hiddenSize)] === true },
+  );
   if (check.has("logits")) {
     const last = check.shapeOf("logits")[1] ?? 0;
-    const vocabulary = folder.config.vocabSize;
-    await check.compare("logits", lastColumns(full.logits, last), {
-      counts: (i) => realInLast(batch, last, Math.floor(i / vocabulary)),
+    await check.compare("logits", await logitsOfLast(sessions, batch, hidden, last), {
+      counts: (i) => isRealInLast(batch, last, Math.floor(i / vocabSize)),
     });
   }
   if (check.has("hidden_cached")) {
-    let past = await stepper.run(batch, 0, columns - steps, undefined);
-    const hidden = new Float32Array(rows * steps * width);
-    for (let step = 0; step < steps; step++) {
-      past = await stepper.run(batch, columns - steps + step, 1, past);
-      const data = past.hidden.data as Float32Array;
-      for (let row = 0; row < rows; row++) {
-        hidden.set(data.subarray(row * width, (row + 1) * width), (row * steps + step) * width);
-      }
-    }
     await check.compare(
       "hidden_cached",
-      { shape: [rows, steps, width], data: hidden },
-      { counts: (i) => realInLast(batch, steps, Math.floor(i / width)) },
+      { shape: [rows, steps, hiddenSize], data: await hiddenOfCachedSteps(sessions, batch, steps) },
+      { counts: (i) => isRealInLast(batch, steps, Math.floor(i / hiddenSize)) },
     );
   }
 }
 
-function readBatch(ids: Tensor, mask: Tensor): Batch {
+async function readBatch(check: CaseCheck): Promise<Batch> {
+  const ids = await check.input("input_ids");
   const [rows = 0, columns = 0] = ids.shape;
-  return {
-    rows,
-    columns,
-    ids: BigInt64Array.from(integers(ids), BigInt),
-    real: integers(mask).map((value) => value !== 0),
-  };
+  const real = check.has("attention_mask")
+    ? integers(await check.input("attention_mask")).map((value) => value !== 0)
+    : new Array<boolean>(rows * columns).fill(true);
+  return { rows, columns, ids: integers(ids), real };
 }
 
 function integers({ data }: Tensor): number[] {
@@ -79,144 +72,118 @@ function integers({ data }: Tensor): number[] {
 }
 
 /** Whether place `index` of [rows, last] is a real token of the last columns. */
-function realInLast({ columns, real }: Batch, last: number, index: number): boolean {
+function isRealInLast({ columns, real }: Batch, last: number, index: number): boolean {
   const row = Math.floor(index / last);
   return real[row * columns + columns - last + (index % last)] === true;
 }
 
-function lastColumns(tensor: HostTensor, last: number): HostTensor {
-  const [rows = 0, columns = 0, width = 0] = tensor.shape;
-  const from = tensor.data as Float32Array;
-  const data = new Float32Array(rows * last * width);
+/** The generation graph over the batch as it stands, padding and all. [rows * columns, D] */
+async function hiddenOfOnePass(sessions: ModelSessions, batch: Batch): Promise<Float32Array> {
+  const { config } = sessions.folder;
+  const { rows, columns, ids } = batch;
+  const places = rows * columns;
+  const { cosines, sines } = rotaryTables(config, columns);
+  const angles = [columns, config.headDim / 2];
+  const feeds: Record<string, HostTensor> = {
+    ids: int64([rows, columns], ids),
+    images: zeros([rows, columns, tokenWidth(config)]),
+    is_image: zeros([rows, columns, 1]),
+    // Positions count columns, padding included (docs/nextstep-spec.md 2.1).
+    positions: int64(
+      [rows, columns],
+      ids.map((_, place) => place % columns),
+    ),
+    cosines: { dtype: "float32", shape: angles, data: cosines },
+    sines: { dtype: "float32", shape: angles, data: sines },
+    mask: maskOf(batch),
+    picks: int64(
+      [places],
+      ids.map((_, place) => place),
+    ),
+  };
+  for (let layer = 0; layer < config.layers; layer++) {
+    const { keys, values } = cacheNames(layer);
+    feeds[keys] = feeds[values] = zeros([rows, config.kvHeads, 1, config.headDim]);
+  }
+  const session = await sessions.backbone();
+  const { hidden } = await session.run(feeds, { fetch: ["hidden"] });
+  return hidden?.data as Float32Array;
+}
+
+/**
+ * Key column j is visible to query column i if j <= i and j is a real token; the one place of the cache, in front, is
+ * visible to none. [rows, 1, columns, 1 + columns]
+ */
+function maskOf({ rows, columns, real }: Batch): HostTensor {
+  const shape = [rows, 1, columns, 1 + columns];
+  const data = new Float32Array(rows * columns * (1 + columns)).fill(MASKED);
   for (let row = 0; row < rows; row++) {
-    const start = (row * columns + columns - last) * width;
-    data.set(from.subarray(start, start + last * width), row * last * width);
+    for (let query = 0; query < columns; query++) {
+      const from = (row * columns + query) * (1 + columns) + 1;
+      for (let key = 0; key <= query; key++) if (real[row * columns + key] === true) data[from + key] = 0;
+    }
   }
-  return { dtype: "float32", shape: [rows, last, width], data };
+  return { dtype: "float32", shape, data };
 }
 
-interface Pass {
-  readonly hidden: HostTensor;
-  readonly logits: HostTensor;
-  /** Columns whose keys and values are held. */
-  readonly length: number;
-  readonly keys: readonly HostTensor[];
-  readonly values: readonly HostTensor[];
+async function logitsOfLast(
+  sessions: ModelSessions,
+  { rows, columns }: Batch,
+  hidden: Float32Array,
+  last: number,
+): Promise<HostTensor> {
+  const { hiddenSize, vocabSize } = sessions.folder.config;
+  const data = new Float32Array(rows * last * hiddenSize);
+  for (let row = 0; row < rows; row++) {
+    const end = (row + 1) * columns * hiddenSize;
+    data.set(hidden.subarray(end - last * hiddenSize, end), row * last * hiddenSize);
+  }
+  const session = await sessions.lmHead();
+  const { logits } = await session.run({
+    hidden: { dtype: "float32", shape: [rows * last, hiddenSize], data },
+  });
+  return { dtype: "float32", shape: [rows, last, vocabSize], data: logits?.data as Float32Array };
 }
 
-/** Two sessions of one model: a whole prompt, and tokens that continue a cache. */
-class Stepper implements AsyncDisposable {
-  readonly #folder: ModelFolder;
-  readonly #whole: Session;
-  readonly #cached: Session;
-
-  private constructor(folder: ModelFolder, whole: Session, cached: Session) {
-    this.#folder = folder;
-    this.#whole = whole;
-    this.#cached = cached;
-  }
-
-  static async create(folder: ModelFolder, { engine }: ParityContext): Promise<Stepper> {
-    const session = (cached: boolean): Promise<Session> =>
-      engine.createSession(
-        writeOnnx(graph(folder, cached), { parameters: "initializers" }),
-        folder.tensors.weightSource,
-      );
-    return new Stepper(folder, await session(false), await session(true));
-  }
-
-  /** Columns `start` to `start + count` of the batch, behind those that `past` holds. */
-  async run(batch: Batch, start: number, count: number, past: Pass | undefined): Promise<Pass> {
-    const { rows, columns, ids } = batch;
-    const { config } = this.#folder;
-    const tables = rotaryTables(config, columns);
-    const half = [columns, config.headDim / 2];
-    const feeds: Record<string, HostTensor> = {
-      ids: { dtype: "int64", shape: [rows, count], data: new BigInt64Array(rows * count) },
-      positions: { dtype: "int64", shape: [rows, count], data: new BigInt64Array(rows * count) },
-      cosines: { dtype: "float32", shape: half, data: tables.cosines },
-      sines: { dtype: "float32", shape: half, data: tables.sines },
-      mask: maskFor(batch, start, count),
-    };
+/** The last columns read one by one behind the others, as drawing and writing do. [rows, steps, D] */
+async function hiddenOfCachedSteps(
+  sessions: ModelSessions,
+  batch: Batch,
+  steps: number,
+): Promise<Float32Array> {
+  const { config } = sessions.folder;
+  const { rows, columns } = batch;
+  const width = config.hiddenSize;
+  const hidden = new Float32Array(rows * steps * width);
+  await using cached = new CachedRows(sessions.engine, await sessions.backbone(), config, rows);
+  await cached.append(tokensOf(batch, 0, columns - steps));
+  for (let step = 0; step < steps; step++) {
+    const column = columns - steps + step;
+    const states = await cached.append(tokensOf(batch, column, column + 1));
     for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < count; column++) {
-        (feeds.ids?.data as BigInt64Array)[row * count + column] = ids[row * columns + start + column] ?? 0n;
-        (feeds.positions?.data as BigInt64Array)[row * count + column] = BigInt(start + column);
-      }
-    }
-    past?.keys.forEach((key, layer) => {
-      feeds[`key.${layer}`] = key;
-      feeds[`value.${layer}`] = past.values[layer] as HostTensor;
-    });
-    const results = await (past === undefined ? this.#whole : this.#cached).run(feeds);
-    const held = (part: "key" | "value"): HostTensor[] =>
-      Array.from({ length: config.layers }, (_, layer) => {
-        const fresh = results[`new.${part}.${layer}`] as HostTensor;
-        const old = past?.[part === "key" ? "keys" : "values"][layer];
-        return old === undefined ? fresh : joinColumns(old, fresh);
-      });
-    return {
-      hidden: results.hidden as HostTensor,
-      logits: results.logits as HostTensor,
-      length: start + count,
-      keys: held("key"),
-      values: held("value"),
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#whole.dispose();
-    await this.#cached.dispose();
-  }
-}
-
-function graph({ config }: ModelFolder, cached: boolean): Record<string, Value> {
-  const scope = new ParameterScope();
-  const half = config.headDim / 2;
-  const cache = (part: string): Value[] =>
-    Array.from({ length: config.layers }, (_, layer) =>
-      input(`${part}.${layer}`, "float32", ["rows", config.kvHeads, "past", config.headDim]),
-    );
-  const { hidden, keys, values } = backbone(scope, config, {
-    embeds: embedTokens(scope, config, input("ids", "int64", ["rows", "tokens"])),
-    positions: input("positions", "int64", ["rows", "tokens"]),
-    cosines: input("cosines", "float32", ["positions", half]),
-    sines: input("sines", "float32", ["positions", half]),
-    mask: input("mask", "float32", ["rows", 1, "tokens", cached ? "past+tokens" : "tokens"]),
-    ...(cached ? { cache: { keys: cache("key"), values: cache("value") } } : {}),
-  });
-  const outputs: Record<string, Value> = { hidden, logits: lmHead(scope, config, hidden) };
-  keys.forEach((key, layer) => {
-    outputs[`new.key.${layer}`] = key;
-    outputs[`new.value.${layer}`] = values[layer] as Value;
-  });
-  return outputs;
-}
-
-/** Key column j is visible to query column i if j <= i and j is a real token. [rows, 1, count, start + count] */
-function maskFor({ rows, columns, real }: Batch, start: number, count: number): HostTensor {
-  const seen = start + count;
-  const data = new Float32Array(rows * count * seen).fill(MASKED);
-  for (let row = 0; row < rows; row++) {
-    for (let query = 0; query < count; query++) {
-      for (let key = 0; key <= start + query; key++) {
-        if (real[row * columns + key] === true) data[(row * count + query) * seen + key] = 0;
-      }
+      hidden.set(states.subarray(row * width, (row + 1) * width), (row * steps + step) * width);
     }
   }
-  return { dtype: "float32", shape: [rows, 1, count, seen], data };
+  return hidden;
 }
 
-/** Appends along the token axis: [rows, heads, a, d] and [rows, heads, b, d]. */
-function joinColumns(old: HostTensor, fresh: HostTensor): HostTensor {
-  const [rows = 0, heads = 0, before = 0, width = 0] = old.shape;
-  const added = fresh.shape[2] ?? 0;
-  const data = new Float32Array(rows * heads * (before + added) * width);
-  const [left, right] = [old.data as Float32Array, fresh.data as Float32Array];
-  for (let block = 0; block < rows * heads; block++) {
-    const at = block * (before + added) * width;
-    data.set(left.subarray(block * before * width, (block + 1) * before * width), at);
-    data.set(right.subarray(block * added * width, (block + 1) * added * width), at + before * width);
-  }
-  return { dtype: "float32", shape: [rows, heads, before + added, width], data };
+/** What each row reads in columns `start` to `end`: its real tokens, which begin at their own position. */
+function tokensOf({ rows, columns, ids, real }: Batch, start: number, end: number): TokenRow[] {
+  return Array.from({ length: rows }, (_, row) => {
+    const own = real.slice(row * columns, (row + 1) * columns);
+    const first = own.indexOf(true);
+    if (first >= 0 && own.slice(first, own.lastIndexOf(true)).includes(false)) {
+      throw new DataFormatError(`row ${row} has padding between its tokens`, { where: "attention_mask" });
+    }
+    const read = ids.slice(row * columns + start, row * columns + end);
+    return { ids: read.filter((_, at) => own[start + at] === true), position: Math.max(first, 0) };
+  });
+}
+
+function int64(shape: readonly number[], values: readonly number[]): HostTensor {
+  return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
+}
+
+function zeros(shape: readonly number[]): HostTensor {
+  return { dtype: "float32", shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) };
 }

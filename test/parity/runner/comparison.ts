@@ -13,6 +13,8 @@ export interface Comparison {
 export interface ComparisonOptions {
   /** Elements that count; others are passed over. */
   readonly counts?: (index: number) => boolean;
+  /** Floats only: elements that may be off by `atol`, whatever the tolerance says. */
+  readonly loose?: { readonly isLoose: (index: number) => boolean; readonly atol: number };
   /** Bytes only: the golden before rounding and how far it may be off, for tolerances without a share. */
   readonly beforeRounding?: { readonly values: ArrayLike<number>; readonly atol: number };
 }
@@ -49,7 +51,7 @@ function compareClose(
   actual: Numbers,
   expected: Numbers,
   { atol, rtol }: { readonly atol: number; readonly rtol: number },
-  { counts }: ComparisonOptions,
+  { counts, loose }: ComparisonOptions,
 ): Comparison {
   let ratio = 0;
   let error = 0;
@@ -58,7 +60,7 @@ function compareClose(
     if (counts?.(i) === false) continue;
     const wanted = Number(expected[i]);
     const difference = Math.abs(Number(actual[i]) - wanted);
-    const bound = atol + rtol * Math.abs(wanted);
+    const bound = loose?.isLoose(i) === true ? loose.atol : atol + rtol * Math.abs(wanted);
     const share = difference === 0 ? 0 : difference / bound;
     if (share > ratio || !Number.isFinite(share)) {
       ratio = Number.isNaN(share) ? Infinity : share;

@@ -1,4 +1,4 @@
-/** @file The kinds of parity cases that this room can run by itself: all but `train`. */
+/** @file The kinds of parity cases there are. */
 import { runBackboneCase } from "./backbone-case.ts";
 import { runBucketsCase } from "./buckets-case.ts";
 import { runHeadCase } from "./head-case.ts";
@@ -9,6 +9,7 @@ import type { KindRunner } from "./run-parity.ts";
 import { runSamplerCase } from "./sampler-case.ts";
 import { runTextCase } from "./text-case.ts";
 import { runTokenizerCase } from "./tokenizer-case.ts";
+import { runTrainCase } from "./train-case.ts";
 import { runVaeCase } from "./vae-case.ts";
 
 export const KIND_RUNNERS: ReadonlyMap<string, KindRunner> = new Map<string, KindRunner>([
@@ -22,5 +23,6 @@ export const KIND_RUNNERS: ReadonlyMap<string, KindRunner> = new Map<string, Kin
   ["t2i", runPictureCase],
   ["text", runTextCase],
   ["tokenizer", runTokenizerCase],
+  ["train", runTrainCase],
   ["vae", runVaeCase],
 ]);

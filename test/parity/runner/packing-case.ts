@@ -1,7 +1,9 @@
 /** @file Kind `packing`: training samples and the rows they are packed into, exactly (docs/nextstep-spec.md 4.1, 4.2). */
 import { z } from "zod";
 import { DataFormatError, UnsupportedError } from "../../../src/errors.ts";
-import { gridOf, PIXELS_PER_TOKEN } from "../../../src/sequence/segments.ts";
+import { PIXELS_PER_TOKEN } from "../../../src/image/pixels.ts";
+import { type NextStepConfig, tokenWidth } from "../../../src/model/config.ts";
+import { type Grid, gridOf } from "../../../src/sequence/segments.ts";
 import type { TextTokenizer } from "../../../src/sequence/tokenizer.ts";
 import { SamplePacker, TextPacker } from "../../../src/train/model/packing.ts";
 import {
@@ -11,6 +13,7 @@ import {
   type TrainingSample,
   textIds,
 } from "../../../src/train/model/training-sample.ts";
+import { predictionCount, trainingFeeds } from "../../../src/train/objective/training-feeds.ts";
 import type { CaseCheck } from "./case-check.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
@@ -34,8 +37,8 @@ const run = z.looseObject({
   ),
   rows: z.array(
     z.looseObject({
-      input_ids: ids,
-      labels: ids,
+      input_ids: ids.optional(),
+      labels: ids.optional(),
       attention_mask: ids.optional(),
       image_flags: ids.optional(),
       padding: z.int().optional(),
@@ -69,10 +72,73 @@ export async function runPackingCase(
   const { runs } = parseFields(fields, test.json, test.name);
   for (const [index, item] of runs.entries()) {
     const tokenizer = await context.tokenizer(item.tokenizer, item.bos_token);
+    const { config } = await context.model(item.tokenizer);
     const label = (name: string): string => `${index} ${name}`;
-    if (item.data_type === "nlp") packText(item, tokenizer, check, label);
-    else packSamples(item, tokenizer, check, label);
+    const rows =
+      item.data_type === "nlp"
+        ? packText(item, tokenizer, check, label)
+        : packSamples(item, tokenizer, check, label);
+    compareRows(item, rows, config, check, label);
   }
+}
+
+/** A packed row, of text alone or of samples with images. */
+interface Row {
+  /** Aspect bucket; null for text alone. */
+  readonly key: string | null;
+  readonly ids: readonly number[];
+  readonly labels: readonly number[];
+  readonly grids: readonly Grid[];
+  readonly imageFlags: readonly number[];
+  readonly padding: number;
+  /** Numbers of the samples in it; text runs on over the borders of rows and has none. */
+  readonly sources?: readonly number[];
+}
+
+function compareRows(
+  item: Run,
+  rows: readonly Row[],
+  config: NextStepConfig,
+  check: CaseCheck,
+  label: (name: string) => string,
+): void {
+  check.equal(label("number of rows"), rows.length, item.rows.length);
+  for (const [index, expected] of item.rows.entries()) {
+    const row = rows[index];
+    if (row === undefined) continue;
+    const computed: Record<string, unknown> = {
+      key: row.key,
+      input_ids: row.ids,
+      labels: row.labels,
+      attention_mask: attendedIn(config, row),
+      image_flags: row.imageFlags,
+      padding: row.padding,
+      samples: row.sources,
+      image_shapes: row.grids.map(([h, w]) => [1, 3, h * PIXELS_PER_TOKEN, w * PIXELS_PER_TOKEN]),
+    };
+    for (const [name, value] of Object.entries(expected)) {
+      check.equal(label(`row ${index} ${name}`), computed[name], value);
+    }
+  }
+}
+
+/** 1 for each place that the last one attends to, as the mask says with which the row is trained. */
+function attendedIn(config: NextStepConfig, { ids, labels, grids, imageFlags }: Row): number[] {
+  const width = tokenWidth(config);
+  const batch = {
+    rows: 1,
+    tokens: ids.length,
+    ids: Int32Array.from(ids),
+    labels: Int32Array.from(labels),
+    images: grids.map(([height, columns], image) => {
+      const tokens = new Float32Array(height * columns * width);
+      return { tokens, read: tokens, predicted: imageFlags[image] !== 0 };
+    }),
+  };
+  const times = predictionCount(config, batch) * config.headBatchMultiplier;
+  const draws = { times: new Float32Array(times), noise: new Float32Array(times * width) };
+  const mask = trainingFeeds(config, batch, draws).feeds.mask?.data as Float32Array;
+  return Array.from(mask.subarray(-ids.length), (added) => (added === 0 ? 1 : 0));
 }
 
 function packText(
@@ -80,30 +146,16 @@ function packText(
   tokenizer: TextTokenizer,
   check: CaseCheck,
   label: (name: string) => string,
-): void {
+): Row[] {
   const packer = new TextPacker(item.max_len);
   const rows = item.samples.flatMap(({ text, caption }) =>
     packer.push(textIds(tokenizer, text ?? caption ?? "")),
   );
-  check.equal(
-    label("rows"),
-    rows,
-    item.rows.map((row) => row.input_ids),
-  );
-  // Language rows are their own labels, and nothing of them is padding.
-  check.equal(
-    label("labels"),
-    rows,
-    item.rows.map((row) => row.labels),
-  );
-  const masks = item.rows.map((row) => row.attention_mask ?? row.input_ids.map(() => 1));
-  check.equal(
-    label("attention_mask"),
-    rows.map((row) => row.map(() => 1)),
-    masks,
-  );
-  if (item.left_over_ids !== undefined)
+  if (item.left_over_ids !== undefined) {
     check.equal(label("left_over_ids"), packer.state(), item.left_over_ids);
+  }
+  // Text rows are their own labels, and nothing of them is padding.
+  return rows.map((ids) => ({ key: null, ids, labels: ids, grids: [], imageFlags: [], padding: 0 }));
 }
 
 function packSamples(
@@ -111,13 +163,13 @@ function packSamples(
   tokenizer: TextTokenizer,
   check: CaseCheck,
   label: (name: string) => string,
-): void {
+): Row[] {
   const packer = new SamplePacker<number>({
     maxLen: item.max_len,
     pad: tokenizer.specials.pad,
     grids: item.grids,
   });
-  const rows = [];
+  const rows: Row[] = [];
   for (const [index, sample] of item.samples.entries()) {
     const built = buildSample(item, tokenizer, sample);
     const pushed = packer.push(built, index);
@@ -131,27 +183,10 @@ function packSamples(
     }
     if (expected?.key !== undefined) check.equal(named("key"), pushed.key, expected.key);
   }
-  check.equal(label("number of rows"), rows.length, item.rows.length);
-  for (const [index, expected] of item.rows.entries()) {
-    const row = rows[index];
-    if (row === undefined) continue;
-    const shapes = row.grids.map(([h, w]) => [1, 3, h * PIXELS_PER_TOKEN, w * PIXELS_PER_TOKEN]);
-    const computed: Record<string, unknown> = {
-      input_ids: row.ids,
-      labels: row.labels,
-      attention_mask: row.ids.map(() => 1),
-      image_flags: row.imageFlags,
-      padding: row.padding,
-      samples: row.sources,
-      image_shapes: shapes,
-    };
-    for (const [name, value] of Object.entries(expected)) {
-      check.equal(label(`row ${index} ${name}`), computed[name], value);
-    }
-  }
   if (item.left_over_lengths !== undefined) {
     check.equal(label("left_over_lengths"), Object.fromEntries(packer.waiting()), item.left_over_lengths);
   }
+  return rows;
 }
 
 function buildSample(item: Run, tokenizer: TextTokenizer, sample: Run["samples"][number]): TrainingSample {

@@ -2,9 +2,11 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { readConfigFile } from "../../../src/checkpoint/config-file.ts";
 import { DataFormatError } from "../../../src/errors.ts";
-import { SafetensorsFile } from "../../../src/formats/safetensors.ts";
+import { FileSource } from "../../../src/files/file-source.ts";
+import { openSafetensors } from "../../../src/files/safetensors-files.ts";
+import { readJson } from "../../../src/formats/json-file.ts";
+import type { TensorSource } from "../../../src/formats/tensor-source.ts";
 
 /** Prompts with large images spell out a thousand placeholders a row. */
 const MAX_CASE_BYTES = 256 * 1024 * 1024;
@@ -30,7 +32,7 @@ export interface ParityCase extends AsyncDisposable {
   readonly json: Readonly<Record<string, unknown>>;
   readonly head: z.infer<typeof caseHead>;
   /** The .safetensors file beside it, if there is one. */
-  readonly tensors: SafetensorsFile | undefined;
+  readonly tensors: TensorSource | undefined;
   /** Folder of the case, where its pictures lie too. */
   readonly folder: string;
 }
@@ -40,12 +42,12 @@ export interface ParityCase extends AsyncDisposable {
  * @throws DataFormatError when it lacks what every case has, or its tensors are not what it states.
  */
 export async function openParityCase(path: string): Promise<ParityCase> {
-  const head = parseFields(caseHead, await readConfigFile(path, MAX_CASE_BYTES), path);
+  const head = parseFields(caseHead, await readJson(await FileSource.open(path), MAX_CASE_BYTES), path);
   const folder = dirname(path);
   const name = basename(path, ".json");
   const tensorPath = join(folder, `${name}.safetensors`);
   const exists = (await stat(tensorPath).catch(() => undefined)) !== undefined;
-  const tensors = exists ? await SafetensorsFile.open(tensorPath) : undefined;
+  const tensors = exists ? await openSafetensors(tensorPath) : undefined;
   const opened: ParityCase = {
     name,
     kind: head.kind,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ModelFolder, openModelFolder } from "../../../src/checkpoint/model-folder.ts";
 import type { TensorSet } from "../../../src/checkpoint/tensor-set.ts";
 import { DataFormatError } from "../../../src/errors.ts";
+import { LocalFolder } from "../../../src/files/local-folder.ts";
 import { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { writeOnnx } from "../../../src/graph/onnx-writer.ts";
 import type { Value } from "../../../src/graph/value.ts";
@@ -34,7 +35,7 @@ export class ParityContext implements AsyncDisposable {
   /** The model that a case names. */
   async model(name: string | undefined): Promise<ModelFolder> {
     if (name === undefined) throw new DataFormatError("names no model", { where: "model" });
-    const known = this.#open.get(name) ?? openModelFolder(this.modelPath(name));
+    const known = this.#open.get(name) ?? openModelFolder(new LocalFolder(this.modelPath(name)));
     this.#open.set(name, known);
     return known;
   }
@@ -81,7 +82,7 @@ export class ParityContext implements AsyncDisposable {
 }
 
 async function readTokenizer(path: string, bosToken: string | null | undefined): Promise<TextTokenizer> {
-  const files = await readTokenizerFiles(path);
+  const files = await readTokenizerFiles(new LocalFolder(path));
   const names = bosToken === undefined ? files.names : { ...files.names, bosToken };
   return createTokenizer({ ...files, names });
 }

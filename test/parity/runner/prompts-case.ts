@@ -1,9 +1,9 @@
 /** @file Kind `prompts`: the rows of generation requests, exactly (docs/nextstep-spec.md 3.1). */
 import { z } from "zod";
 import { UnsupportedError } from "../../../src/errors.ts";
+import { PIXELS_PER_TOKEN } from "../../../src/image/pixels.ts";
 import { pixelsPerLatent } from "../../../src/model/autoencoder-config.ts";
 import { buildPromptRows, type PromptCode } from "../../../src/sequence/prompt.ts";
-import { PIXELS_PER_TOKEN } from "../../../src/sequence/segments.ts";
 import type { CaseCheck } from "./case-check.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";

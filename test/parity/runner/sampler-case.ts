@@ -9,12 +9,13 @@ import { flowSampler } from "../../../src/model/flow-sampler.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
 import type { CaseCheck } from "./case-check.ts";
+import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
 import { publishedSampler } from "./published-sampler.ts";
 
 const variantFields = z.looseObject({
-  prefix: z.string(),
+  prefix: z.string().default(""),
   // Defaults as published (docs/nextstep-spec.md 3.7).
   cfg: z.number().default(1),
   cfg_img: z.number().default(1),
@@ -28,8 +29,7 @@ type Variant = z.infer<typeof variantFields>;
 
 const fields = z.looseObject({
   sampler: z.string().optional(),
-  images: z.int().positive().optional(),
-  variants: z.array(variantFields),
+  variants: z.array(variantFields).optional(),
 });
 
 export async function runSamplerCase(
@@ -38,7 +38,8 @@ export async function runSamplerCase(
   context: ParityContext,
 ): Promise<void> {
   const { sampler, variants } = parseFields(fields, test.json, test.name);
-  for (const variant of variants) {
+  // A case without variants is one itself.
+  for (const variant of variants ?? [parseFields(variantFields, test.json, test.name)]) {
     const named = variant.sampler ?? sampler;
     if (named === undefined) throw new DataFormatError("names no sampler", { where: test.name });
     await runVariant(test, check, context, variant, publishedSampler(named));
@@ -106,7 +107,7 @@ function graph(config: NextStepConfig, steps: number) {
 }
 
 /** Noise with draws for every step: those that a sampler does not take have weight 0. [images, wanted, width] */
-export function fillDraws(
+function fillDraws(
   noise: Float32Array,
   sizes: { readonly images: number; readonly draws: number; readonly wanted: number; readonly width: number },
 ): Float32Array {
@@ -122,13 +123,8 @@ export function fillDraws(
 
 /** Tensors of one shape along a new first axis. */
 function stack(list: readonly HostTensor[]): HostTensor {
-  const [first] = list;
-  const size = first?.data.length ?? 0;
-  const data = new Float32Array(list.length * size);
-  list.forEach((tensor, i) => {
-    data.set(tensor.data as Float32Array, i * size);
-  });
-  return floats([list.length, ...(first?.shape ?? [])], data);
+  const data = joined(list.map((tensor) => tensor.data as Float32Array));
+  return floats([list.length, ...(list[0]?.shape ?? [])], data);
 }
 
 function floats(shape: readonly number[], data: Float32Array): HostTensor {

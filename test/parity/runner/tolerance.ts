@@ -19,8 +19,6 @@ export interface ResolvedTolerance {
   /** What the case file calls it; tensors that share a tolerance are reported together. */
   readonly group: string;
   readonly tolerance: Tolerance;
-  /** Words for elements to which another bound applies, if the file has such. */
-  readonly except: string | undefined;
 }
 
 /** Where a file states nothing about numbers that are not learnt or sampled: some roundings of float32. */
@@ -31,7 +29,6 @@ const statement = z.looseObject({
   rtol: z.number().nonnegative().optional(),
   max_step: z.number().nonnegative().optional(),
   max_fraction_different: z.number().nonnegative().optional(),
-  except: z.string().optional(),
 });
 type Statement = z.infer<typeof statement>;
 
@@ -84,7 +81,7 @@ export class ToleranceTable {
       const whole = parse(container, name);
       if (whole !== undefined && isFloat(dtype)) return resolve(group, whole);
     }
-    return { group: name, tolerance: isFloat(dtype) ? UNSTATED : { kind: "equal" }, except: undefined };
+    return { group: name, tolerance: isFloat(dtype) ? UNSTATED : { kind: "equal" } };
   }
 
   /**
@@ -97,10 +94,10 @@ export class ToleranceTable {
       const sister = typeof value === "object" ? parse(value, name) : undefined;
       if (sister?.max_step !== undefined) {
         const tolerance = { kind: "steps", maxStep: sister.max_step, maxFraction: undefined } as const;
-        return { group: name, tolerance, except: undefined };
+        return { group: name, tolerance };
       }
     }
-    return { group: name, tolerance: { kind: "equal" }, except: undefined };
+    return { group: name, tolerance: { kind: "equal" } };
   }
 }
 
@@ -125,5 +122,5 @@ function resolve(group: string, stated: Statement): ResolvedTolerance {
     maxStep !== undefined || maxFraction !== undefined
       ? { kind: "steps", maxStep: maxStep ?? 255, maxFraction: maxFraction ?? 1 }
       : { kind: "close", atol, rtol };
-  return { group, tolerance, except: stated.except };
+  return { group, tolerance };
 }

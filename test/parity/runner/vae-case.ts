@@ -1,16 +1,24 @@
 /** @file Kind `vae`: encoding and decoding pictures (docs/nextstep-spec.md 2.3). */
 import { join } from "node:path";
 import { z } from "zod";
-import type { AutoencoderFolder } from "../../../src/checkpoint/autoencoder-folder.ts";
 import { DataFormatError } from "../../../src/errors.ts";
+import { readImage } from "../../../src/files/decode-image.ts";
+import {
+  type DecodedPicture,
+  decodePicture,
+  encodePicture,
+  pixelsPerToken,
+} from "../../../src/generate/image-coder.ts";
+import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { input } from "../../../src/graph/value.ts";
-import { readImage } from "../../../src/image/decode-image.ts";
-import { fromPlanes, toPlanes } from "../../../src/image/pixels.ts";
-import { decodeLatents, encodePixels } from "../../../src/model/autoencoder.ts";
+import { patchify } from "../../../src/image/patchify.ts";
+import { toPlanes } from "../../../src/image/pixels.ts";
+import { encodePixels } from "../../../src/model/autoencoder.ts";
 import { pixelsPerLatent } from "../../../src/model/autoencoder-config.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
 import type { CaseCheck } from "./case-check.ts";
+import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
 
@@ -18,10 +26,7 @@ const fields = z.looseObject({ image: z.string().optional() });
 
 export async function runVaeCase(test: ParityCase, check: CaseCheck, context: ParityContext): Promise<void> {
   const { image } = parseFields(fields, test.json, test.name);
-  const { autoencoder } = await context.model(test.model);
-  if (autoencoder === undefined) {
-    throw new DataFormatError("has no autoencoder", { where: test.model ?? test.name });
-  }
+  const sessions = await context.sessions(test.model);
   const pixels: HostTensor = {
     dtype: "float32",
     shape: check.shapeOf("pixels"),
@@ -29,23 +34,24 @@ export async function runVaeCase(test: ParityCase, check: CaseCheck, context: Pa
   };
   if (image !== undefined) await comparePicture(test, check, image, pixels);
 
-  const { mean, logvar } = await encode(context, autoencoder, pixels);
-  await check.compare("mean", mean);
-  await check.compare("logvar", logvar);
-  const { scalingFactor, shiftFactor } = autoencoder.config;
-  // The posterior of the goldens is its mean, whatever the configuration says of sampling.
-  const latents = map(mean, (x) => Math.fround(Math.fround(x - shiftFactor) * scalingFactor));
-  await check.compare("latents", latents);
-  const z: HostTensor = { dtype: "float32", shape: check.shapeOf("z"), data: await check.floats("z") };
-  for (const [name, source] of [
-    ["decoded", z],
-    ["reconstructed", latents],
-  ] as const) {
-    const unscaled = map(source, (x) => Math.fround(Math.fround(x / scalingFactor) + shiftFactor));
-    const decoded = await decode(context, autoencoder, unscaled);
-    await check.compare(name, decoded);
-    if (check.has(`${name}_u8`))
-      await check.compare(`${name}_u8`, toBytes(decoded, check.shapeOf(`${name}_u8`)));
+  const encoder = await sessions.encoder();
+  const { mean } = await encoder.run({ pixels });
+  await check.compare("mean", mean as HostTensor);
+  if (check.has("logvar")) await check.compare("logvar", await logvarOf(context, sessions, pixels));
+
+  const [pictures = 0, , height = 0, width = 0] = pixels.shape;
+  const encoded = [];
+  for (let picture = 0; picture < pictures; picture++) {
+    const planes = slice(pixels.data as Float32Array, picture, pictures);
+    encoded.push(await encodePicture(sessions, planes, [height, width]));
+  }
+  const latents = joined(encoded.map((one) => one.latents));
+  const latentShape = (mean as HostTensor).shape;
+  await check.compare("latents", { shape: latentShape, data: latents });
+  await compareDecoded(check, sessions, "reconstructed", { shape: latentShape, data: latents });
+  if (check.has("z")) {
+    const z = { shape: check.shapeOf("z"), data: await check.floats("z") };
+    await compareDecoded(check, sessions, "decoded", z);
   }
 }
 
@@ -69,50 +75,51 @@ export function safeFileName(name: string, where: string): string {
   return name;
 }
 
-/** pixels [n, 3, H, W] to mean and logvar, each [n, latentChannels, h, w]. */
-export async function encode(
+/** The encoder's other half, which generation has no use for. pixels [n, 3, H, W] -> [n, latentChannels, h, w] */
+async function logvarOf(
   context: ParityContext,
-  { config, tensors }: AutoencoderFolder,
+  { autoencoder: { config, tensors } }: ModelSessions,
   pixels: HostTensor,
-): Promise<{ mean: HostTensor; logvar: HostTensor }> {
-  const scope = new ParameterScope();
+): Promise<HostTensor> {
   const side = pixelsPerLatent(config) * (config.patchSize ?? 1);
   const port = input("pixels", "float32", ["n", config.inChannels, `${side}*height`, `${side}*width`]);
-  const { mean, logvar } = encodePixels(scope, config, port);
-  const results = await context.compute({ mean, logvar }, tensors, { pixels });
-  return { mean: results.mean as HostTensor, logvar: results.logvar as HostTensor };
+  const { logvar } = encodePixels(new ParameterScope(), config, port);
+  const results = await context.compute({ logvar }, tensors, { pixels });
+  return results.logvar as HostTensor;
 }
 
-/** latents [n, latentChannels, h, w], unscaled, to pixels [n, 3, H, W]. */
-async function decode(
-  context: ParityContext,
-  { config, tensors }: AutoencoderFolder,
-  z: HostTensor,
-): Promise<HostTensor> {
-  const scope = new ParameterScope();
-  const port = input("z", "float32", ["n", config.latentChannels, "height", "width"]);
-  const results = await context.compute({ pixels: decodeLatents(scope, config, port) }, tensors, { z });
-  return results.pixels as HostTensor;
-}
-
-function map(tensor: HostTensor, change: (x: number) => number): HostTensor {
-  return { ...tensor, data: (tensor.data as Float32Array).map(change) };
-}
-
-/** Pictures [n, 3, H, W] as bytes, channels last. */
-export function toBytes(
-  pictures: HostTensor,
-  shape: readonly number[],
-): { shape: readonly number[]; data: Uint8Array } {
-  const [count = 0, channels = 0, height = 0, width = 0] = pictures.shape;
-  const size = channels * height * width;
-  const data = new Uint8Array(count * size);
-  for (let i = 0; i < count; i++) {
-    data.set(fromPlanes(pictures.data as Float32Array, [height, width], i * size).data, i * size);
+/** Decodes scaled latents [n, latentChannels, h, w], each picture as the tokens it would be drawn in. */
+async function compareDecoded(
+  check: CaseCheck,
+  sessions: ModelSessions,
+  name: string,
+  latents: { readonly shape: readonly number[]; readonly data: Float32Array },
+): Promise<void> {
+  const [pictures = 0, channels = 0, rows = 0, columns = 0] = latents.shape;
+  const { latentPatchSize: patch } = sessions.folder.config;
+  const grid = [rows / patch, columns / patch] as const;
+  const decoded: DecodedPicture[] = [];
+  for (let picture = 0; picture < pictures; picture++) {
+    const own = slice(latents.data, picture, pictures);
+    const tokens = patchify(own, { images: 1, channels, patch, grid });
+    decoded.push(await decodePicture(sessions, tokens, grid));
   }
+  const side = pixelsPerToken(sessions);
+  const [height, width] = [grid[0] * side, grid[1] * side];
+  await check.compare(name, {
+    shape: [pictures, 3, height, width],
+    data: joined(decoded.map(({ planes }) => planes)),
+  });
+  if (!check.has(`${name}_u8`)) return;
   // A single picture may be stored without the axis of pictures.
-  return {
-    shape: shape.length === 3 && count === 1 ? [height, width, channels] : [count, height, width, channels],
-    data,
-  };
+  const isAlone = check.shapeOf(`${name}_u8`).length === 3 && pictures === 1;
+  await check.compare(`${name}_u8`, {
+    shape: isAlone ? [height, width, 3] : [pictures, height, width, 3],
+    data: Uint8Array.from(decoded.flatMap(({ pixels }) => [...pixels.data])),
+  });
+}
+
+function slice(data: Float32Array, picture: number, pictures: number): Float32Array {
+  const size = data.length / pictures;
+  return data.subarray(picture * size, (picture + 1) * size);
 }

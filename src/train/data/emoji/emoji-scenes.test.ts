@@ -1,7 +1,7 @@
 /** @file Where icons land on the canvas, checked on squares of one colour, and what the pictures are called. */
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../../errors.ts";
-import { decodeImage } from "../../../image/decode-image.ts";
+import { decodeImage } from "../../../files/decode-image.ts";
 import { EmojiRenderer } from "./emoji-render.ts";
 import { BACKGROUNDS, captionScene, drawScene, type Scene } from "./emoji-scenes.ts";
 import type { EmojiStyle } from "./emoji-sets.ts";

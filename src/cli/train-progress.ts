@@ -1,0 +1,57 @@
+/** @file The events of a training run as lines for people. */
+
+import { formatDuration, type ProgressStream } from "../node/progress-stream.ts";
+import type { TrainEvent } from "../train/loop/train-events.ts";
+
+function formatMetrics(metrics: Readonly<Record<string, number>>): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
+    .join("  ");
+}
+
+/** An event in one line, e.g. `step 120/5000  loss 0.1234  12.3 images/s  ETA 12:03`. */
+export function describeEvent(event: TrainEvent): string {
+  switch (event.type) {
+    case "start":
+      return `training ${(event.parameters / 1e6).toFixed(2)} M parameters, step ${event.step} of ${event.steps}`;
+    case "step": {
+      const metrics = formatMetrics(event.metrics);
+      const parts = [
+        `step ${event.step}/${event.steps}`,
+        `loss ${event.loss.toFixed(4)}`,
+        ...(metrics === "" ? [] : [metrics]),
+        `${event.imagesPerSecond.toFixed(1)} images/s`,
+        `ETA ${formatDuration(event.etaSeconds)}`,
+      ];
+      return parts.join("  ");
+    }
+    case "validation":
+      return `validation at step ${event.step}: ${formatMetrics(event.metrics)}`;
+    case "samples":
+    case "checkpoint":
+      return `${event.type} ${event.path}`;
+    case "end":
+      return `done after ${event.step} steps: ${event.model}`;
+  }
+}
+
+/** A line is rewritten this often on a terminal at most, and added this often elsewhere. */
+const TERMINAL_PERIOD_MS = 200;
+const PLAIN_PERIOD_MS = 10_000;
+
+/** Shows events on `stream`: steps in one line that is rewritten, everything else in lines that stay. */
+export function progressPrinter(stream: ProgressStream): (event: TrainEvent) => void {
+  const isLive = stream.isTTY === true;
+  const erase = isLive ? "\r\u001b[2K" : "";
+  let last = Number.NEGATIVE_INFINITY;
+  return (event) => {
+    if (event.type !== "step") {
+      stream.write(`${erase}${describeEvent(event)}\n`);
+      return;
+    }
+    const now = performance.now();
+    if (now - last < (isLive ? TERMINAL_PERIOD_MS : PLAIN_PERIOD_MS) && event.step !== event.steps) return;
+    last = now;
+    stream.write(isLive ? erase + describeEvent(event) : `${describeEvent(event)}\n`);
+  };
+}

@@ -1,0 +1,104 @@
+/** @file Picture files to pixels (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
+
+import { readFile, stat } from "node:fs/promises";
+import sharp from "sharp";
+import { DataFormatError, InputError } from "../errors.ts";
+import { checkImage, type RgbImage } from "../image/pixels.ts";
+
+/** Most pixels of a picture that is opened. 64 megapixels are 192 MB of RGB. */
+export const MAX_PIXELS = 1 << 26;
+/** Largest picture file. Even losslessly, 64 megapixels take no more. */
+const MAX_FILE_BYTES = 512 * 1024 * 1024;
+
+/**
+ * Raster formats only: vector and document formats can name other files, and their size is a matter of opinion.
+ * `heif` includes AVIF.
+ */
+const FORMATS: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "gif", "tiff", "heif"]);
+
+/**
+ * Decodes a picture: turned upright by its EXIF tag, first frame, 8 bits, transparent parts on white. Colour profiles
+ * are ignored, as published training ignores them.
+ * Throws DataFormatError for bytes that are no picture, are damaged, or hold more than `maxPixels` pixels.
+ * @param where names the picture in errors
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  where: string,
+  { maxPixels = MAX_PIXELS }: { readonly maxPixels?: number } = {},
+): Promise<RgbImage> {
+  try {
+    const input = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true });
+    const { format, width, height } = await input.metadata();
+    if (!FORMATS.has(format)) throw unreadable(where, `${format} is not a picture format that is read`);
+    if (width * height > maxPixels)
+      throw unreadable(where, `${width}x${height} is more than ${maxPixels} pixels`);
+    const { data, info } = await input
+      .autoOrient()
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    return onWhite(data, info);
+  } catch (error) {
+    if (error instanceof DataFormatError) throw error;
+    throw unreadable(where, "cannot be decoded", error);
+  }
+}
+
+/**
+ * Decodes a picture file.
+ * Throws InputError when there is no such file, DataFormatError as {@link decodeImage} does.
+ */
+export async function readImage(
+  path: string,
+  options: { readonly maxPixels?: number } = {},
+): Promise<RgbImage> {
+  let bytes: Uint8Array;
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_FILE_BYTES) throw unreadable(path, `${size} bytes, more than ${MAX_FILE_BYTES}`);
+    bytes = await readFile(path);
+  } catch (error) {
+    if (error instanceof DataFormatError) throw error;
+    throw new InputError("cannot be opened", {
+      where: path,
+      remedy: "give the path of a picture",
+      cause: error,
+    });
+  }
+  return decodeImage(bytes, path, options);
+}
+
+/** Spreads grey over three channels and lays transparent parts on white. */
+function onWhite(
+  data: Uint8Array,
+  { width, height, channels }: { readonly width: number; readonly height: number; readonly channels: number },
+): RgbImage {
+  if (channels === 3) return checkImage({ width, height, data: new Uint8Array(data) });
+  const colours = channels >= 3 ? 3 : 1;
+  const hasAlpha = channels === 2 || channels === 4;
+  const rgb = new Uint8Array(3 * width * height);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const at = pixel * channels;
+    const alpha = hasAlpha ? (data[at + channels - 1] ?? 255) : 255;
+    for (let channel = 0; channel < 3; channel++) {
+      const value = data[at + (colours === 3 ? channel : 0)] ?? 0;
+      rgb[3 * pixel + channel] = overWhite(value, alpha);
+    }
+  }
+  return { width, height, data: rgb };
+}
+
+/** Pillow's alpha_composite over opaque white: 7 extra bits, then a division by 255 in shifts. */
+function overWhite(value: number, alpha: number): number {
+  const sum = value * alpha * 128 + 255 * (255 - alpha) * 128 + (128 << 7);
+  return ((sum >> 8) + sum) >> 15;
+}
+
+function unreadable(where: string, reason: string, cause?: unknown): DataFormatError {
+  return new DataFormatError(reason, {
+    where,
+    remedy: "use a JPEG, PNG, WebP, GIF, TIFF or AVIF picture",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,73 @@
+/** @file A file on the disk as a source of bytes. */
+
+import { type FileHandle, open } from "node:fs/promises";
+import { resolve } from "node:path";
+import { DataFormatError, InputError } from "../errors.ts";
+import { type ByteSource, checkRange } from "../formats/byte-source.ts";
+
+/** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
+const MAX_READ_BYTES = 256 * 1024 * 1024;
+
+/** A file, read in ranges through one handle; safe for concurrent reads. */
+export class FileSource implements ByteSource {
+  readonly name: string;
+  readonly byteLength: number;
+  readonly file: string;
+  readonly #handle: FileHandle;
+
+  private constructor(path: string, byteLength: number, handle: FileHandle) {
+    this.name = path;
+    this.file = resolve(path);
+    this.byteLength = byteLength;
+    this.#handle = handle;
+  }
+
+  /** Opens `path`. Throws InputError if there is no such readable regular file. */
+  static async open(path: string): Promise<FileSource> {
+    let handle: FileHandle;
+    try {
+      handle = await open(path, "r");
+    } catch (cause) {
+      throw new InputError("cannot be opened", { where: path, cause, remedy: describeOpenFailure(cause) });
+    }
+    try {
+      const stat = await handle.stat();
+      if (!stat.isFile()) {
+        throw new InputError("is not a regular file", { where: path, remedy: "name a file" });
+      }
+      return new FileSource(path, stat.size, handle);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    checkRange(this, offset, length);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const want = Math.min(length - done, MAX_READ_BYTES);
+      const { bytesRead } = await this.#handle.read(bytes, done, want, offset + done);
+      if (bytesRead === 0) {
+        throw new DataFormatError("became shorter while it was read", {
+          where: this.name,
+          remedy: "make sure nothing writes to it",
+        });
+      }
+      done += bytesRead;
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+function describeOpenFailure(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EACCES" || code === "EPERM") return "permission is missing";
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,35 @@
+/** @file How a model is opened, and how its loading is followed. */
+import { InputError } from "../errors.ts";
+import { describe } from "./settings.ts";
+
+/** More threads than any machine has processors are a mistake. */
+export const MAX_THREADS = 1024;
+
+/** Where loading stands. */
+export type LoadProgress =
+  /** Configuration, headers of the weights, tokenizer and settings are being read. */
+  | { readonly phase: "reading" }
+  /** Weights of one part of the model are being loaded: `done` of `of` bytes as they are bound. */
+  | { readonly phase: "loading weights"; readonly done: number; readonly of: number };
+
+export interface OpenOptions {
+  /** Threads of one operator, 1 to 1024. Default: the machine's processors. */
+  readonly threads?: number;
+  /** Cancels opening. An open model is not affected: what it does later has signals of its own. */
+  readonly signal?: AbortSignal;
+  /**
+   * Told how loading goes: while opening, and afterwards whenever weights are loaded, which happens when a part of the
+   * model is first needed.
+   */
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** @throws InputError naming the option that does not fit, and what it may be. */
+export function checkOpenOptions({ threads }: OpenOptions): void {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+    throw new InputError(`${describe(threads)} is not a number of threads`, {
+      where: "threads",
+      remedy: `use 1 to ${MAX_THREADS}`,
+    });
+  }
+}

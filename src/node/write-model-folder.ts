@@ -1,0 +1,165 @@
+/** @file Writes a model folder in the official layout (docs/nextstep-spec.md 1.2): whole, or not at all. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { AUTOENCODER_FILES } from "../checkpoint/autoencoder-folder.ts";
+import type { ModelFolder } from "../checkpoint/model-folder.ts";
+import { InputError } from "../errors.ts";
+import { replaceFile } from "../files/replacement-file.ts";
+import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
+import { syncFolder } from "../files/sync-folder.ts";
+import { writeTorchArchive } from "../files/torch-archive-file.ts";
+import type { FileFolder } from "../formats/file-folder.ts";
+import { SINGLE_FILE } from "../formats/safetensors-set.ts";
+import type { TensorToWrite } from "../formats/tensor-source.ts";
+import { byteLength } from "../tensor/shape.ts";
+
+/** Shards of the published checkpoints. */
+const DEFAULT_SHARD_BYTES = 5_000_000_000;
+
+/** Files that a tokenizer may be made of; what else lies in a folder is not copied. */
+const TOKENIZER_FILES = [
+  "added_tokens.json",
+  "chat_template.jinja",
+  "generation_config.json",
+  "merges.txt",
+  "special_tokens_map.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+] as const;
+
+/** Bytes copied at a time. */
+const COPIED_BYTES = 16 * 1024 * 1024;
+
+export interface AutoencoderToWrite {
+  /** Content of vae/config.json. */
+  readonly configJson: unknown;
+  readonly tensors: readonly TensorToWrite[];
+  /** `checkpoint.pt` (published, default) or a safetensors file. */
+  readonly weightFile?: string;
+}
+
+export interface ModelFolderToWrite {
+  /** Content of config.json. */
+  readonly configJson: unknown;
+  /** Under official names, in the order of the file. */
+  readonly tensors: readonly TensorToWrite[];
+  /** Folder whose tokenizer files are copied. */
+  readonly tokenizer?: FileFolder;
+  readonly autoencoder?: AutoencoderToWrite;
+  /** More bytes than this go to shards with an index. Default 5 GB, as published. */
+  readonly maxShardBytes?: number;
+}
+
+/**
+ * Writes the folder `target`, one tensor in memory at a time. Everything goes to a temporary folder beside it, which
+ * is renamed when it is complete and on disk.
+ * @throws InputError if `target` exists already.
+ */
+export async function writeModelFolder(target: string, content: ModelFolderToWrite): Promise<void> {
+  await writeFolder(target, async (folder) => {
+    await writeWeights(folder, content);
+    if (content.tokenizer !== undefined) await copyTokenizer(content.tokenizer, folder);
+    const { autoencoder } = content;
+    if (autoencoder !== undefined) await writeAutoencoder(join(folder, "vae"), autoencoder);
+    // Last, because a folder without it is no model.
+    await writeJson(join(folder, "config.json"), content.configJson);
+  });
+}
+
+/**
+ * Writes an autoencoder folder (config.json and weights) by itself; see {@link writeModelFolder}.
+ * @throws InputError if `target` exists already.
+ */
+export async function writeAutoencoderFolder(target: string, content: AutoencoderToWrite): Promise<void> {
+  await writeFolder(target, (folder) => writeAutoencoder(folder, content));
+}
+
+/** What an open folder holds, to be written again as it is. It must stay open meanwhile. */
+export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
+  const { autoencoder } = folder;
+  return {
+    configJson: folder.configJson,
+    tensors: folder.tensors.toWrite(),
+    tokenizer: folder.files,
+    ...(autoencoder === undefined
+      ? {}
+      : {
+          autoencoder: {
+            configJson: autoencoder.configJson,
+            tensors: autoencoder.tensors.toWrite(),
+            weightFile: autoencoder.weightFile,
+          },
+        }),
+  };
+}
+
+async function writeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  const path = resolve(target);
+  const parent = dirname(path);
+  await mkdir(parent, { recursive: true });
+  await refuseExisting(path);
+  const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
+  await mkdir(temporary);
+  try {
+    await fill(temporary);
+    await refuseExisting(path);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  await syncFolder(parent);
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const names = await readdir(path).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw new InputError("is in the way", { where: path, cause: error, remedy: "name a new folder" });
+  });
+  // Renaming over an empty folder is harmless, and a caller may have made it.
+  if (names !== undefined && names.length > 0) {
+    throw new InputError("exists already", { where: path, remedy: "name a new folder" });
+  }
+}
+
+async function writeWeights(folder: string, content: ModelFolderToWrite): Promise<void> {
+  const { tensors, maxShardBytes = DEFAULT_SHARD_BYTES } = content;
+  // Loaders of the reference library look for this entry.
+  const metadata = new Map([["format", "pt"]]);
+  const bytes = tensors.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
+  if (bytes <= maxShardBytes) await writeSafetensors(join(folder, SINGLE_FILE), tensors, metadata);
+  else await writeShardedSafetensors(folder, tensors, { maxShardBytes, metadata });
+}
+
+async function writeAutoencoder(folder: string, content: AutoencoderToWrite): Promise<void> {
+  const { weightFile = AUTOENCODER_FILES[0] } = content;
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, weightFile);
+  if (weightFile.endsWith(".pt")) await writeTorchArchive(path, content.tensors);
+  else await writeSafetensors(path, content.tensors, new Map([["format", "pt"]]));
+  await writeJson(join(folder, "config.json"), content.configJson);
+}
+
+async function copyTokenizer(from: FileFolder, to: string): Promise<void> {
+  for (const name of TOKENIZER_FILES) {
+    if (!(await from.has(name))) continue;
+    const source = await from.open(name);
+    try {
+      await replaceFile(join(to, name), async (file) => {
+        while (file.position < source.byteLength) {
+          const bytes = Math.min(COPIED_BYTES, source.byteLength - file.position);
+          await file.write(await source.read(file.position, bytes));
+        }
+      });
+    } finally {
+      await source.close();
+    }
+  }
+}
+
+async function writeJson(path: string, content: unknown): Promise<void> {
+  const text = `${JSON.stringify(content, null, 2)}\n`;
+  await replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+}
