@@ -66,13 +66,15 @@ function addDataCommands(program: Command, terminal: Terminal): void {
     });
   data
     .command("build")
-    .description("pack a folder of pictures with captions")
-    .argument("<folder>", "pictures with .txt, .json or metadata.jsonl captions")
+    .description("pack a folder of pictures with captions, of edits or of texts")
+    .argument("<folder>", "files in one of the layouts that docs/data.md shows")
     .argument("<out>", "folder to make")
+    .option("--type <type>", "image_text_pair, image_editing or nlp (default: image_text_pair)")
+    .option("--held-out <share>", "share to hold out in OUT/heldout, above 0 and below 1 (default: none)")
     .option("--json", "print JSON")
-    .action(async (folder: string, out: string, options: { json?: true }) => {
+    .action(async (folder: string, out: string, options: Record<string, string | true>) => {
       const { runBuild } = await import("./data.ts");
-      await runBuild(folder, out, options.json === true, terminal);
+      await runBuild(folder, out, options, terminal);
     });
   data
     .command("stats")
@@ -82,6 +84,15 @@ function addDataCommands(program: Command, terminal: Terminal): void {
     .action(async (path: string, options: { json?: true }) => {
       const { runStats } = await import("./data.ts");
       await runStats(path, options.json === true, terminal);
+    });
+  data
+    .command("check")
+    .description("decode everything and list what is wrong; exit 1 if anything is")
+    .argument("<path>", "tar, or folder of tars")
+    .option("--json", "print JSON lines: each fault, then the result")
+    .action(async (path: string, options: { json?: true }) => {
+      const { runCheck } = await import("./data.ts");
+      await runCheck(path, options.json === true, terminal);
     });
 }
 
