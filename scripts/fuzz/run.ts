@@ -4,7 +4,7 @@ import { getHeapStatistics } from "node:v8";
 import { NextStepError } from "../../src/errors.ts";
 import { CounterRng } from "../../src/tensor/counter-rng.ts";
 import { mutate } from "./mutate.ts";
-import type { FuzzTarget } from "./targets.ts";
+import type { FuzzTarget } from "./target.ts";
 
 /** Processor time that an input may take; all are small. */
 const MAX_MS = 2000;

@@ -1,4 +1,5 @@
 /** @file An inspection as lines for people. */
+import { printable } from "../formats/quoted.ts";
 import type { Inspection, PictureInspection, TarInspection } from "./inspection.ts";
 import { problemsOf } from "./inspection.ts";
 import type { Problem } from "./problem.ts";
@@ -9,13 +10,16 @@ const LISTED_PROBLEMS = 20;
 
 /** What `nextstep inspect` prints without `--json`. Ends without a line break. */
 export function formatInspection(inspection: Inspection): string {
-  const lines: string[] = [`${inspection.path}: ${title(inspection)}`];
+  const lines: string[] = [`${printable(inspection.path)}: ${title(inspection)}`];
   switch (inspection.kind) {
     case "tar":
       lines.push(...tarLines(inspection));
       break;
-    case "png":
+    case "picture":
       lines.push(...pictureLines(inspection));
+      break;
+    case "json":
+      lines.push(...configLines(inspection.content));
       break;
     case "config":
       lines.push(...configLines(inspection.config));
@@ -28,11 +32,14 @@ export function formatInspection(inspection: Inspection): string {
   if (inspection.kind === "model") {
     const { tokenizer, autoencoder } = inspection;
     if (tokenizer !== undefined) {
-      lines.push("", `Tokenizer: ${tokenizer.size} ids, bos_token ${tokenizer.bosToken ?? "none"}`);
+      lines.push(
+        "",
+        `Tokenizer: ${tokenizer.size} ids, bos_token ${printable(tokenizer.bosToken ?? "none")}`,
+      );
     }
     if (autoencoder === undefined) lines.push("", "Autoencoder: none");
     else {
-      lines.push("", `Autoencoder: ${autoencoder.path}`);
+      lines.push("", `Autoencoder: ${printable(autoencoder.path)}`);
       lines.push(...section("Autoencoder configuration", configLines(autoencoder.config)));
       lines.push(...weightLines(autoencoder.parts, autoencoder.tensors, autoencoder.metadata));
     }
@@ -52,8 +59,10 @@ function title(inspection: Inspection): string {
       return `configuration of ${inspection.of === "model" ? "a model" : "an autoencoder"}`;
     case "autoencoder":
       return `autoencoder folder, weights in ${inspection.weightFile}`;
-    case "png":
-      return `PNG picture, ${inspection.width} x ${inspection.height}`;
+    case "picture":
+      return `${inspection.format} picture, ${inspection.width} x ${inspection.height}`;
+    case "json":
+      return inspection.of;
     default:
       return inspection.kind;
   }
@@ -177,14 +186,6 @@ function indent(block: string): string[] {
 function text(value: unknown): string {
   if (value === undefined) return "none";
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/** Names and texts come from outside: control characters would let a file write to the terminal. */
-function printable(value: string): string {
-  return value.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }
 
 function number(value: number): string {

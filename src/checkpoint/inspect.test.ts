@@ -123,7 +123,8 @@ describe("inspectPath", () => {
     await writeFile(path, setPngTexts(await readFile(plain), texts));
     const found = await inspectPath(path);
     expect(found).toMatchObject({
-      kind: "png",
+      kind: "picture",
+      format: "PNG",
       width: 64,
       height: 64,
       parameters: { prompt: "a red apple", negativePrompt: "blurry", settings: { Steps: "28", Seed: "3" } },

@@ -1,4 +1,5 @@
 /** @file What `nextstep inspect` finds out about a path: one form for each kind of thing it can be. */
+import type { PictureFormat } from "../image/picture-format.ts";
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig, Release } from "../model/config.ts";
 import { type Problem, refuseFatal } from "./problem.ts";
@@ -46,6 +47,15 @@ export interface ConfigInspection {
   readonly problems: readonly Problem[];
 }
 
+/** JSON of another kind: a recipe, settings, a training config, a file of a tokenizer. */
+export interface JsonInspection {
+  readonly kind: "json";
+  readonly path: string;
+  /** What it is, e.g. `recipe`. */
+  readonly of: string;
+  readonly content: object;
+}
+
 export interface TarInspection {
   readonly kind: "tar";
   readonly path: string;
@@ -60,8 +70,10 @@ export interface TarInspection {
 }
 
 export interface PictureInspection {
-  readonly kind: "png";
+  readonly kind: "picture";
+  readonly format: PictureFormat;
   readonly path: string;
+  /** As decoded: upright. */
   readonly width: number;
   readonly height: number;
   /** What the text that galleries read says. */
@@ -78,6 +90,7 @@ export interface PictureInspection {
   readonly sourceType: string | undefined;
   /** Keywords of all texts. */
   readonly texts: readonly string[];
+  readonly problems: readonly Problem[];
 }
 
 export type Inspection =
@@ -85,6 +98,7 @@ export type Inspection =
   | AutoencoderInspection
   | ModelInspection
   | ConfigInspection
+  | JsonInspection
   | TarInspection
   | PictureInspection;
 

@@ -5,7 +5,16 @@ import { isFloat } from "../tensor/dtype.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { TensorSet } from "./tensor-set.ts";
 
-export type ProblemKind = "missing" | "shape" | "dtype" | "extra" | "unknown-key" | "location" | "tokenizer";
+export type ProblemKind =
+  | "missing"
+  | "shape"
+  | "dtype"
+  | "extra"
+  | "unknown-key"
+  | "location"
+  | "tokenizer"
+  | "settings"
+  | "recipe";
 
 /** One finding. Fatal ones keep the folder from being used; nothing is ever filled in with random weights. */
 export interface Problem {
@@ -15,7 +24,11 @@ export interface Problem {
   /** What is wrong with it, e.g. `has shape [4, 8], expected [8, 8]`. */
   readonly detail: string;
   readonly fatal: boolean;
+  /** What to do about it, where the kind alone does not say. */
+  readonly remedy?: string;
 }
+
+const TENSOR_KINDS: ReadonlySet<ProblemKind> = new Set(["missing", "shape", "dtype"]);
 
 /**
  * Every parameter that is missing or of another shape or kind, then every tensor that no parameter asks for.
@@ -64,12 +77,18 @@ export function refuseFatal(problems: readonly Problem[], where: string): void {
   const fatal = problems.filter((problem) => problem.fatal);
   const [first] = fatal;
   if (first === undefined) return;
-  const others = fatal.length === 1 ? "" : `, the first of ${fatal.length} wrong tensors`;
-  throw new ModelFormatError(`tensor "${first.subject}" ${first.detail}${others}`, {
+  const ofTensors = fatal.every(({ kind }) => TENSOR_KINDS.has(kind));
+  const noun = ofTensors ? "wrong tensors" : "faults";
+  const others = fatal.length === 1 ? "" : `, the first of ${fatal.length} ${noun}`;
+  const subject = TENSOR_KINDS.has(first.kind) ? `tensor "${first.subject}" ` : `${first.subject}: `;
+  throw new ModelFormatError(`${subject}${first.detail}${others}`, {
     where,
-    remedy:
-      first.kind === "missing"
-        ? "fetch the whole checkpoint; `nextstep inspect` lists every missing tensor"
-        : "config.json and weights must come from the same model; `nextstep inspect` lists every difference",
+    remedy: first.remedy ?? usualRemedy(first.kind),
   });
+}
+
+function usualRemedy(kind: ProblemKind): string {
+  return kind === "missing"
+    ? "fetch the whole checkpoint; `nextstep inspect` lists every missing tensor"
+    : "config.json and weights must come from the same model; `nextstep inspect` lists every difference";
 }

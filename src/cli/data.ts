@@ -1,13 +1,14 @@
-/** @file `nextstep data emoji|build|stats`. */
-import { ConfigError } from "../errors.ts";
+/** @file `nextstep data emoji|build|stats|check`. */
+import { ConfigError, DataFormatError } from "../errors.ts";
+import { checkData } from "../train/data/data-check.ts";
 import { dataStats, formatDataStats } from "../train/data/data-stats.ts";
 import { buildEmojiData } from "../train/data/emoji/emoji-dataset.ts";
 import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-styles.ts";
-import { buildFolderData } from "../train/data/folder-dataset.ts";
+import { buildFolderData, FOLDER_DATA_TYPES, type FolderDataType } from "../train/data/folder-dataset.ts";
 import { ProgressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Most pictures named one by one when a folder holds many that cannot be used. */
+/** Most files named one by one when a folder holds much that cannot be used. */
 const MAX_NAMED = 20;
 
 function parseCount(text: string | true | undefined, where: string): number | undefined {
@@ -63,30 +64,58 @@ export async function runEmoji(
   terminal.out.write(options.json === true ? `${JSON.stringify(result)}\n` : `${text}\n`);
 }
 
-/** Packs a folder of pictures; names those that could not be used. */
+/** Packs a folder; names what was passed over. */
 export async function runBuild(
   folder: string,
   out: string,
-  json: boolean,
+  options: Readonly<Record<string, string | true>>,
   terminal: Terminal,
 ): Promise<void> {
   const line = new ProgressLine(terminal.err);
+  const type = parseType(options.type);
+  const heldOut = parseCount(options.heldOut, "--held-out");
+  let stage: string | undefined;
   const result = await buildFolderData({
     folder,
     out,
+    ...(type === undefined ? {} : { type }),
+    ...(heldOut === undefined ? {} : { heldOut }),
     signal: terminal.signal,
-    onProgress: ({ done, total }) => line.update("packing", done, total),
+    onProgress: (progress) => {
+      if (stage !== progress.stage) line.clear();
+      stage = progress.stage;
+      line.update(progress.stage, progress.done, progress.total);
+    },
   });
   line.clear();
-  if (json) {
+  if (options.json === true) {
     terminal.out.write(`${JSON.stringify(result)}\n`);
     return;
   }
-  for (const { name, reason } of result.skipped.slice(0, MAX_NAMED))
-    terminal.err.write(`left out ${name}: ${reason}\n`);
-  if (result.skipped.length > MAX_NAMED)
-    terminal.err.write(`and ${result.skipped.length - MAX_NAMED} more (--json names all)\n`);
-  terminal.out.write(`${result.samples} samples in ${out}, ${result.skipped.length} pictures left out\n`);
+  const { passedOver, reasons } = result;
+  for (const { name, reason, detail } of passedOver.slice(0, MAX_NAMED)) {
+    terminal.err.write(
+      `${plain(`passed over ${name}: ${reason}${detail === undefined ? "" : ` (${detail})`}`)}\n`,
+    );
+  }
+  if (passedOver.length > MAX_NAMED)
+    terminal.err.write(`and ${passedOver.length - MAX_NAMED} more (--json names all)\n`);
+  const split = result.heldOut === null ? "" : `, ${result.heldOut.samples} held out`;
+  terminal.out.write(`${counted(result.samples, "sample")}${split} in ${plain(result.folder)}\n`);
+  const counts = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
+  if (counts.length > 0) terminal.out.write(`passed over: ${counts.join(", ")}\n`);
+}
+
+function parseType(text: string | true | undefined): FolderDataType | undefined {
+  if (text === undefined) return undefined;
+  const type = FOLDER_DATA_TYPES.find((known) => known === text);
+  if (type === undefined) {
+    throw new ConfigError(`"${text}" is no type of data that is built`, {
+      where: "--type",
+      remedy: `use ${FOLDER_DATA_TYPES.join(", ")}`,
+    });
+  }
+  return type;
 }
 
 /** Counts what tars hold. */
@@ -98,4 +127,52 @@ export async function runStats(path: string, json: boolean, terminal: Terminal):
   });
   line.clear();
   terminal.out.write(json ? `${JSON.stringify(stats, null, 2)}\n` : `${formatDataStats(stats)}\n`);
+}
+
+/**
+ * Decodes everything that tars hold and lists what is wrong; as JSON, a line for each fault and one for the result.
+ * @throws DataFormatError behind the list when there is anything.
+ */
+export async function runCheck(path: string, json: boolean, terminal: Terminal): Promise<void> {
+  const line = new ProgressLine(terminal.err);
+  let stage: string | undefined;
+  const result = await checkData(path, {
+    signal: terminal.signal,
+    onProgress: (progress) => {
+      if (stage !== progress.stage) line.clear();
+      stage = progress.stage;
+      line.update(progress.stage, progress.done, progress.total);
+    },
+    onFault: (fault) => {
+      line.hide();
+      const text = [fault.tar, fault.key, fault.reason].filter((part) => part !== null).join(": ");
+      terminal.out.write(`${json ? JSON.stringify({ type: "fault", ...fault }) : plain(text)}\n`);
+    },
+  });
+  line.clear();
+  const { tars, samples, pictures, faults, passedOver } = result;
+  if (json) terminal.out.write(`${JSON.stringify({ type: "result", ...result })}\n`);
+  else {
+    const others = Object.entries(passedOver).map(([extension, count]) => `${count} .${extension}`);
+    if (others.length > 0)
+      terminal.out.write(`${plain(`members that are not used: ${others.join(", ")}`)}\n`);
+    const held = `${counted(samples, "sample")} with ${counted(pictures, "picture")} in ${counted(tars, "tar")}`;
+    terminal.out.write(`${held}, ${counted(faults, "fault")}\n`);
+  }
+  if (faults > 0) {
+    throw new DataFormatError(`${counted(faults, "fault")} in ${counted(samples, "sample")}`, {
+      where: path,
+      remedy: "mend what is listed, or write the data set again without it",
+    });
+  }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Names out of files, without the characters that a terminal would obey. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
 }

@@ -3,13 +3,23 @@ import { formatInspection } from "../checkpoint/format-inspection.ts";
 import { refuseUnusable } from "../checkpoint/inspection.ts";
 import { inspectPath } from "../node/inspect-path.ts";
 import type { Terminal } from "./terminal.ts";
+import { TRAINING_CONFIGS } from "./training-configs.ts";
 
 /**
  * Prints what `path` holds.
- * @throws ModelFormatError behind the print when something would keep the model from being opened.
+ * @throws ModelFormatError behind the print when something would keep it from being used.
  */
 export async function runInspect(path: string, json: boolean, terminal: Terminal): Promise<void> {
-  const inspection = await inspectPath(path);
-  terminal.out.write(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${formatInspection(inspection)}\n`);
+  const inspection = await inspectPath(path, TRAINING_CONFIGS);
+  terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection)}\n`);
   refuseUnusable(inspection);
+}
+
+/** JSON in which no name or text can steer the terminal. */
+function plainJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (character) =>
+    Array.from({ length: character.length }, (_, unit) => {
+      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`;
+    }).join(""),
+  );
 }

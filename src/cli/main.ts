@@ -2,6 +2,7 @@
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,8 +21,8 @@ function interruptSignal(): AbortSignal {
 function addInspectCommand(program: Command, terminal: Terminal): void {
   program
     .command("inspect")
-    .description("tell what a weight file, model folder, tar or picture holds")
-    .argument("<path>", "safetensors, torch archive, tar, PNG, config.json or model folder")
+    .description("tell what a file or model folder holds, and what is wrong with it")
+    .argument("<path>", "model folder, safetensors, torch archive, tar, picture or JSON")
     .option("--json", "print JSON")
     .action(async (path: string, options: { json?: true }) => {
       const { runInspect } = await import("./inspect.ts");
@@ -67,13 +68,15 @@ function addDataCommands(program: Command, terminal: Terminal): void {
     });
   data
     .command("build")
-    .description("pack a folder of pictures with captions")
-    .argument("<folder>", "pictures with .txt, .json or metadata.jsonl captions")
+    .description("pack a folder of pictures with captions, of edits or of texts")
+    .argument("<folder>", "files in one of the layouts that docs/data.md shows")
     .argument("<out>", "folder to make")
+    .option("--type <type>", "image_text_pair, image_editing or nlp (default: image_text_pair)")
+    .option("--held-out <share>", "share to hold out in OUT/heldout, above 0 and below 1 (default: none)")
     .option("--json", "print JSON")
-    .action(async (folder: string, out: string, options: { json?: true }) => {
+    .action(async (folder: string, out: string, options: Record<string, string | true>) => {
       const { runBuild } = await import("./data.ts");
-      await runBuild(folder, out, options.json === true, terminal);
+      await runBuild(folder, out, options, terminal);
     });
   data
     .command("stats")
@@ -83,6 +86,15 @@ function addDataCommands(program: Command, terminal: Terminal): void {
     .action(async (path: string, options: { json?: true }) => {
       const { runStats } = await import("./data.ts");
       await runStats(path, options.json === true, terminal);
+    });
+  data
+    .command("check")
+    .description("decode everything and list what is wrong; exit 1 if anything is")
+    .argument("<path>", "tar, or folder of tars")
+    .option("--json", "print JSON lines: each fault, then the result")
+    .action(async (path: string, options: { json?: true }) => {
+      const { runCheck } = await import("./data.ts");
+      await runCheck(path, options.json === true, terminal);
     });
 }
 
@@ -124,7 +136,7 @@ Examples:
 function reportFailure(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof NextStepError) {
-    terminal.err.write(`nextstep: ${error.message}\n`);
+    terminal.err.write(`nextstep: ${printable(error.message)}\n`);
     return error.code === "aborted" ? EXIT_INTERRUPTED : EXIT_FAILURE;
   }
   const systemCode = error instanceof Error && "code" in error && typeof error.code === "string";

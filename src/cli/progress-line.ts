@@ -44,11 +44,16 @@ export class ProgressLine {
     this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns || 80) - 1)}`);
   }
 
-  /** Removes the line, and forgets the estimate. */
-  clear(): void {
+  /** Removes the line until the next update, so that other lines can be written; the estimate goes on. */
+  hide(): void {
     if (this.#visible) this.#stream.write("\r\u001b[2K");
     this.#visible = false;
-    this.#startedAt = undefined;
     this.#drawnAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Removes the line, and forgets the estimate. */
+  clear(): void {
+    this.hide();
+    this.#startedAt = undefined;
   }
 }

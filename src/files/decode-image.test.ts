@@ -163,6 +163,7 @@ describe("files", () => {
       expect(await readImage(path)).toEqual(gradient(3, 2));
       await expect(readImage(join(folder, "b.png"))).rejects.toThrow(InputError);
       await expect(readImage(folder)).rejects.toThrow(InputError);
+      await expect(readImage("/dev/zero")).rejects.toThrow(InputError);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -1,14 +1,13 @@
 /** @file Picture files to pixels (docs/nextstep-spec.md 4.3): orientation, colour modes, alpha on white. */
 
-import { readFile, stat } from "node:fs/promises";
 import sharp from "sharp";
-import { DataFormatError, InputError } from "../errors.ts";
+import { DataFormatError } from "../errors.ts";
+import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { checkImage, type RgbImage } from "../image/pixels.ts";
+import { FileSource } from "./file-source.ts";
 
 /** Most pixels of a picture that is opened. 64 megapixels are 192 MB of RGB. */
 export const MAX_PIXELS = 1 << 26;
-/** Largest picture file. Even losslessly, 64 megapixels take no more. */
-const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
 /**
  * Raster formats only: vector and document formats can name other files, and their size is a matter of opinion.
@@ -41,7 +40,7 @@ export async function decodeImage(
     return onWhite(data, info);
   } catch (error) {
     if (error instanceof DataFormatError) throw error;
-    throw unreadable(where, "cannot be decoded", error);
+    throw unreadable(where, "cannot be decoded: damaged, incomplete or of no known format", error);
   }
 }
 
@@ -53,18 +52,15 @@ export async function readImage(
   path: string,
   options: { readonly maxPixels?: number } = {},
 ): Promise<RgbImage> {
+  const source = await FileSource.open(path);
   let bytes: Uint8Array;
   try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) throw unreadable(path, `${size} bytes, more than ${MAX_FILE_BYTES}`);
-    bytes = await readFile(path);
-  } catch (error) {
-    if (error instanceof DataFormatError) throw error;
-    throw new InputError("cannot be opened", {
-      where: path,
-      remedy: "give the path of a picture",
-      cause: error,
-    });
+    if (source.byteLength > MAX_PICTURE_BYTES) {
+      throw unreadable(path, `${source.byteLength} bytes, more than ${MAX_PICTURE_BYTES}`);
+    }
+    bytes = await source.read(0, source.byteLength);
+  } finally {
+    await source.close();
   }
   return decodeImage(bytes, path, options);
 }

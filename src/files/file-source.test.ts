@@ -1,5 +1,6 @@
 /** @file Ranged reading and whole-or-nothing writing. */
 
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +45,13 @@ describe("ByteSource", () => {
   it("says why a file cannot be opened", async () => {
     await expect(FileSource.open(join(folder, "none"))).rejects.toThrow(/no such file/);
     await expect(FileSource.open(folder)).rejects.toThrow(InputError);
+  });
+
+  it.skipIf(process.platform === "win32")("does not wait at a pipe, nor read from a device", async () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    await expect(FileSource.open(pipe)).rejects.toThrow(/not a regular file/);
+    await expect(FileSource.open("/dev/zero")).rejects.toThrow(/not a regular file/);
   });
 
   it("notices a file that shrinks", async () => {

@@ -1,6 +1,6 @@
 /** @file A file on the disk as a source of bytes. */
 
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataFormatError, InputError } from "../errors.ts";
 import { type ByteSource, checkRange } from "../formats/byte-source.ts";
@@ -26,16 +26,17 @@ export class FileSource implements ByteSource {
   static async open(path: string): Promise<FileSource> {
     let handle: FileHandle;
     try {
+      // Before it is opened: to open a pipe is to wait for its other end.
+      if (!(await stat(path)).isFile()) throw notAFile(path);
       handle = await open(path, "r");
     } catch (cause) {
+      if (cause instanceof InputError) throw cause;
       throw new InputError("cannot be opened", { where: path, cause, remedy: describeOpenFailure(cause) });
     }
     try {
-      const stat = await handle.stat();
-      if (!stat.isFile()) {
-        throw new InputError("is not a regular file", { where: path, remedy: "name a file" });
-      }
-      return new FileSource(path, stat.size, handle);
+      const found = await handle.stat();
+      if (!found.isFile()) throw notAFile(path);
+      return new FileSource(path, found.size, handle);
     } catch (error) {
       await handle.close();
       throw error;
@@ -63,6 +64,10 @@ export class FileSource implements ByteSource {
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
+
+function notAFile(path: string): InputError {
+  return new InputError("is not a regular file", { where: path, remedy: "name a file" });
 }
 
 function describeOpenFailure(cause: unknown): string {

@@ -4,3 +4,11 @@
 export function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 200)).replace(/[\x7f-\x9f]/g, "?");
 }
+
+/** On one line as it stands, but for control and format characters, which become `\u{1b}`. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

@@ -17,7 +17,7 @@ export interface TarSample {
   readonly others: readonly TarEntry[];
 }
 
-const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(["jpg", "jpeg", "png", "webp"]);
+const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(["jpg", "jpeg", "jfif", "png", "webp"]);
 
 /** Consecutive members of one key. */
 interface Group {
@@ -122,4 +122,9 @@ function toSample(group: Group, numbered: readonly TarEntry[]): TarSample {
     images,
     others,
   };
+}
+
+/** Whether a sample holds anything that training reads. */
+export function isTrainable({ json, text, images }: TarSample): boolean {
+  return json !== undefined || text !== undefined || images.length > 0;
 }

@@ -148,7 +148,6 @@ describe("readTarIndex", () => {
         member({ name: "y.txt", prefix: "12345", magic: "ustar  " }),
         base256,
         member({ type: "5", name: "dir/" }),
-        member({ type: "2", name: "link" }),
         member({ type: "g", data: paxRecord("path", "no") }),
         member({ name: "last.txt" }),
       ),
@@ -160,6 +159,10 @@ describe("readTarIndex", () => {
       "big.txt:4",
       "last.txt:0",
     ]);
+  });
+
+  it("takes a first name that begins as a compressed file does", async () => {
+    expect(await readTarIndex(archive(member({ name: "BZh91.jpg" })))).toHaveLength(1);
   });
 
   it("takes an empty file and a missing end mark, and stops at a zero block", async () => {
@@ -180,10 +183,49 @@ describe("readTarIndex", () => {
     ["a pax record of length zero", [member({ type: "x", data: "0 path=a\n" }), member({})], /malformed/],
     ["a bad pax size", [member({ type: "x", data: paxRecord("size", "-1") }), member({})], /not a number/],
     ["no name", [member({ name: "" })], /no name/],
+    ["an absolute name", [member({ name: "/etc/a.txt" })], /"\/etc\/a\.txt" would leave its folder/],
+    ["a name on a drive", [member({ name: "C:\\a.txt" })], /would leave/],
+    ["a step upwards", [member({ name: "a/../../b.txt" })], /would leave/],
+    [
+      "a step upwards in a pax path",
+      [member({ type: "x", data: paxRecord("path", "..") }), member({})],
+      /leave/,
+    ],
+    ["a step upwards from a prefix", [member({ prefix: "..", name: "a.txt" })], /would leave/],
+    ["a symbolic link", [member({ type: "2", name: "a.jpg" })], /"a\.jpg" is a symbolic link/],
+    ["a hard link", [member({ type: "1", name: "a.jpg" })], /hard link.*--hard-dereference/],
+    ["a device", [member({ type: "3", name: "zero" })], /device/],
+    ["a name that steers terminals", [member({ name: "\x1b[2Ja.txt" })], /"\\u001b\[2Ja\.txt" has control/],
+    [
+      "a name in Latin-1",
+      [member({ type: "L", data: Buffer.from("ä.txt", "latin1") }), member({})],
+      /not UTF-8/,
+    ],
+    ["a name of many characters", [member({ type: "L", data: "n".repeat(5000) }), member({})], /5000 char/],
   ])("refuses %s", async (_what, blocks, message) => {
     const failure = readTarIndex(archive(...blocks));
     await expect(failure).rejects.toThrow(DataFormatError);
     await expect(failure).rejects.toThrow(message);
+  });
+
+  it.each<[string, string | readonly number[]]>([
+    ["gunzip", [0x1f, 0x8b, 8, 0]],
+    ["bunzip2", "BZh91AY&SY"],
+    ["unxz", "\xfd7zXZ\0"],
+    ["unzstd", [0x28, 0xb5, 0x2f, 0xfd]],
+    ["unlz4", [0x04, 0x22, 0x4d, 0x18]],
+    ["unzip", "PK\x03\x04"],
+    ["7z", "7z\xbc\xaf\x27\x1c"],
+  ])("tells to use %s", async (command, magic) => {
+    const start = typeof magic === "string" ? Buffer.from(magic, "latin1") : Uint8Array.from(magic);
+    for (const length of [40, 2048]) {
+      const bytes = new Uint8Array(length);
+      bytes.set(start);
+      const failure = readTarIndex(new MemorySource(bytes, "set.tar"));
+      await expect(failure).rejects.toThrow(DataFormatError);
+      await expect(failure).rejects.toThrow(/^set\.tar: is compressed \(.*\), and tars are read in place/);
+      await expect(failure).rejects.toThrow(command);
+    }
   });
 
   it("refuses truncation anywhere but between members, and sparse members", async () => {
@@ -240,6 +282,7 @@ describe("groupTarSamples", () => {
     expect(group("img.jpg", "img.txt", "img-1.jpg", "img-1.txt").length).toBe(2);
     expect(group("img-0.jpg", "img-1.jpg", "other.txt").length).toBe(3);
     expect(group("img-0.jpg", "img-1.jpg", "img.jpg").length).toBe(3);
+    expect(group("a.jfif", "a.txt")).toEqual([["a", undefined, "a.txt", ["a.jfif"]]]);
     expect(group("-1.jpg", ".hidden", "noextension", "d/.x.txt").length).toBe(1);
   });
 

@@ -2,6 +2,8 @@
 
 import { DataFormatError, UnsupportedError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { COMPRESSION_BYTES, compressionOf } from "./compression.ts";
+import { quoted } from "./quoted.ts";
 
 /** A regular file in the archive: `size` bytes at `offset` of the source. */
 export interface TarEntry {
@@ -14,14 +16,35 @@ export const BLOCK_BYTES = 512;
 
 /** Extension headers hold names and times; anything larger is an attack on memory. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
+/** Longest path that systems take. */
+const MAX_NAME_CHARACTERS = 4096;
+/** Members of an archive. Their index is held in memory; data sets keep thousands in a tar. */
+const MAX_MEMBERS = 1 << 22;
 
-const utf8 = new TextDecoder("utf-8");
+/** Members that stand for something outside their own bytes. What they stand for is not in the archive. */
+const REFUSED_TYPES: ReadonlyMap<string, string> = new Map([
+  ["1", "a hard link"],
+  ["2", "a symbolic link"],
+  ["3", "a device"],
+  ["4", "a device"],
+  ["6", "a pipe"],
+  ["M", "a part of a file from another volume"],
+]);
+
+/** From the root, from a drive, or with a step upwards. */
+const LEAVES_FOLDER = /^[\\/]|^[A-Za-z]:[\\/]|(?:^|[\\/])\.\.(?:[\\/]|$)/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f]/;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads the headers, never the data. Folders, links and devices are passed over: only regular files hold samples.
- * Throws DataFormatError for damaged or truncated archives, UnsupportedError for sparse files.
+ * Reads the headers, never the data. Folders are passed over: only regular files hold samples.
+ * Throws DataFormatError for damaged, truncated or compressed archives, for links and devices, and for names that
+ * leave the folder, are not UTF-8 or hold control characters; UnsupportedError for sparse files.
  */
 export async function readTarIndex(source: ByteSource): Promise<TarEntry[]> {
+  await refuseCompressed(source);
   const entries: TarEntry[] = [];
   let position = 0;
   let extension: Extension = {};
@@ -45,9 +68,20 @@ export async function readTarIndex(source: ByteSource): Promise<TarEntry[]> {
           remedy: "write the archive without --sparse",
         });
       }
-      if (type === "0" || type === "\0" || type === "7") {
-        const name = extension.path ?? headerName(header);
-        if (name === "") throw new DataFormatError("a member has no name", { where });
+      const isFile = type === "0" || type === "\0" || type === "7";
+      const refused = REFUSED_TYPES.get(type);
+      if (isFile || refused !== undefined) {
+        const name = extension.path ?? headerName(header, where);
+        checkName(name, where);
+        if (refused !== undefined) {
+          throw new DataFormatError(`member ${quoted(name)} is ${refused}`, {
+            where,
+            remedy: "write the archive again from regular files: tar --dereference --hard-dereference",
+          });
+        }
+        if (entries.length === MAX_MEMBERS) {
+          throw new DataFormatError(`holds more than ${MAX_MEMBERS} members`, { where, remedy: "split it" });
+        }
         // Archives older than ustar mark folders by the slash alone.
         if (!name.endsWith("/")) entries.push({ name, offset: dataOffset, size });
       }
@@ -56,6 +90,38 @@ export async function readTarIndex(source: ByteSource): Promise<TarEntry[]> {
     position = dataOffset + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   }
   return entries;
+}
+
+/** Data are read in place, so a compressed archive has to be unpacked first. */
+async function refuseCompressed(source: ByteSource): Promise<void> {
+  const compression = compressionOf(await source.read(0, Math.min(COMPRESSION_BYTES, source.byteLength)));
+  if (compression === undefined) return;
+  throw new DataFormatError(`is compressed (${compression.name}), and tars are read in place`, {
+    where: source.name,
+    remedy: `unpack it to a .tar first: ${compression.command}`,
+  });
+}
+
+function checkName(name: string, where: string): void {
+  if (name === "") throw new DataFormatError("a member has no name", { where });
+  if (name.length > MAX_NAME_CHARACTERS) {
+    throw new DataFormatError(`a member's name has ${name.length} characters`, {
+      where,
+      remedy: `at most ${MAX_NAME_CHARACTERS} are read`,
+    });
+  }
+  if (LEAVES_FOLDER.test(name)) {
+    throw new DataFormatError(`member ${quoted(name)} would leave its folder`, {
+      where,
+      remedy: 'write the archive again with relative names without ".."',
+    });
+  }
+  if (CONTROL_CHARACTERS.test(name)) {
+    throw new DataFormatError(`member ${quoted(name)} has control characters in its name`, {
+      where,
+      remedy: "rename the file and write the archive again",
+    });
+  }
 }
 
 /** What a preceding pax or GNU header says about the next member. */
@@ -78,7 +144,7 @@ async function readExtension(
     throw new DataFormatError(`an extension header of ${size} bytes is too large`, { where });
   }
   const bytes = await source.read(offset, size);
-  if (type === "L") return { ...previous, path: zeroTerminated(bytes) };
+  if (type === "L") return { ...previous, path: zeroTerminated(bytes, where) };
   return { ...previous, ...parsePax(bytes, where) };
 }
 
@@ -89,25 +155,25 @@ function parsePax(bytes: Uint8Array, where: string): Extension {
   while (at < bytes.length && bytes[at] !== 0) {
     let space = at;
     while (space < bytes.length && space - at < 8 && bytes[space] !== 0x20) space++;
-    const digits = utf8.decode(bytes.subarray(at, space));
+    const digits = latin1(bytes.subarray(at, space));
     const length = /^[1-9]\d*$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     if (bytes[space] !== 0x20 || end > bytes.length || end < space + 2 || bytes[end - 1] !== 0x0a) {
       throw new DataFormatError("a pax header record is malformed", { where });
     }
-    const record = utf8.decode(bytes.subarray(space + 1, end - 1));
-    const equals = record.indexOf("=");
-    const key = equals < 0 ? "" : record.slice(0, equals);
-    const value = record.slice(equals + 1);
+    const record = bytes.subarray(space + 1, end - 1);
+    const equals = record.indexOf(0x3d);
+    const key = equals < 0 ? "" : latin1(record.subarray(0, equals));
+    const value = record.subarray(equals + 1);
     if (key.startsWith("GNU.sparse.")) {
       throw new UnsupportedError("sparse tar members are not read", {
         where,
         remedy: "write the archive without --sparse",
       });
     }
-    if (key === "path") found = { ...found, path: value };
+    if (key === "path") found = { ...found, path: decodeName(value, where) };
     if (key === "size") {
-      const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+      const size = /^\d{1,16}$/.test(latin1(value)) ? Number(latin1(value)) : Number.NaN;
       if (!Number.isSafeInteger(size)) throw new DataFormatError("a pax size is not a number", { where });
       found = { ...found, size };
     }
@@ -123,16 +189,33 @@ function truncated(where: string, what: string): DataFormatError {
   });
 }
 
-function zeroTerminated(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }
 
-function headerName(header: Uint8Array): string {
-  const name = zeroTerminated(header.subarray(0, 100));
+/** Other encodings are refused: names that cannot be told apart would join the files of several samples. */
+function decodeName(bytes: Uint8Array, where: string): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new DataFormatError("a member's name is not UTF-8", {
+      where,
+      remedy: "rename the file and write the archive again",
+      cause,
+    });
+  }
+}
+
+function zeroTerminated(bytes: Uint8Array, where: string): string {
+  const end = bytes.indexOf(0);
+  return decodeName(end < 0 ? bytes : bytes.subarray(0, end), where);
+}
+
+function headerName(header: Uint8Array, where: string): string {
+  const name = zeroTerminated(header.subarray(0, 100), where);
   // Only "ustar\0" has a prefix field; GNU's "ustar " keeps times there.
-  const isUstar = utf8.decode(header.subarray(257, 263)) === "ustar\0";
-  const prefix = isUstar ? zeroTerminated(header.subarray(345, 500)) : "";
+  const isUstar = latin1(header.subarray(257, 263)) === "ustar\0";
+  const prefix = isUstar ? zeroTerminated(header.subarray(345, 500), where) : "";
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
@@ -145,9 +228,8 @@ function parseNumber(header: Uint8Array, at: number, length: number, where: stri
     if (!Number.isSafeInteger(value)) throw new DataFormatError("a size is out of range", { where });
     return value;
   }
-  const text = String.fromCharCode(...field);
-  const match = /^ *([0-7]*)[ \0]*$/.exec(text);
-  if (match === null) throw new DataFormatError("a number field is not octal", { where });
+  const match = /^ *([0-7]*)[ \0]*$/.exec(latin1(field));
+  if (match === null) throw damaged("a number field is not octal", where);
   return match[1] === "" ? 0 : Number.parseInt(match[1]!, 8);
 }
 
@@ -163,9 +245,10 @@ function verifyChecksum(header: Uint8Array, where: string): void {
   }
   // Some old writers summed signed bytes.
   if (stored !== unsigned && stored !== signed) {
-    throw new DataFormatError("a member's header has a wrong checksum", {
-      where,
-      remedy: "the file is damaged or not a tar archive",
-    });
+    throw damaged("a member's header has a wrong checksum", where);
   }
+}
+
+function damaged(reason: string, where: string): DataFormatError {
+  return new DataFormatError(reason, { where, remedy: "the file is damaged or not a tar archive" });
 }

@@ -2,6 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, readJson } from "../formats/json-file.ts";
+import { quoted } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import {
   type DrawSettings,
@@ -28,6 +29,11 @@ export interface DefaultSettings {
 export async function readDefaultSettings(folder: FileFolder, release: Release): Promise<DefaultSettings> {
   const path = folder.pathOf(NEXTSTEP_FILE);
   const json = (await folder.has(NEXTSTEP_FILE)) ? await readJson(await folder.open(NEXTSTEP_FILE)) : {};
+  return parseDefaultSettings(json, path, release);
+}
+
+/** @throws ConfigError for an unknown or unsuitable setting. */
+export function parseDefaultSettings(json: unknown, path: string, release: Release): DefaultSettings {
   const generation = entry(json, "generation", path);
   const editing = entry(json, "editing", path);
   if (generation === undefined && editing === undefined) {
@@ -48,7 +54,7 @@ function entry(
   if (!isJsonObject(value)) throw new ConfigError("is not an object of settings", { where });
   const unknown = Object.keys(value).find((name) => !SETTING_NAMES.some((known) => known === name));
   if (unknown !== undefined) {
-    throw new ConfigError(`"${unknown}" is not a setting`, {
+    throw new ConfigError(`${quoted(unknown)} is not a setting`, {
       where,
       remedy: `settings are ${SETTING_NAMES.join(", ")}`,
     });

@@ -1,5 +1,6 @@
 /** @file What a drawing can be told: settings, what each may be, and the published values of each release. */
 import { ConfigError, InputError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
 import { DEFAULT_NOISE_LEVEL, MAX_STEPS, SAMPLER_NAMES, type SamplerName } from "./solvers.ts";
@@ -133,7 +134,7 @@ export function pickSettings(given: Readonly<Record<string, unknown>>, place = "
 /** A value as it stands in an error message, cut short. */
 export function describe(value: unknown): string {
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return printable(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
 /** Seeds are whole numbers that JSON and JavaScript hold exactly. */

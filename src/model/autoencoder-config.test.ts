@@ -31,6 +31,8 @@ describe("parseAutoencoderConfig", () => {
     [{ psz: 1.5 }, /psz/],
     [{ scaling_factor: 0 }, /scaling_factor: must not be 0/],
     [{ num_res_blocks: 1e9 }, /num_res_blocks/],
+    [{ num_res_blocks: 1000 }, /1000 blocks on each of 4 levels are more than 1024/],
+    [{ z_channels: 9_007_199 }, /z_channels: .* 1 to 65536/],
   ])("refuses %j by name", (json, message) => {
     expect(() => parseAutoencoderConfig(json)).toThrow(ConfigError);
     expect(() => parseAutoencoderConfig(json)).toThrow(message);

@@ -1,7 +1,7 @@
 /** @file Configuration of the image autoencoder, vae/config.json (docs/nextstep-spec.md 1.6). */
 import { ConfigError } from "../errors.ts";
 import type { ParsedConfig, Release } from "./config.ts";
-import { ConfigReader, MAX_LAYERS } from "./config-reader.ts";
+import { ConfigReader, MAX_CHANNELS, MAX_LAYERS } from "./config-reader.ts";
 
 export interface AutoencoderConfig {
   readonly resolution: number;
@@ -55,12 +55,12 @@ export function parseAutoencoderConfig(
   const encoderNorm = reader.flag(["encoder_norm"], defaults.encoderNorm);
   const config: AutoencoderConfig = {
     resolution: reader.size(["resolution"], 256),
-    inChannels: reader.size(["in_channels"], 3),
-    outChannels: reader.size(["out_ch"], 3),
-    channels: reader.size(["ch"], 128),
+    inChannels: reader.size(["in_channels"], 3, MAX_CHANNELS),
+    outChannels: reader.size(["out_ch"], 3, MAX_CHANNELS),
+    channels: reader.size(["ch"], 128, MAX_CHANNELS),
     multipliers: reader.sizes("ch_mult", [1, 2, 4, 4]),
     blocks: reader.size(["num_res_blocks"], 2, MAX_LAYERS),
-    latentChannels: reader.size(["z_channels"], 16),
+    latentChannels: reader.size(["z_channels"], 16, MAX_CHANNELS),
     groups: reader.size(["num_groups"], 32),
     scalingFactor: reader.number(["scaling_factor"], defaults.scalingFactor),
     shiftFactor: reader.number(["shift_factor"], defaults.shiftFactor),
@@ -70,6 +70,12 @@ export function parseAutoencoderConfig(
   };
   if (!Number.isInteger(patchSize) || patchSize < 0 || patchSize > 64) {
     throw new ConfigError(`expects a whole number, got ${patchSize}`, { where: `${where}: psz` });
+  }
+  if (config.blocks * config.multipliers.length > MAX_LAYERS) {
+    throw new ConfigError(
+      `${config.blocks} blocks on each of ${config.multipliers.length} levels are more than ${MAX_LAYERS}`,
+      { where: `${where}: num_res_blocks` },
+    );
   }
   for (const multiplier of config.multipliers) {
     if ((config.channels * multiplier) % config.groups !== 0) {

@@ -1,11 +1,15 @@
 /** @file Reads typed fields out of an untrusted config.json and remembers which keys were asked for. */
 import { ConfigError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
 
 /** Largest size accepted: far above any published model, far below what would overflow an element count. */
 const MAX_SIZE = 2 ** 31;
 
 /** Most repetitions of a layer or block: graphs are built one by one, and a hostile count would never end. */
 export const MAX_LAYERS = 1024;
+
+/** Most channels of a picture or a latent: graphs hold constants of that many values. */
+export const MAX_CHANNELS = 1 << 16;
 
 /** Getters name the field in their errors; each takes all names that the field goes by, the first found counts. */
 export class ConfigReader {
@@ -38,7 +42,7 @@ export class ConfigReader {
   }
 
   #fail(key: string, value: unknown, expected: string): never {
-    const shown = JSON.stringify(value)?.slice(0, 40) ?? String(value);
+    const shown = printable(JSON.stringify(value)?.slice(0, 40) ?? String(value));
     throw new ConfigError(`expects ${expected}, got ${shown}`, { where: `${this.#where}: ${key}` });
   }
 

@@ -82,6 +82,10 @@ describe("parseNextStepConfig", () => {
     [{ num_key_value_heads: 4 }, /6 heads do not share 4 key\/value heads/],
     [{ head_dim: 7 }, /head_dim: must be even/],
     [{ rope_theta: "x" }, /rope_theta/],
+    [{ rope_theta: 0 }, /rope_theta: must be above 0/],
+    [{ fm_head_mlp_ratio: -1 }, /fm_head_mlp_ratio: -1 leaves/],
+    [{ latent_channels: 2 ** 30 }, /latent_channels: .* 1 to 65536/],
+    [{ hidden_size: "\u009b2J" }, /got "\\u\{9b\}2J"/],
     [{ boi: -1 }, /boi: expects a token id/],
   ])("refuses %j by name", (change, message) => {
     expect(() => parseNextStepConfig({ ...MINIMAL, ...change })).toThrow(ConfigError);
@@ -93,6 +97,7 @@ describe("parseNextStepConfig", () => {
     { use_sliding_window: true },
     { mlp_bias: true },
     { rope_scaling: { rope_type: "yarn" } },
+    { rope_scaling: { type: { toString: 1 } } },
     { layer_types: ["sliding_attention"] },
   ])("refuses another architecture: %j", (change) => {
     expect(() => parseNextStepConfig({ ...MINIMAL, ...change })).toThrow(UnsupportedError);

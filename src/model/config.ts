@@ -1,6 +1,7 @@
 /** @file The model's configuration: one canonical form for every published key set (docs/nextstep-spec.md 1.3). */
 import { ConfigError, UnsupportedError } from "../errors.ts";
-import { ConfigReader, MAX_LAYERS } from "./config-reader.ts";
+import { quoted } from "../formats/quoted.ts";
+import { ConfigReader, MAX_CHANNELS, MAX_LAYERS } from "./config-reader.ts";
 
 /** Sizes and settings of a NextStep model. Sizes count elements; ids are rows of the embedding table. */
 export interface NextStepConfig {
@@ -64,6 +65,9 @@ export function publishedRelease(json: unknown): Release {
   return has("latent_size", "latent_patch_size", "latent_channels", "use_gen_pos_embed") ? "v1" : "v1.1";
 }
 
+/** Largest side of a patch, as of the autoencoder's. */
+const MAX_PATCH = 64;
+
 /** Keys of which the trainer writes at least one, and nobody else. */
 const TRAINER_KEYS = [
   "fm_head_mlp_ratio",
@@ -124,7 +128,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
   const heads = reader.size(["num_attention_heads"]);
   // The trainer's class has defaults of its own.
   const fromTrainer = TRAINER_KEYS.some((key) => reader.has(key));
-  const latentPatchSize = reader.size(["latent_patch_size", "patch_size"], fromTrainer ? 1 : 2);
+  const latentPatchSize = reader.size(["latent_patch_size", "patch_size"], fromTrainer ? 1 : 2, MAX_PATCH);
   const latentSize = reader.size(["latent_size", "image_size"], 32);
   const config: NextStepConfig = {
     hiddenSize,
@@ -141,7 +145,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
     outputBias: reader.flag(["o_attention_bias"], false),
     tieWordEmbeddings: reader.flag(["tie_word_embeddings"], false),
     mlpBeforeLmHead: reader.flag(["use_mlp_before_lm_head"], false),
-    latentChannels: reader.size(["latent_channels", "num_channels"], 16),
+    latentChannels: reader.size(["latent_channels", "num_channels"], 16, MAX_CHANNELS),
     latentPatchSize,
     latentSize,
     headWidth: reader.size(["fm_head_dim", "genloss_width"], 1536),
@@ -170,6 +174,12 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
       where: `${where}: num_key_value_heads`,
     });
   }
+  if (!(Math.floor(config.headWidth * config.headMlpRatio) >= 1)) {
+    throw new ConfigError(`${config.headMlpRatio} leaves the image head's MLP no width`, {
+      where: `${where}: fm_head_mlp_ratio`,
+    });
+  }
+  if (!(config.ropeTheta > 0)) throw new ConfigError("must be above 0", { where: `${where}: rope_theta` });
   if (config.headDim % 2 !== 0)
     throw new ConfigError("must be even for rotary positions", { where: `${where}: head_dim` });
   return { config, unknownKeys: reader.unknownKeys() };
@@ -178,7 +188,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
 function refuseOtherArchitectures(reader: ConfigReader, where: string): void {
   const activation = reader.text("hidden_act") ?? "silu";
   if (activation !== "silu") {
-    throw new UnsupportedError(`activation "${activation}"`, {
+    throw new UnsupportedError(`activation ${quoted(activation)}`, {
       where: `${where}: hidden_act`,
       remedy: "only silu is known",
     });
@@ -191,7 +201,10 @@ function refuseOtherArchitectures(reader: ConfigReader, where: string): void {
   const scaling = reader.record("rope_scaling");
   const kind = scaling?.rope_type ?? scaling?.type ?? "default";
   if (kind !== "default") {
-    throw new UnsupportedError(`rope scaling "${String(kind)}"`, { where: `${where}: rope_scaling` });
+    throw new UnsupportedError(
+      `rope scaling ${typeof kind === "string" ? quoted(kind) : "of no known kind"}`,
+      { where: `${where}: rope_scaling` },
+    );
   }
   const layerTypes = reader.list("layer_types") ?? [];
   if (layerTypes.some((type) => type !== "full_attention")) {

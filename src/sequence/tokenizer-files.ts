@@ -3,17 +3,21 @@
 import { ModelFormatError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, type JsonObject, readJson, readText } from "../formats/json-file.ts";
+import { quoted } from "../formats/quoted.ts";
 import { ADDITIONAL_SPECIAL_TOKENS, END_OF_TEXT, PADDING } from "./special-tokens.ts";
 import {
   bytePairModel,
   checkAddedToken,
+  checkAddedTokens,
   checkId,
+  checkMerges,
   checkTokenizerJson,
   checkVocabulary,
   qwen2Pipeline,
   specialToken,
   type TokenizerJson,
 } from "./tokenizer-json.ts";
+import { checkPipeline } from "./tokenizer-pipeline.ts";
 
 /** Qwen2.5's tokenizer.json has 7 MB; a bound well above it keeps a hostile file from filling memory. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -38,7 +42,7 @@ export interface TokenizerFiles {
 export async function readTokenizerFiles(folder: FileFolder): Promise<TokenizerFiles> {
   const config = (await readObject(folder, "tokenizer_config.json")) ?? {};
   const own = await readObject(folder, "tokenizer.json");
-  const json = own === null ? await assemble(folder) : checkTokenizerJson(own);
+  const json = own === null ? await assemble(folder) : checkPipeline(checkTokenizerJson(own));
   const legacy = own === null ? await readObject(folder, "added_tokens.json") : null;
   // Published loaders read special_tokens_map.json only for configurations that predate added_tokens_decoder.
   const map = "added_tokens_decoder" in config ? null : await readObject(folder, "special_tokens_map.json");
@@ -77,16 +81,17 @@ async function assemble(folder: FileFolder): Promise<TokenizerJson> {
     if (trimmed === "" || trimmed.startsWith("#version")) continue;
     const pair = trimmed.split(" ");
     if (pair.length !== 2) {
-      throw new ModelFormatError(`"${trimmed.slice(0, 40)}" is not a pair of tokens`, {
+      throw new ModelFormatError(`${quoted(trimmed.slice(0, 40))} is not a pair of tokens`, {
         where: "merges.txt",
       });
     }
     pairs.push(pair);
   }
+  const checked = checkVocabulary(vocab, "vocab.json");
   return {
     added_tokens: [],
     ...qwen2Pipeline(),
-    model: bytePairModel(checkVocabulary(vocab, "vocab.json"), pairs),
+    model: bytePairModel(checked, checkMerges(pairs, checked, "merges.txt")),
   };
 }
 
@@ -122,7 +127,7 @@ function completeAddedTokens(
     const token = specialToken(checkId(id, "added_tokens.json"), content);
     entries.push({ ...token, special: special.includes(content) });
   }
-  return appendSpecial({ ...json, added_tokens: entries }, special);
+  return checkAddedTokens(appendSpecial({ ...json, added_tokens: entries }, special));
 }
 
 /** Makes each name a special token: one of the vocabulary keeps its id, a new one takes the next free id. */

@@ -2,11 +2,15 @@
 
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
+import { quoted } from "../formats/quoted.ts";
+import { BYTE_CHARACTERS } from "./byte-alphabet.ts";
 
 /** Largest id accepted. The widest text vocabularies in use stay below 300,000. */
 const MAX_TOKEN_ID = 1 << 22;
-/** Long patterns are a way to make a regular expression engine crawl; published ones have some 100 characters. */
-const MAX_PATTERN_LENGTH = 2000;
+/** Longest token accepted: merging compares tokens. The longest published ones are runs of 128 spaces. */
+const MAX_TOKEN_CHARACTERS = 1024;
+/** Most added tokens accepted. Published tokenizers have a thousand at most. */
+const MAX_ADDED_TOKENS = 1 << 16;
 
 /** Qwen2's way to cut text into words: contractions, letters, single numerals, punctuation, line ends, spaces. */
 export const QWEN2_SPLIT_PATTERN =
@@ -22,7 +26,7 @@ export interface AddedTokenEntry {
   readonly special: boolean;
 }
 
-/** tokenizer.json after checking: a byte-level BPE. The parts that only the tokenizer library reads stay as they are. */
+/** tokenizer.json after checking: a byte-level BPE. The parts around the vocabulary stay as they are. */
 export interface TokenizerJson {
   readonly added_tokens: readonly AddedTokenEntry[];
   readonly normalizer: JsonObject | null;
@@ -31,7 +35,7 @@ export interface TokenizerJson {
   readonly decoder: JsonObject;
   readonly model: JsonObject & {
     readonly vocab: Readonly<Record<string, number>>;
-    readonly merges: readonly (string | readonly string[])[];
+    readonly merges: readonly (readonly string[])[];
   };
 }
 
@@ -62,7 +66,7 @@ export function qwen2Pipeline(): Pick<
 /** The model part of tokenizer.json for a byte-level BPE. */
 export function bytePairModel(
   vocab: Readonly<Record<string, number>>,
-  merges: readonly (readonly string[])[],
+  merges: TokenizerJson["model"]["merges"],
 ): TokenizerJson["model"] {
   return {
     type: "BPE",
@@ -97,15 +101,8 @@ export function checkTokenizerJson(json: JsonObject): TokenizerJson {
   if (!isJsonObject(model.vocab)) throw new ModelFormatError("model.vocab is not an object", { where });
   const vocab = checkVocabulary(model.vocab, where);
   if (!Array.isArray(model.merges)) throw new ModelFormatError("model.merges is not a list", { where });
-  const merges: (string | string[])[] = [];
-  for (const merge of model.merges as unknown[]) {
-    if (typeof merge === "string") merges.push(merge);
-    else if (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string")) {
-      merges.push(merge);
-    } else throw new ModelFormatError("model.merges holds something other than pairs", { where });
-  }
-  checkPatterns(json.pre_tokenizer);
-  checkPatterns(json.normalizer);
+  const merges = checkMerges(model.merges, vocab, where);
+  refuseModelOptions(model, where);
   const added = json.added_tokens ?? [];
   if (!Array.isArray(added)) throw new ModelFormatError("added_tokens is not a list", { where });
   return {
@@ -114,7 +111,7 @@ export function checkTokenizerJson(json: JsonObject): TokenizerJson {
     pre_tokenizer: optionalObject(json.pre_tokenizer, "pre_tokenizer", where),
     post_processor: optionalObject(json.post_processor, "post_processor", where),
     decoder,
-    model: { ...model, type: "BPE", vocab, merges },
+    model: { ...bytePairModel(vocab, merges), ignore_merges: model.ignore_merges === true },
   };
 }
 
@@ -123,6 +120,7 @@ export function checkVocabulary(vocab: JsonObject, where: string): Record<string
   const checked: Record<string, number> = Object.create(null);
   const seen = new Set<number>();
   for (const [token, value] of Object.entries(vocab)) {
+    checkLength(token, where);
     const id = checkId(value, where);
     if (seen.has(id)) throw new ModelFormatError(`id ${id} stands for two tokens`, { where });
     seen.add(id);
@@ -136,6 +134,7 @@ export function checkAddedToken(entry: unknown, where: string): AddedTokenEntry 
   if (!isJsonObject(entry) || typeof entry.content !== "string" || entry.content === "") {
     throw new ModelFormatError("an added token has no content", { where });
   }
+  checkLength(entry.content, where);
   const special = entry.special === true;
   return {
     id: checkId(entry.id, where),
@@ -148,25 +147,90 @@ export function checkAddedToken(entry: unknown, where: string): AddedTokenEntry 
   };
 }
 
+/**
+ * Checks that no id stands for two tokens and no token has two ids.
+ * Throws ModelFormatError.
+ */
+export function checkAddedTokens(json: TokenizerJson): TokenizerJson {
+  const where = "added tokens";
+  const { added_tokens: added, model } = json;
+  if (added.length > MAX_ADDED_TOKENS) {
+    throw new ModelFormatError(`${added.length} added tokens are more than ${MAX_ADDED_TOKENS}`, { where });
+  }
+  const taken = new Set(Object.values(model.vocab));
+  for (const { id, content } of added) {
+    const own = Object.hasOwn(model.vocab, content) ? model.vocab[content] : undefined;
+    if (own !== undefined && own !== id) {
+      throw new ModelFormatError(`${quoted(content)} has the ids ${own} and ${id}`, { where });
+    }
+    if (own === undefined && taken.has(id)) {
+      throw new ModelFormatError(`id ${id} stands for two tokens, one of them ${quoted(content)}`, { where });
+    }
+    taken.add(id);
+  }
+  return json;
+}
+
+function checkLength(token: string, where: string): void {
+  if (token.length <= MAX_TOKEN_CHARACTERS) return;
+  throw new ModelFormatError(`a token has ${token.length} characters, more than ${MAX_TOKEN_CHARACTERS}`, {
+    where,
+  });
+}
+
 /** Throws ModelFormatError unless the value is a token id. */
 export function checkId(value: unknown, where: string): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID)
     return value;
-  throw new ModelFormatError(`${String(value).slice(0, 40)} is not a token id`, { where });
+  const shown = typeof value === "object" ? "something" : quoted(String(value).slice(0, 40));
+  throw new ModelFormatError(`${shown} is not a token id`, { where });
 }
 
-function checkPatterns(part: unknown): void {
-  const pending: unknown[] = [part];
-  for (let item = pending.pop(); pending.length > 0 || item !== undefined; item = pending.pop()) {
-    if (typeof item === "object" && item !== null) {
-      for (const [key, value] of Object.entries(item)) {
-        if (key === "Regex" && typeof value === "string" && value.length > MAX_PATTERN_LENGTH) {
-          throw new ModelFormatError(`a pattern has ${value.length} characters`, { where: "tokenizer.json" });
-        }
-        pending.push(value);
-      }
+/**
+ * Checks that merging never leaves the vocabulary, and that every byte is in it: whatever is not would be dropped from
+ * texts without a word. Throws ModelFormatError.
+ */
+export function checkMerges(
+  merges: readonly unknown[],
+  vocab: Readonly<Record<string, number>>,
+  where: string,
+): string[][] {
+  const byte = BYTE_CHARACTERS.findIndex((character) => !Object.hasOwn(vocab, character));
+  if (byte >= 0) throw new ModelFormatError(`the vocabulary has no token for byte ${byte}`, { where });
+  return merges.map((merge) => {
+    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+    if (!isPair(pair)) throw new ModelFormatError("merges hold something other than pairs", { where });
+    const missing = [...pair, pair.join("")].find((token) => !Object.hasOwn(vocab, token));
+    if (missing !== undefined) {
+      throw new ModelFormatError(
+        `a merge makes or takes ${quoted(missing)}, which the vocabulary does not have`,
+        {
+          where,
+          remedy: "vocabulary and merges must come from the same model",
+        },
+      );
     }
-  }
+    return pair;
+  });
+}
+
+function isPair(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === "string");
+}
+
+/** Rules of other models, which Qwen2's byte-level BPE leaves empty. Throws UnsupportedError. */
+function refuseModelOptions(model: JsonObject, where: string): void {
+  const set = [
+    "dropout",
+    "unk_token",
+    "continuing_subword_prefix",
+    "continuing_subword_suffix",
+    "end_of_word_suffix",
+    "fuse_unk",
+    "byte_fallback",
+  ].find((key) => Boolean(model[key]));
+  if (set === undefined) return;
+  throw new UnsupportedError(`model.${set} is set`, { where, remedy: "use a Qwen2 style tokenizer" });
 }
 
 function optionalObject(value: unknown, key: string, where: string): JsonObject | null {

@@ -1,11 +1,14 @@
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ModelFormatError, UnsupportedError } from "../errors.ts";
+import { InputError, ModelFormatError, UnsupportedError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
+import { MAX_COMBINING_MARKS, MAX_TEXT_CHARACTERS } from "./text-limits.ts";
 import { createTokenizer, loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "./tokenizer-files.ts";
 
@@ -113,6 +116,11 @@ describe("special tokens", () => {
   });
 });
 
+const frame = (id: string) => ({
+  type: "TemplateProcessing",
+  single: [{ SpecialToken: { id, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+});
+
 describe("hostile files", () => {
   const broken: [string, Record<string, string>][] = [
     ["no files", {}],
@@ -136,13 +144,66 @@ describe("hostile files", () => {
     );
   });
 
-  it("refuses what the tokenizer library cannot build", async () => {
-    const json = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
-    json.pre_tokenizer = { type: "Nonsense" };
-    const files = { "tokenizer.json": JSON.stringify(json) };
-    await expect(loadTokenizer(new LocalFolder(await folderOf("v1", [], files)))).rejects.toThrow(
-      ModelFormatError,
+  const published = JSON.parse(readFileSync(join(parity, "models/v1/tokenizer.json"), "utf8"));
+  const split = (pattern: string) => ({
+    pre_tokenizer: {
+      ...published.pre_tokenizer,
+      pretokenizers: [
+        { ...published.pre_tokenizer.pretokenizers[0], pattern: { Regex: pattern } },
+        published.pre_tokenizer.pretokenizers[1],
+      ],
+    },
+  });
+  const foreign: [string, object, RegExp][] = [
+    ["a split pattern that runs away", split("(?:\\p{L}+)+$|."), /split pattern is .*, not Qwen2's/],
+    ["no words at all", { pre_tokenizer: null }, /pre_tokenizer is none/],
+    ["words of another kind", { pre_tokenizer: { type: "\u001b[2J" } }, /pre_tokenizer is "\\u001b\[2J"/],
+    [
+      "words in another order",
+      { pre_tokenizer: { type: "Sequence", pretokenizers: [null] } },
+      /pre-tokenizer/,
+    ],
+    ["another normal form", { normalizer: { type: "Replace", pattern: { Regex: "(a+)+$" } } }, /normalizer/],
+    ["another frame", { post_processor: { type: "BertProcessing" } }, /post_processor/],
+    ["another model's rule", { model: { ...published.model, byte_fallback: true } }, /byte_fallback/],
+  ];
+  it.each(foreign)("refuses %s", async (_, parts, message) => {
+    const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify({ ...published, ...parts }) });
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(UnsupportedError);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(message);
+  });
+
+  const { vocab, merges } = published.model;
+  const { "!": _exclamation, ...withoutByte } = vocab;
+  const unfit: [string, object, RegExp][] = [
+    [
+      "merges whose result is not in the vocabulary",
+      { model: { vocab, merges: [...merges, ["zz", "a"]] } },
+      /"zz", which the vocab/,
+    ],
+    ["merges of three", { model: { vocab, merges: ["a b c"] } }, /other than pairs/],
+    ["a vocabulary without one of the bytes", { model: { vocab: withoutByte, merges: [] } }, /byte 33/],
+    ["a token of 2,000 characters", { model: { vocab: { ...vocab, ["a".repeat(2000)]: 999 } } }, /2000/],
+    ["one id for two tokens", { added_tokens: [{ id: 64, content: "<s>" }] }, /id 64 stands for two/],
+    ["two ids for one token", { added_tokens: [{ id: 999, content: "a" }] }, /"a" has the ids 64 and 999/],
+    ["a frame of unknown tokens", { post_processor: frame("<s>") }, /other than tokens/],
+    ["a frame without a text", { post_processor: { type: "TemplateProcessing", single: [] } }, /text in it/],
+  ];
+  it.each(unfit)("refuses %s", async (_, parts, message) => {
+    const json: Record<string, object> = { ...published, ...parts };
+    const model = { ...published.model, ...json.model };
+    const folder = await folderOf("v1", [], { "tokenizer.json": JSON.stringify({ ...json, model }) });
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(ModelFormatError);
+    await expect(loadTokenizer(new LocalFolder(folder))).rejects.toThrow(message);
+  });
+
+  it("puts the tokens of a frame around a text only when asked", async () => {
+    const text = JSON.stringify({ ...published, post_processor: frame("<|im_start|>") });
+    const tokenizer = await loadTokenizer(
+      new LocalFolder(await folderOf("v1", [], { "tokenizer.json": text })),
     );
+    expect(tokenizer.encode("a")).toEqual([64]);
+    expect(tokenizer.encode("a", { special: true })).toEqual([511, 64]);
   });
 
   it("survives tokens named like object members", async () => {
@@ -156,6 +217,48 @@ describe("hostile files", () => {
       ),
     );
     expect(tokenizer.decode([600])).toBe("__proto__");
+  });
+});
+
+describe("long texts", () => {
+  it("are tokenised whatever they are made of, without end of the stack or of patience", async () => {
+    const units = [
+      "apple ",
+      "a",
+      " ",
+      "\n",
+      " \n",
+      "猫",
+      "\u{20000}",
+      "\ud800",
+      "'s",
+      "1",
+      " !",
+      "<|image_area|",
+    ];
+    const script = `
+      import { loadTokenizer } from ${JSON.stringify(new URL("./tokenizer.ts", import.meta.url).href)};
+      import { LocalFolder } from ${JSON.stringify(new URL("../files/local-folder.ts", import.meta.url).href)};
+      const tokenizer = await loadTokenizer(new LocalFolder(${JSON.stringify(join(parity, "models/v1"))}));
+      for (const unit of ${JSON.stringify(units)}) {
+        const text = unit.repeat(Math.floor(60_000 / unit.length));
+        console.log(tokenizer.decode(tokenizer.encode(text)) === text.replace(/[\\ud800-\\udfff]/gu, "\\ufffd"));
+      }`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--stack-size=200", "--import", "tsx", "--input-type=module", "-e", script],
+      { timeout: 60_000 },
+    );
+    expect(stdout.trim().split("\n")).toEqual(units.map(() => "true"));
+  });
+
+  it("are refused beyond the limits, with the numbers", async () => {
+    const tokenizer = await loadTokenizer(new LocalFolder(join(parity, "models/v1")));
+    expect(() => tokenizer.encode("a".repeat(MAX_TEXT_CHARACTERS + 1))).toThrow(/1048577 char.* 1048576/);
+    const marks = "\u0301\u0323".repeat(MAX_COMBINING_MARKS / 2);
+    expect(tokenizer.encode(`a${marks}`).length).toBeGreaterThan(1024);
+    expect(() => tokenizer.encode(`a${marks}\u0301`)).toThrow(InputError);
+    expect(() => tokenizer.encode(`a${marks.repeat(500)}`)).toThrow(/512000 combining marks/);
   });
 });
 

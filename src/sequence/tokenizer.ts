@@ -10,6 +10,7 @@ import {
   IMAGE_PLACEHOLDER,
   type SpecialIds,
 } from "./special-tokens.ts";
+import { checkText } from "./text-limits.ts";
 import { createEngine, type TokenizerEngine } from "./tokenizer-engine.ts";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.ts";
 
@@ -22,6 +23,7 @@ export interface TextTokenizer {
   /**
    * Ids of a text. Special tokens that stand in the text are cut out first and become their ids.
    * `special` adds what the tokenizer's own template adds around a text (nothing for Qwen2); default false.
+   * Throws InputError for a text beyond the limits of {@link checkText}.
    */
   encode(text: string, options?: { readonly special?: boolean }): number[];
   /** Text of ids; ids without a token add nothing, broken UTF-8 becomes U+FFFD. Throws InputError for a non-id. */
@@ -75,6 +77,7 @@ class BytePairTokenizer implements TextTokenizer {
   }
 
   encode(text: string, { special = false }: { readonly special?: boolean } = {}): number[] {
+    checkText(text);
     return this.#engine.encode(text, { add_special_tokens: special }).ids;
   }
 

@@ -5,9 +5,21 @@ export {
   type AutoencoderTrainConfig,
   autoencoderTrainConfigSchema,
 } from "./autoencoder/autoencoder-train-config.ts";
+export {
+  checkData,
+  type DataCheckOptions,
+  type DataCheckResult,
+  type DataFault,
+} from "./data/data-check.ts";
 export { type DataStats, type DataStatsOptions, dataStats } from "./data/data-stats.ts";
 export { buildEmojiData, type EmojiDataOptions, type EmojiDataResult } from "./data/emoji/emoji-dataset.ts";
-export { buildFolderData, type FolderDataOptions, type FolderDataResult } from "./data/folder-dataset.ts";
+export {
+  buildFolderData,
+  type FolderDataOptions,
+  type FolderDataResult,
+  type FolderDataType,
+} from "./data/folder-dataset.ts";
+export type { PassedOver } from "./data/passed-over.ts";
 export type { TrainOptions, TrainResult } from "./loop/run-loop.ts";
 export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";

@@ -1,127 +1,163 @@
 /** @file Captions of pictures in a folder: files beside the pictures, or one list for many of them. */
 
-import { lstat, readFile } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
-import { z } from "zod";
+import { extname, join } from "node:path";
 import { DataFormatError } from "../../errors.ts";
-import { captionsOf, MAX_JSON_BYTES, parseSampleJson } from "./sample-json.ts";
-import type { SampleJson } from "./sample-writer.ts";
-
-/** A fault of one picture, which can be left out and named; every other error stops the work. */
-export class UnusablePicture extends Error {}
+import { decodeText } from "../../formats/text.ts";
+import { FileNames, folderOf, sameName, stemOf } from "./file-names.ts";
+import { onSource, type PassedOver, UnusableSource } from "./passed-over.ts";
+import { readTable, type TableRecord } from "./record-table.ts";
+import { captionsOf, checkSample, MAX_JSON_BYTES, metadataOf, parseSampleJson } from "./sample-json.ts";
+import type { CaptionedJson } from "./sample-writer.ts";
+import { readSmallFile } from "./small-file.ts";
 
 /** Lists of captions for a whole folder, in the order of preference. */
-const LIST_NAMES = ["captions.jsonl", "metadata.jsonl"];
-const MAX_LIST_BYTES = 256 * 1024 * 1024;
+const LIST_NAMES = ["captions.jsonl", "metadata.jsonl", "captions.csv", "metadata.csv"];
+const LIST_COLUMNS = [["file_name"], ["caption", "text", "caption_all"]];
 
-const listLineSchema = z.looseObject({ file_name: z.string().min(1) });
+/** Lines of a list by the picture that they name, relative to its folder. */
+type CaptionList = ReadonlyMap<string, TableRecord>;
 
-/** Finds the captions of the pictures below a folder. Lists are read once. */
+/** Finds the captions of the pictures below a folder. */
 export class CaptionFiles {
   readonly #root: string;
-  readonly #lists = new Map<string, Promise<ReadonlyMap<string, SampleJson> | undefined>>();
+  readonly #files: FileNames;
+  /** By folder, "" for the root. */
+  readonly #lists: ReadonlyMap<string, CaptionList>;
+  /** Caption files that no picture needs. */
+  readonly passedOver: readonly PassedOver[];
 
-  constructor(root: string) {
+  private constructor(
+    root: string,
+    files: FileNames,
+    lists: ReadonlyMap<string, CaptionList>,
+    passedOver: readonly PassedOver[],
+  ) {
     this.#root = root;
+    this.#files = files;
+    this.#lists = lists;
+    this.passedOver = passedOver;
+  }
+
+  /**
+   * Reads the lists.
+   * @param names of all files below `root`; `pictures` are those of them that want captions.
+   * @throws DataFormatError for a damaged list, naming the line.
+   */
+  static async open(
+    root: string,
+    names: readonly string[],
+    pictures: readonly string[],
+  ): Promise<CaptionFiles> {
+    const known = new FileNames(pictures);
+    const stems = new Set(pictures.map((name) => sameName(stemOf(name))));
+    const lists = new Map<string, CaptionList>();
+    const left: PassedOver[] = [];
+    const byPreference = LIST_NAMES.flatMap((list) =>
+      names.filter((name) => name === list || name.endsWith(`/${list}`)),
+    );
+    for (const name of byPreference) {
+      const folder = folderOf(name);
+      if (lists.has(folder)) {
+        left.push({ name, reason: "list beside another one" });
+        continue;
+      }
+      const list = await readList(join(root, name));
+      lists.set(folder, list);
+      for (const [picture, { line }] of list) {
+        if (known.find(within(folder, picture)) === undefined) {
+          left.push({
+            name: `${name} line ${line}`,
+            reason: "line for a picture that is not there",
+            detail: picture,
+          });
+        }
+      }
+    }
+    for (const name of names) {
+      const isOwn = [".txt", ".json"].includes(extname(name).toLowerCase());
+      if (isOwn && !stems.has(sameName(stemOf(name))))
+        left.push({ name, reason: "caption without a picture" });
+    }
+    return new CaptionFiles(root, new FileNames(names), lists, left);
+  }
+
+  /** Whether a file may hold captions, by its name. */
+  static isCaptionFile(name: string): boolean {
+    const base = name.slice(folderOf(name).length).replace("/", "");
+    return LIST_NAMES.includes(base) || [".txt", ".json"].includes(extname(name).toLowerCase());
   }
 
   /**
    * The description of a picture: from its own `.json` or `.txt`, else from the nearest list in its folder or above.
+   * A `.json` without captions is metadata of the `.txt`.
    * @param name relative to the root, with "/".
-   * @throws UnusablePicture when it has none or its own is damaged; DataFormatError when a list is damaged.
+   * @throws UnusableSource when it has none or its own is damaged.
    */
-  async find(name: string): Promise<SampleJson> {
-    const stem = join(this.#root, name.slice(0, name.length - extname(name).length));
-    const json = await readSmall(`${stem}.json`);
-    if (json !== undefined) {
-      try {
-        return describe(json, `${stem}.json`);
-      } catch (error) {
-        throw error instanceof DataFormatError ? new UnusablePicture(`its .json ${error.reason}`) : error;
+  async find(name: string): Promise<CaptionedJson> {
+    const own = await onSource("caption that cannot be read", () => this.#readOwn(name));
+    if (own !== undefined) return own;
+    for (let folder = folderOf(name); ; folder = folderOf(folder)) {
+      const picture = sameName(folder === "" ? name : name.slice(folder.length + 1));
+      const found = this.#lists.get(folder)?.get(picture);
+      if (found !== undefined) {
+        return onSource("caption that cannot be read", async () => describe(found.record, found.where));
       }
+      if (folder === "") break;
     }
-    const text = await readSmall(`${stem}.txt`);
-    if (text !== undefined) {
-      const caption = new TextDecoder().decode(text).trim();
-      if (caption === "") throw new UnusablePicture("its .txt is empty");
-      return { caption };
-    }
-    for (let folder = dirname(name); ; folder = dirname(folder)) {
-      const list = await this.#listOf(folder);
-      const found = list?.get(folder === "." ? name : name.slice(folder.length + 1));
-      if (found !== undefined) return found;
-      if (folder === ".") break;
-    }
-    throw new UnusablePicture(`has no caption: no .txt, no .json, no line in ${LIST_NAMES.join(" or ")}`);
+    throw new UnusableSource("no caption");
   }
 
-  #listOf(folder: string): Promise<ReadonlyMap<string, SampleJson> | undefined> {
-    let list = this.#lists.get(folder);
-    if (list === undefined) {
-      list = readList(join(this.#root, folder));
-      this.#lists.set(folder, list);
+  async #readOwn(name: string): Promise<CaptionedJson | undefined> {
+    const stem = stemOf(name);
+    const [json, txt] = ["json", "txt"].map((extension) => this.#files.find(`${stem}.${extension}`));
+    const read = (file: string): Promise<Uint8Array> => readSmallFile(join(this.#root, file), MAX_JSON_BYTES);
+    const described = json === undefined ? {} : parseSampleJson(await read(json), json);
+    if (json !== undefined && (txt === undefined || captionsOf(described, json).length > 0)) {
+      return describe(described, json);
     }
-    return list;
+    if (txt === undefined) return undefined;
+    return describe({ ...described, caption: decodeText(await read(txt), txt).trim() }, txt);
   }
 }
 
-/** The bytes of a small file; undefined when there is none. */
-async function readSmall(path: string): Promise<Uint8Array | undefined> {
-  const kind = await lstat(path).catch(() => undefined);
-  if (kind === undefined || !kind.isFile()) return undefined;
-  if (kind.size > MAX_JSON_BYTES) {
-    throw new UnusablePicture(`${basename(path)} is larger than ${MAX_JSON_BYTES} bytes`);
-  }
-  return readFile(path);
+function within(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
 }
 
-/** A description that is to be written again: known keys only, at least one caption. */
-function describe(bytes: Uint8Array, where: string): SampleJson {
-  const { caption, caption_all, metadata, text } = parseSampleJson(bytes, where);
+/**
+ * A description that is to be written again, with at least one caption. Keys of its own become metadata.
+ * @throws UnusableSource when it has no caption; DataFormatError when it is no description.
+ */
+function describe(record: Readonly<Record<string, unknown>>, where: string): CaptionedJson {
+  const description = checkSample(record, where);
+  const { caption, caption_all, metadata, text } = description;
   const captions = captionsOf({ caption, caption_all, metadata, text }, where);
   const best = captions.reduce((a, b) => (b.weight > a.weight ? b : a), { text: "", weight: 0 });
-  const first = caption ?? best.text;
-  if (first.trim() === "") throw new DataFormatError("has no caption", { where, remedy: 'add "caption"' });
+  if (best.text === "") throw new UnusableSource("empty caption");
+  const all = {
+    ...metadataOf(description, ["file_name", "caption", "caption_all", "text"]),
+    // Weights of the texts of `caption_all`, which are written as they are.
+    ...(metadata?.caption_weights === undefined ? {} : { caption_weights: metadata.caption_weights }),
+  };
   return {
-    caption: first,
+    caption: caption !== undefined && caption.trim() !== "" ? caption : best.text,
     ...(caption_all === undefined ? {} : { caption_all }),
-    ...(metadata === undefined ? {} : { metadata }),
+    ...(Object.keys(all).length === 0 ? {} : { metadata: all }),
   };
 }
 
-async function readList(folder: string): Promise<ReadonlyMap<string, SampleJson> | undefined> {
-  for (const listName of LIST_NAMES) {
-    const path = join(folder, listName);
-    const kind = await lstat(path).catch(() => undefined);
-    if (kind === undefined || !kind.isFile()) continue;
-    if (kind.size > MAX_LIST_BYTES) {
-      throw new DataFormatError(`is larger than ${MAX_LIST_BYTES} bytes`, {
-        where: path,
-        remedy: "split the folder",
-      });
-    }
-    return parseList(await readFile(path, "utf8"), path);
-  }
-  return undefined;
-}
-
-function parseList(text: string, path: string): Map<string, SampleJson> {
-  const entries = new Map<string, SampleJson>();
-  for (const [index, line] of text.split("\n").entries()) {
-    if (line.trim() === "") continue;
-    const where = `${path} line ${index + 1}`;
-    const json = describe(new TextEncoder().encode(line), where);
-    const parsed = listLineSchema.safeParse(JSON.parse(line));
-    if (!parsed.success) {
+async function readList(path: string): Promise<CaptionList> {
+  const entries = new Map<string, TableRecord>();
+  for (const entry of await readTable(path, LIST_COLUMNS)) {
+    const { where, record } = entry;
+    const picture = record.file_name;
+    if (typeof picture !== "string" || picture === "") {
       throw new DataFormatError("names no picture", { where, remedy: 'every line needs a "file_name"' });
     }
-    if (entries.has(parsed.data.file_name)) {
-      throw new DataFormatError(`${parsed.data.file_name} has a second line`, {
-        where,
-        remedy: "remove one",
-      });
+    if (entries.has(sameName(picture))) {
+      throw new DataFormatError(`${picture} has a second line`, { where, remedy: "remove one" });
     }
-    entries.set(parsed.data.file_name, json);
+    entries.set(sameName(picture), entry);
   }
   return entries;
 }

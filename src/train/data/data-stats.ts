@@ -1,11 +1,12 @@
 /** @file What a data set holds, counted: samples, picture sizes, aspect buckets, caption lengths, licences. */
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import sharp from "sharp";
-import { AbortedError, DataFormatError, InputError } from "../../errors.ts";
+import { AbortedError, DataFormatError } from "../../errors.ts";
+import { quoted } from "../../formats/quoted.ts";
 import { chooseBucket } from "../../image/aspect-buckets.ts";
-import { TarDataset } from "./dataset-reader.ts";
+import { type SampleText, TarDataset } from "./dataset-reader.ts";
+import { onSample, SampleError } from "./sample-error.ts";
+import { listTarSets } from "./tar-files.ts";
 
 export interface DataStatsOptions {
   /** Size for which aspect buckets are counted; a multiple of 16. */
@@ -36,6 +37,8 @@ export interface DataStats {
   /** Pictures by aspect bucket at `imageSize`, "height x width" in pixels, as they are sized for training. */
   readonly buckets: Readonly<Record<string, number>>;
   readonly samplesWithoutCaption: number;
+  /** Samples that cannot be read, and are not in the other counts; `checkData` names them. */
+  readonly damagedSamples: number;
   /** All captions, the alternatives of a sample among them. */
   readonly captions: number;
   readonly captionCharacters: Spread;
@@ -46,37 +49,16 @@ export interface DataStats {
 
 const DEFAULT_IMAGE_SIZE = 256;
 const UNKNOWN_LICENCE = "not stated";
-/** Data sets keep their tars in a split or a shard folder, not deeper; links in circles end here. */
-const MAX_DEPTH = 4;
 
 /**
  * Counts what is in a tar, or in each folder at or below a path that holds tars (train/ and heldout/ apart).
  * Pictures are not decoded, only their headers read.
- * @throws InputError when there are no tars; DataFormatError for a damaged tar, description or picture header;
- *   AbortedError when cancelled.
+ * @throws InputError when there are no tars; DataFormatError for a damaged tar; AbortedError when cancelled.
  */
 export async function dataStats(path: string, options: DataStatsOptions = {}): Promise<DataStats[]> {
-  const sets = await foldersWithTars(path);
-  if (sets.length === 0) {
-    throw new InputError("holds no .tar file", { where: path, remedy: "name a data set or one of its tars" });
-  }
   const stats: DataStats[] = [];
-  for (const set of sets) stats.push(await statsOfSet(set, options));
+  for (const set of await listTarSets(path)) stats.push(await statsOfSet(set, options));
   return stats;
-}
-
-async function foldersWithTars(path: string, depth = 0): Promise<string[]> {
-  const kind = await stat(path).catch(() => undefined);
-  if (kind === undefined) throw new InputError("there is no such file or folder", { where: path });
-  if (!kind.isDirectory()) return [path];
-  const entries = (await readdir(path, { withFileTypes: true })).filter(
-    (entry) => !entry.name.startsWith("."),
-  );
-  const found = entries.some((entry) => entry.isFile() && entry.name.endsWith(".tar")) ? [path] : [];
-  if (depth === MAX_DEPTH) return found;
-  const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  for (const name of folders.sort()) found.push(...(await foldersWithTars(join(path, name), depth + 1)));
-  return found;
 }
 
 async function statsOfSet(path: string, options: DataStatsOptions): Promise<DataStats> {
@@ -89,9 +71,16 @@ async function statsOfSet(path: string, options: DataStatsOptions): Promise<Data
   const tokens: number[] = [];
   let imageBytes = 0;
   let samplesWithoutCaption = 0;
+  let damagedSamples = 0;
   for (let index = 0; index < data.length; index++) {
     if (signal?.aborted) throw new AbortedError("counting was not finished", { where: path });
-    const text = await data.textAt(index);
+    onProgress?.({ done: index, total: data.length });
+    const sample = await readSample(data, index);
+    if (sample === undefined) {
+      damagedSamples++;
+      continue;
+    }
+    const { text, pictures } = sample;
     if (text.captions.length === 0) samplesWithoutCaption++;
     for (const caption of text.captions) {
       characters.push(caption.text.length);
@@ -99,13 +88,11 @@ async function statsOfSet(path: string, options: DataStatsOptions): Promise<Data
     }
     const licence = text.metadata.licence ?? text.metadata.license;
     licences.add(typeof licence === "string" ? licence : UNKNOWN_LICENCE);
-    for (const bytes of await data.encodedImagesAt(index)) {
-      const [width, height] = await sizeOf(bytes, text.where);
-      imageBytes += bytes.byteLength;
+    for (const { width, height, byteLength } of pictures) {
+      imageBytes += byteLength;
       sizes.add(`${width}x${height}`);
       buckets.add(chooseBucket([height, width], imageSize).gridPixels.join("x"));
     }
-    onProgress?.({ done: index + 1, total: data.length });
   }
   return {
     path,
@@ -116,6 +103,7 @@ async function statsOfSet(path: string, options: DataStatsOptions): Promise<Data
     sizes: sizes.counts(),
     buckets: buckets.counts(),
     samplesWithoutCaption,
+    damagedSamples,
     captions: characters.length,
     captionCharacters: spreadOf(characters),
     ...(countTokens === undefined ? {} : { captionTokens: spreadOf(tokens) }),
@@ -123,17 +111,35 @@ async function statsOfSet(path: string, options: DataStatsOptions): Promise<Data
   };
 }
 
+/** A sample with the sizes of its pictures; undefined for one that cannot be read. */
+async function readSample(
+  data: TarDataset,
+  index: number,
+): Promise<{ text: SampleText; pictures: readonly PictureFacts[] } | undefined> {
+  try {
+    const text = await data.textAt(index);
+    const encoded = await data.encodedImagesAt(index);
+    const pictures = await onSample(data.placeOf(index), () => Promise.all(encoded.map(readHeader)));
+    return { text, pictures };
+  } catch (error) {
+    if (error instanceof SampleError) return undefined;
+    throw error;
+  }
+}
+
+interface PictureFacts {
+  readonly width: number;
+  readonly height: number;
+  readonly byteLength: number;
+}
+
 /** Width and height as seen: an EXIF tag may say that the stored picture lies on its side. */
-async function sizeOf(bytes: Uint8Array, where: string): Promise<readonly [number, number]> {
+async function readHeader(bytes: Uint8Array): Promise<PictureFacts> {
   try {
     const { autoOrient } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return [autoOrient.width, autoOrient.height];
+    return { ...autoOrient, byteLength: bytes.byteLength };
   } catch (cause) {
-    throw new DataFormatError("a picture cannot be read", {
-      where,
-      remedy: "write the data set again",
-      cause,
-    });
+    throw new DataFormatError("a picture cannot be read", { cause });
   }
 }
 
@@ -179,10 +185,19 @@ function formatSet(set: DataStats): string {
     ...tallyLines("aspect buckets (height x width)", set.buckets),
     `  captions: ${set.captions}; samples without one: ${set.samplesWithoutCaption}`,
     spreadLine("characters a caption", set.captionCharacters),
+    ...(set.damagedSamples === 0
+      ? []
+      : [`  samples that cannot be read: ${set.damagedSamples} (nextstep data check names them)`]),
     ...(set.captionTokens === undefined ? [] : [spreadLine("tokens a caption", set.captionTokens)]),
     ...tallyLines("licences", set.licences),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** As it is, unless a terminal would obey it. */
+function plain(name: string): string {
+  const shown = quoted(name);
+  return shown === `"${name}"` ? name : shown;
 }
 
 function spreadLine(title: string, { min, mean, p95, max }: Spread): string {
@@ -192,7 +207,7 @@ function spreadLine(title: string, { min, mean, p95, max }: Spread): string {
 function tallyLines(title: string, counts: Readonly<Record<string, number>>): string[] {
   const entries = Object.entries(counts);
   const rest = entries.slice(MAX_ROWS);
-  const lines = entries.slice(0, MAX_ROWS).map(([name, count]) => `    ${name}: ${count}`);
+  const lines = entries.slice(0, MAX_ROWS).map(([name, count]) => `    ${plain(name)}: ${count}`);
   if (rest.length > 0) {
     const sum = rest.reduce((total, [, count]) => total + count, 0);
     lines.push(`    ${rest.length} others: ${sum}`);

@@ -1,12 +1,15 @@
 /** @file Reading samples of tars at random. */
-import { mkdtemp, rm, truncate } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataFormatError, InputError } from "../../errors.ts";
 import { TarFile } from "../../files/tar-file.ts";
 import { TarDataset } from "./dataset-reader.ts";
+import { SampleError } from "./sample-error.ts";
 import { SampleWriter } from "./sample-writer.ts";
 
 let folder: string;
@@ -67,6 +70,67 @@ describe("TarDataset", () => {
     expect((await data.textAt(0)).captions[0]?.text).toBe("a grey square");
     expect((await data.sampleAt(1)).images).toEqual([]);
     expect((await data.textAt(1)).captions[0]?.text).toBe("words only");
+  });
+
+  it("reads img2dataset's layout: a .json of metadata beside a .txt caption, whatever its encoding", async () => {
+    const tar = await TarFile.create(join(folder, "set.tar"));
+    await tar.add("000.jpg", await grey(9));
+    await tar.add("000.json", '\uFEFF{"caption": null, "licence": "CC0-1.0", "width": 4}');
+    await tar.add("000.txt", Buffer.from("\uFEFFeine Wüste", "utf16le"));
+    await tar.add("001.jfif", await grey(9));
+    await tar.add("001.json", '{"caption": "own", "metadata": {"width": 4}}');
+    await tar.add("001.txt", "another");
+    await tar.close();
+    await using data = await TarDataset.open(folder);
+    const [first, second] = [await data.sampleAt(0), await data.sampleAt(1)];
+    expect(first.captions).toEqual([{ text: "eine Wüste", weight: 1 }]);
+    expect(first.description.caption).toBe("eine Wüste");
+    expect(first.metadata.licence).toBe("CC0-1.0");
+    expect(second.captions).toEqual([{ text: "own", weight: 1 }]);
+    expect(second.metadata).toEqual({ width: 4 });
+    expect(second.images).toHaveLength(1);
+  });
+
+  it("throws faults of a sample as such, with tar and key, and faults of a tar as others", async () => {
+    const path = join(folder, "bad.tar");
+    const tar = await TarFile.create(path);
+    await tar.add("a.json", '{"caption": 3}');
+    await tar.add("a-0.png", (await grey(1)).subarray(0, 50));
+    await tar.add("b.txt", Buffer.from("Wüste", "latin1"));
+    for (let image = 0; image <= 256; image++) await tar.add(`c.${image}.png`, "");
+    await tar.close();
+    await using data = await TarDataset.open(folder);
+    const faults = [data.textAt(0), data.imagesAt(0), data.textAt(1), data.imagesAt(2)];
+    const caught = await Promise.all(faults.map((fault) => fault.catch((error: unknown) => error)));
+    expect(caught.every((error) => error instanceof SampleError)).toBe(true);
+    expect(caught.map((error) => (error instanceof SampleError ? error.place : undefined))).toEqual(
+      ["a", "a", "b", "c"].map((key) => ({ tar: path, key })),
+    );
+    expect(caught.map(String)).toEqual([
+      expect.stringMatching(/bad\.tar: a: caption: .*expected string/),
+      expect.stringMatching(/bad\.tar: a: a-0\.png: cannot be decoded/),
+      expect.stringMatching(/bad\.tar: b: b\.txt: is not UTF-8 text/),
+      expect.stringMatching(/bad\.tar: c: has 257 pictures/),
+    ]);
+    await truncate(path, 600);
+    const gone = await data.textAt(1).catch((error: unknown) => error);
+    expect(gone).toBeInstanceOf(InputError);
+    expect(String(gone)).toMatch(/bad\.tar: can no longer be read/);
+  });
+
+  it("refuses what would be missed or would hang", async () => {
+    const tar = await TarFile.create(join(folder, "a.tar"));
+    await tar.add("a.txt", "x");
+    await tar.close();
+    await writeFile(join(folder, "a.tar.gz"), gzipSync("x"));
+    await (await TarDataset.open(folder))[Symbol.asyncDispose]();
+    await writeFile(join(folder, "b.tgz"), gzipSync("x"));
+    await expect(TarDataset.open(folder)).rejects.toThrow(/b\.tgz: is compressed/);
+    await expect(TarDataset.open(join(folder, "b.tgz"))).rejects.toThrow(/gzip.*gunzip/);
+    await rm(join(folder, "b.tgz"));
+    execFileSync("mkfifo", [join(folder, "c.tar")]);
+    await expect(TarDataset.open(folder)).rejects.toThrow(/c\.tar: is not a regular file/);
+    await expect(TarDataset.open("/dev/zero")).rejects.toThrow(InputError);
   });
 
   it("names what is damaged or missing", async () => {

@@ -1,15 +1,15 @@
 /** @file Random access to the samples of tars: captions, pictures, metadata (docs/nextstep-spec.md 5). */
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { DataFormatError, InputError } from "../../errors.ts";
 import { decodeImage } from "../../files/decode-image.ts";
 import { FileSource } from "../../files/file-source.ts";
 import { readTarIndex, type TarEntry } from "../../formats/tar.ts";
-import { groupTarSamples, type TarSample } from "../../formats/tar-sample.ts";
+import { groupTarSamples, isTrainable, type TarSample } from "../../formats/tar-sample.ts";
+import { decodeText } from "../../formats/text.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { ByteBoundedCache } from "./byte-bounded-cache.ts";
 import { lastAtMost, startsOf } from "./epoch-order.ts";
+import { onSample, type SamplePlace, samplePlaceText } from "./sample-error.ts";
 import {
   captionsOf,
   MAX_JSON_BYTES,
@@ -17,6 +17,7 @@ import {
   type SampleDescription,
   type WeightedCaption,
 } from "./sample-json.ts";
+import { listTars } from "./tar-files.ts";
 
 export interface DatasetOptions {
   /** Memory for decoded pictures; 0 decodes at every visit. */
@@ -43,6 +44,9 @@ const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
 
 /** Largest picture member. Even losslessly, the 64 megapixels that are decoded at most take no more. */
 const MAX_IMAGE_BYTES = 512 * 1024 * 1024;
+/** Pictures of a sample, and bytes of them together: a sample is in memory as a whole. */
+const MAX_SAMPLE_IMAGES = 256;
+const MAX_SAMPLE_BYTES = 1024 * 1024 * 1024;
 
 /** Tars that are kept open; systems allow a process about a thousand files. */
 const MAX_OPEN_TARS = 64;
@@ -77,12 +81,7 @@ export class TarDataset implements AsyncDisposable {
     for (const tar of paths) {
       const source = await FileSource.open(tar);
       try {
-        const groups = groupTarSamples(await readTarIndex(source));
-        samples.push(
-          groups.filter(
-            (group) => group.json !== undefined || group.text !== undefined || group.images.length > 0,
-          ),
-        );
+        samples.push(groupTarSamples(await readTarIndex(source)).filter(isTrainable));
       } finally {
         await source.close();
       }
@@ -105,41 +104,82 @@ export class TarDataset implements AsyncDisposable {
     return this.#paths;
   }
 
+  /** Tar and key of a sample. Throws InputError for an index that is none. */
+  placeOf(index: number): SamplePlace {
+    const { tar, sample } = this.#locate(index);
+    return { tar: this.#paths[tar]!, key: sample.key };
+  }
+
   /**
-   * Captions and metadata of a sample, without its pictures.
-   * @throws InputError for an index that is none; DataFormatError when the description is not one.
+   * Captions and metadata of a sample, without its pictures. Captions stand in `KEY.json`; where it has none, it is
+   * metadata and the caption is `KEY.txt`.
+   * @throws InputError for an index that is none; SampleError when the description is not one.
    */
   async textAt(index: number): Promise<SampleText> {
-    const { tar, sample, where } = this.#locate(index);
-    let description: SampleDescription = {};
-    if (sample.json !== undefined) {
-      description = parseSampleJson(await this.#read(tar, sample.json, MAX_JSON_BYTES, where), where);
-    } else if (sample.text !== undefined) {
-      const bytes = await this.#read(tar, sample.text, MAX_JSON_BYTES, where);
-      description = { caption: new TextDecoder().decode(bytes).trim() };
-    }
-    return {
-      key: sample.key,
-      where,
-      captions: captionsOf(description, where),
-      metadata: description.metadata ?? {},
-      description,
-    };
+    const { tar, sample, place } = this.#locate(index);
+    const where = samplePlaceText(place);
+    return onSample(place, async () => {
+      const json = sample.json && (await this.#read(tar, sample.json, MAX_JSON_BYTES));
+      const own: SampleDescription = json === undefined ? {} : parseSampleJson(json, where);
+      const ownCaptions = captionsOf(own, where);
+      if (sample.text === undefined || ownCaptions.length > 0) {
+        const metadata = own.metadata ?? {};
+        return { key: sample.key, where, captions: ownCaptions, metadata, description: own };
+      }
+      const caption = decodeText(await this.#read(tar, sample.text, MAX_JSON_BYTES), sample.text.name).trim();
+      const description = { ...own, caption };
+      return {
+        key: sample.key,
+        where,
+        captions: captionsOf({ caption }, where),
+        metadata: own.metadata ?? own,
+        description,
+      };
+    });
   }
 
-  /** The pictures of a sample as they are stored. Throws InputError for an index that is none. */
+  /**
+   * The pictures of a sample as they are stored.
+   * @throws InputError for an index that is none; SampleError when they are too many or too large.
+   */
   async encodedImagesAt(index: number): Promise<Uint8Array[]> {
-    const { tar, sample, where } = this.#locate(index);
-    return Promise.all(sample.images.map((entry) => this.#read(tar, entry, MAX_IMAGE_BYTES, where)));
+    const { tar, sample, place } = this.#locate(index);
+    const { images } = sample;
+    return onSample(place, () => {
+      const bytes = images.reduce((sum, { size }) => sum + size, 0);
+      if (images.length > MAX_SAMPLE_IMAGES || bytes > MAX_SAMPLE_BYTES) {
+        throw new DataFormatError(`has ${images.length} pictures of ${bytes} bytes`, {
+          remedy: `a sample may have ${MAX_SAMPLE_IMAGES} pictures of ${MAX_SAMPLE_BYTES} bytes together`,
+        });
+      }
+      return Promise.all(images.map((entry) => this.#read(tar, entry, MAX_IMAGE_BYTES)));
+    });
   }
 
-  /** The decoded pictures of a sample. Throws as `encodedImagesAt`, and DataFormatError for a damaged picture. */
+  /** The decoded pictures of a sample. Throws as `encodedImagesAt`, and SampleError for a damaged picture. */
   async imagesAt(index: number): Promise<readonly RgbImage[]> {
     const kept = this.#pictures.get(index);
     if (kept !== undefined) return kept;
-    const { where } = this.#locate(index);
+    const { sample, place } = this.#locate(index);
     const encoded = await this.encodedImagesAt(index);
-    const images = await Promise.all(encoded.map((bytes) => decodeImage(bytes, where)));
+    const images = await onSample(place, async () => {
+      const decoded: RgbImage[] = [];
+      let left = MAX_SAMPLE_BYTES;
+      // One after the other, so that a sample of many huge pictures is refused before it fills the memory.
+      for (const [image, bytes] of encoded.entries()) {
+        const where = sample.images[image]!.name;
+        const picture = await decodeImage(bytes, where);
+        left -= picture.data.byteLength;
+        if (left < 0) {
+          throw new DataFormatError("the pictures of the sample take too much memory", {
+            where,
+            remedy: `at most ${MAX_SAMPLE_BYTES} bytes of pixels are decoded`,
+          });
+        }
+        decoded.push(picture);
+      }
+      return decoded;
+    });
     this.#pictures.set(
       index,
       images,
@@ -160,7 +200,7 @@ export class TarDataset implements AsyncDisposable {
     for (const tar of open) await (await tar.source).close();
   }
 
-  #locate(index: number): { tar: number; sample: TarSample; where: string } {
+  #locate(index: number): { tar: number; sample: TarSample; place: SamplePlace } {
     if (!Number.isInteger(index) || index < 0 || index >= this.length) {
       throw new InputError(`there is no sample ${index}`, {
         remedy: `samples are numbered 0 to ${this.length - 1}`,
@@ -168,13 +208,14 @@ export class TarDataset implements AsyncDisposable {
     }
     const tar = lastAtMost(this.#starts, index);
     const sample = this.#samples[tar]![index - this.#starts[tar]!]!;
-    return { tar, sample, where: `${this.#paths[tar]!}: ${sample.key}` };
+    return { tar, sample, place: { tar: this.#paths[tar]!, key: sample.key } };
   }
 
-  async #read(tar: number, entry: TarEntry, maxBytes: number, where: string): Promise<Uint8Array> {
+  /** Throws DataFormatError for a member that is too large, InputError when the tar can no longer be read. */
+  async #read(tar: number, entry: TarEntry, maxBytes: number): Promise<Uint8Array> {
     if (entry.size > maxBytes) {
-      throw new DataFormatError(`${entry.name} has ${entry.size} bytes`, {
-        where,
+      throw new DataFormatError(`has ${entry.size} bytes`, {
+        where: entry.name,
         remedy: `at most ${maxBytes} are read`,
       });
     }
@@ -182,6 +223,13 @@ export class TarDataset implements AsyncDisposable {
     open.readers++;
     try {
       return await (await open.source).read(entry.offset, entry.size);
+    } catch (cause) {
+      // The member was whole when the tar was indexed: this is no fault of the sample, and others will meet it too.
+      throw new InputError("can no longer be read", {
+        where: this.#paths[tar]!,
+        remedy: `it changed or went away while it was in use: ${cause instanceof Error ? cause.message : cause}`,
+        cause,
+      });
     } finally {
       open.readers--;
       await this.#closeSurplus();
@@ -216,31 +264,4 @@ export class TarDataset implements AsyncDisposable {
 interface OpenTar {
   readonly source: Promise<FileSource>;
   readers: number;
-}
-
-/**
- * The tars that a path means: itself, or those directly in a folder, by name.
- * @throws InputError when there is no such path or a folder without tars.
- */
-async function listTars(path: string | readonly string[]): Promise<string[]> {
-  const tars: string[] = [];
-  for (const one of typeof path === "string" ? [path] : path) {
-    const kind = await stat(one).catch(() => undefined);
-    if (kind === undefined) throw new InputError("there is no such file or folder", { where: one });
-    if (!kind.isDirectory()) {
-      tars.push(one);
-      continue;
-    }
-    const names = await readdir(one);
-    const inside = names.filter((name) => name.endsWith(".tar") && !name.startsWith(".")).sort();
-    if (inside.length === 0) {
-      const splits = names.includes("train") ? `, for instance ${join(one, "train")}` : "";
-      throw new InputError("the folder holds no .tar file", {
-        where: one,
-        remedy: `name one that does${splits}`,
-      });
-    }
-    tars.push(...inside.map((name) => join(one, name)));
-  }
-  return tars;
 }

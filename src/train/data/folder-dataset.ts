@@ -1,121 +1,187 @@
-/** @file A folder of pictures with captions to tars of samples (docs/nextstep-spec.md 5). */
+/** @file A folder of pictures or texts to tars of samples (docs/nextstep-spec.md 5). */
 
 import { createHash } from "node:crypto";
-import { lstat, readdir, readFile } from "node:fs/promises";
-import { extname, join, relative, sep } from "node:path";
-import { AbortedError, DataFormatError, InputError } from "../../errors.ts";
-import { decodeImage } from "../../files/decode-image.ts";
-import { nodeZlib } from "../../files/zlib.ts";
-import { encodePng } from "../../image/encode-png.ts";
-import { CaptionFiles, UnusablePicture } from "./caption-files.ts";
+import { join } from "node:path";
+import { AbortedError, ConfigError, InputError } from "../../errors.ts";
+import { quoted } from "../../formats/quoted.ts";
+import { editSources } from "./edit-sources.ts";
+import { type FolderFiles, walkFiles } from "./file-walk.ts";
+import { heldOutNames, type SplitSample } from "./held-out-split.ts";
 import { OutputFolder } from "./output-folder.ts";
-import { type SampleImage, SampleWriter, type ShardTotals } from "./sample-writer.ts";
+import { countReasons, type PassedOver, passedOver, UnusableSource } from "./passed-over.ts";
+import { pictureSources } from "./picture-sources.ts";
+import { MAX_JSON_BYTES } from "./sample-json.ts";
+import { SampleWriter, type ShardTotals } from "./sample-writer.ts";
+import type { FolderSources, PreparedSample, SourceSample } from "./source-sample.ts";
+import { textSources } from "./text-sources.ts";
+
+/** Kinds of data that are built, by their published names (docs/nextstep-spec.md 4.1), and what offers their samples. */
+const SOURCES = {
+  image_text_pair: pictureSources,
+  image_editing: editSources,
+  nlp: textSources,
+} as const satisfies Record<string, (folder: string, files: FolderFiles) => Promise<FolderSources>>;
+
+export type FolderDataType = keyof typeof SOURCES;
+export const FOLDER_DATA_TYPES = Object.keys(SOURCES) as readonly FolderDataType[];
 
 export interface FolderDataOptions {
-  /** Folder with pictures, searched with its sub-folders. */
+  /** Folder with the files, searched with its sub-folders. */
   readonly folder: string;
   /** Folder to make; must not exist or be empty. */
   readonly out: string;
+  /** Default: "image_text_pair". */
+  readonly type?: FolderDataType;
+  /**
+   * Share of samples to hold out, above 0 and below 1: `out` then holds `train/` and `heldout/`. What is held out
+   * depends on names; samples with the same picture or text are never on both sides. Without it, nothing is.
+   */
+  readonly heldOut?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly onProgress?: (progress: {
+    /** Files are compared before they are packed when some are held out. */
+    readonly stage: "comparing" | "packing";
+    readonly done: number;
+    readonly total: number;
+  }) => void;
 }
 
-/** A picture that was left out, and why. */
-export interface SkippedPicture {
-  /** Relative to the folder, with "/". */
-  readonly name: string;
-  readonly reason: string;
-}
-
+/** `samples`, `tars` and `bytes` count what is to be trained on. */
 export interface FolderDataResult extends ShardTotals {
   readonly folder: string;
-  /** Every picture without a usable caption or with damaged bytes. */
-  readonly skipped: readonly SkippedPicture[];
+  readonly type: FolderDataType;
+  /** Null when nothing was to be held out. */
+  readonly heldOut: ShardTotals | null;
+  /** Every file and row that is in no sample. */
+  readonly passedOver: readonly PassedOver[];
+  /** How many were passed over for each reason, most frequent first. */
+  readonly reasons: Readonly<Record<string, number>>;
 }
-
-const PICTURE_EXTENSIONS: ReadonlySet<string> = new Set(
-  ".png .jpg .jpeg .webp .gif .tif .tiff .avif .heic".split(" "),
-);
-
-const MAX_PICTURE_BYTES = 512 * 1024 * 1024;
 
 /**
- * Packs every picture of a folder that has a caption. A caption stands in a file of the same name (`cat.txt`, or
- * `cat.json` with `caption`, `caption_all`, `metadata`), or in a line of `captions.jsonl` or `metadata.jsonl` in the
- * same or a higher folder (`{"file_name": "cat.png", "caption": "a cat"}`; `text` serves for `caption`, too).
- * JPEG, PNG and WebP keep their bytes, other formats become PNG. A picture that cannot be used is left out and
- * named in the result.
- * @throws InputError when the folder is missing or not one picture can be used; DataFormatError for a damaged list;
- *   AbortedError when cancelled. Nothing is left behind then.
+ * Packs a folder into tars. Layouts of each type stand in docs/data.md. What cannot be used is passed over and named
+ * in the result.
+ * @throws InputError when the folder is missing or holds not one usable sample, and when the disk is full; ConfigError
+ *   for a share out of range or an `out` that is not empty; DataFormatError for a damaged table; AbortedError when
+ *   cancelled. Nothing is left behind then.
  */
 export async function buildFolderData(options: FolderDataOptions): Promise<FolderDataResult> {
-  const { folder, signal, onProgress } = options;
-  const names = await listPictures(folder);
-  const captions = new CaptionFiles(folder);
-  const skipped: SkippedPicture[] = [];
+  return new FolderBuild(options).run();
+}
 
-  await using output = await OutputFolder.create(options.out);
-  await using writer = new SampleWriter(output.workPath);
-  for (const [index, name] of names.entries()) {
-    if (signal?.aborted) throw new AbortedError("the data set was not finished", { where: options.out });
-    try {
-      const json = await captions.find(name);
-      const image = await readPicture(join(folder, name));
-      const key = createHash("sha256").update(name).digest("hex").slice(0, 32);
-      await writer.add(key, { ...json, metadata: { ...json.metadata, source: name } }, [image]);
-    } catch (error) {
-      if (!(error instanceof UnusablePicture)) throw error;
-      skipped.push({ name, reason: error.message });
+class FolderBuild {
+  readonly #options: FolderDataOptions;
+  readonly #type: FolderDataType;
+  readonly #passedOver: PassedOver[] = [];
+
+  constructor(options: FolderDataOptions) {
+    const { heldOut, type = "image_text_pair" } = options;
+    if (heldOut !== undefined && !(heldOut > 0 && heldOut < 1)) {
+      throw new ConfigError(`${heldOut} is no share`, {
+        where: "held-out share",
+        remedy: "give a number above 0 and below 1",
+      });
     }
-    onProgress?.({ done: index + 1, total: names.length });
+    this.#options = options;
+    this.#type = type;
   }
-  const totals = await writer.close();
-  if (totals.samples === 0) {
-    const first = skipped[0];
-    if (first === undefined) {
-      throw new InputError("holds no pictures", { where: folder, remedy: "name a folder with pictures" });
+
+  async run(): Promise<FolderDataResult> {
+    const { folder, out, heldOut: share, signal } = this.#options;
+    const files = await walkFiles(folder, signal);
+    const sources = await SOURCES[this.#type](folder, files);
+    this.#passedOver.push(...files.passedOver, ...sources.passedOver);
+
+    await using output = await OutputFolder.create(out);
+    const { samples, heldOut } =
+      share === undefined
+        ? { samples: sources.samples, heldOut: new Set<string>() }
+        : await this.#split(sources.samples, share);
+    await using trainWriter = new SampleWriter(
+      share === undefined ? output.workPath : join(output.workPath, "train"),
+    );
+    await using heldOutWriter = new SampleWriter(join(output.workPath, "heldout"));
+    for await (const [{ name }, { json, images }] of this.#prepare("packing", samples)) {
+      const key = createHash("sha256").update(name).digest("hex").slice(0, 32);
+      await (heldOut.has(name) ? heldOutWriter : trainWriter).add(key, json, images);
     }
-    throw new InputError(`none of its ${skipped.length} pictures can be used`, {
+    const totals = await trainWriter.close();
+    const heldOutTotals = await heldOutWriter.close();
+    if (totals.samples + heldOutTotals.samples === 0) throw this.#nothingUsable();
+    await output.commit();
+    return {
+      folder: output.path,
+      type: this.#type,
+      ...totals,
+      heldOut: share === undefined ? null : heldOutTotals,
+      passedOver: this.#passedOver,
+      reasons: countReasons(this.#passedOver),
+    };
+  }
+
+  /** The samples that can be used, and the names of those that are held out. */
+  async #split(
+    samples: readonly SourceSample[],
+    share: number,
+  ): Promise<{ samples: readonly SourceSample[]; heldOut: ReadonlySet<string> }> {
+    const usable: SourceSample[] = [];
+    const compared: SplitSample[] = [];
+    for await (const [sample, { contents }] of this.#prepare("comparing", samples)) {
+      usable.push(sample);
+      compared.push({ name: sample.name, contents });
+    }
+    const heldOut = heldOutNames(compared, share);
+    if (heldOut.size === 0 && usable.length > 0) {
+      throw new InputError("all of its samples share a picture or a text, so that none can be held out", {
+        where: this.#options.folder,
+        remedy: "add others, or build without a held-out share",
+      });
+    }
+    return { samples: usable, heldOut };
+  }
+
+  /** Reads samples one after the other; those that cannot be used are passed over. */
+  async *#prepare(
+    stage: "comparing" | "packing",
+    samples: readonly SourceSample[],
+  ): AsyncGenerator<readonly [SourceSample, PreparedSample]> {
+    const { signal, onProgress, out } = this.#options;
+    for (const [done, sample] of samples.entries()) {
+      onProgress?.({ stage, done, total: samples.length });
+      if (signal?.aborted) throw new AbortedError("the data set was not finished", { where: out });
+      try {
+        yield [sample, await readSample(sample)];
+      } catch (error) {
+        if (!(error instanceof UnusableSource)) throw error;
+        this.#passedOver.push(passedOver(sample.name, error));
+      }
+    }
+    onProgress?.({ stage, done: samples.length, total: samples.length });
+    if (signal?.aborted) throw new AbortedError("the data set was not finished", { where: out });
+  }
+
+  #nothingUsable(): InputError {
+    const { folder } = this.#options;
+    const reasons = Object.entries(countReasons(this.#passedOver));
+    const [first] = this.#passedOver;
+    if (first === undefined) {
+      return new InputError("is empty", { where: folder, remedy: "docs/data.md shows the layouts" });
+    }
+    const counts = reasons.map(([reason, count]) => `${count} ${reason}`).join(", ");
+    return new InputError(`holds no sample of type ${this.#type} that can be used: ${counts}`, {
       where: folder,
-      remedy: `the first one, ${first.name}: ${first.reason}`,
+      remedy: `for instance ${quoted(first.name)}: ${first.detail ?? first.reason}; docs/data.md shows the layouts`,
     });
   }
-  await output.commit();
-  return { folder: output.path, ...totals, skipped };
 }
 
-async function listPictures(folder: string): Promise<string[]> {
-  const kind = await lstat(folder).catch(() => undefined);
-  if (kind === undefined) throw new InputError("there is no such folder", { where: folder });
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
-    .filter((entry) => PICTURE_EXTENSIONS.has(extname(entry.name).toLowerCase()))
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"))
-    .sort();
-}
-
-/** Decodes in full, so that damage shows here and not in the middle of a training run. */
-async function readPicture(path: string): Promise<SampleImage> {
-  if ((await lstat(path)).size > MAX_PICTURE_BYTES) {
-    throw new UnusablePicture(`is larger than ${MAX_PICTURE_BYTES} bytes`);
+async function readSample(sample: SourceSample): Promise<PreparedSample> {
+  const prepared = await sample.read();
+  if (Buffer.byteLength(JSON.stringify(prepared.json)) > MAX_JSON_BYTES) {
+    throw new UnusableSource(
+      "text that is too long",
+      `at most ${MAX_JSON_BYTES} bytes of JSON are read again`,
+    );
   }
-  const bytes = await readFile(path);
-  try {
-    const image = await decodeImage(bytes, path);
-    const extension = formatOf(bytes);
-    return extension === undefined
-      ? { bytes: await encodePng(image, nodeZlib), extension: "png" }
-      : { bytes, extension };
-  } catch (error) {
-    throw error instanceof DataFormatError ? new UnusablePicture(error.reason) : error;
-  }
-}
-
-/** The format by its first bytes: names of files are not to be trusted. */
-function formatOf(bytes: Uint8Array): SampleImage["extension"] | undefined {
-  const start = String.fromCharCode(...bytes.subarray(0, 12));
-  if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (start.startsWith("\xff\xd8\xff")) return "jpg";
-  return start.startsWith("RIFF") && start.endsWith("WEBP") ? "webp" : undefined;
+  return prepared;
 }

@@ -3,6 +3,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors.ts";
+import { writeFailure } from "./write-failure.ts";
 
 /** A folder under construction beside its final place. Disposing it without `commit` removes everything. */
 export class OutputFolder {
@@ -18,9 +19,17 @@ export class OutputFolder {
 
   /**
    * Starts a new folder. What a killed earlier run for the same folder left behind is removed.
-   * @throws ConfigError when `out` exists and is not an empty folder.
+   * @throws ConfigError when `out` exists and is not an empty folder; InputError when it cannot be made.
    */
   static async create(out: string): Promise<OutputFolder> {
+    try {
+      return await OutputFolder.#create(out);
+    } catch (cause) {
+      throw writeFailure(cause, out);
+    }
+  }
+
+  static async #create(out: string): Promise<OutputFolder> {
     const path = resolve(out);
     if ((await entriesOf(path)).length > 0) {
       throw new ConfigError("the folder is not empty", {
@@ -41,13 +50,20 @@ export class OutputFolder {
     return new OutputFolder(path, workPath);
   }
 
-  /** Moves the finished folder to its place. */
+  /**
+   * Moves the finished folder to its place.
+   * @throws InputError when something else has taken that place in the meantime.
+   */
   async commit(): Promise<void> {
-    // An empty folder of that name was accepted above; some systems do not rename over one.
-    await rmdir(this.path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-    });
-    await rename(this.workPath, this.path);
+    try {
+      // An empty folder of that name was accepted above; some systems do not rename over one.
+      await rmdir(this.path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+      });
+      await rename(this.workPath, this.path);
+    } catch (cause) {
+      throw writeFailure(cause, this.path);
+    }
     this.#committed = true;
   }
 

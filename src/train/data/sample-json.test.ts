@@ -24,6 +24,28 @@ describe("captionsOf", () => {
     expect(captions({})).toEqual([]);
   });
 
+  it("leaves out what is null or blank", () => {
+    expect(captions({ caption: null, caption_all: null, text: "plain", metadata: null })).toEqual([
+      { text: "plain", weight: 1 },
+    ]);
+    expect(captions({ caption: " ", caption_all: { a: null, b: ["x", null, ""] } })).toEqual([
+      { text: "x", weight: 1 },
+    ]);
+    const weighted = (all: unknown[]) =>
+      captions({ caption_all: all, metadata: { caption_weights: [1, 1, 2] } });
+    expect(weighted(["a", null, "b"])).toEqual([
+      { text: "a", weight: 1 / 3 },
+      { text: "b", weight: 2 / 3 },
+    ]);
+    expect(weighted(["", null, "\n"])).toEqual([]);
+  });
+
+  it("names the field that is wrong, also among alternatives", () => {
+    expect(() => captions({ caption_all: { a: ["x", 3] } })).toThrow(/test: caption_all\.a\.1: .*string/);
+    expect(() => captions({ caption_all: 7 })).toThrow(/test: caption_all: .*expected/);
+    expect(() => captions([])).toThrow(/test: the description: .*object/);
+  });
+
   it("refuses weights that do not fit", () => {
     const weighted = (weights: number[]) => () =>
       captions({ caption_all: ["a"], metadata: { caption_weights: weights } });

@@ -4,13 +4,22 @@ import { join } from "node:path";
 import { InputError } from "../../errors.ts";
 import { TarFile } from "../../files/tar-file.ts";
 import type { CaptionAlternatives } from "./sample-json.ts";
+import { writeFailure } from "./write-failure.ts";
 
-/** Description of a sample as it stands in `KEY.json`. */
-export interface SampleJson {
+/** Description of a sample with pictures as it stands in `KEY.json`. */
+export interface CaptionedJson {
   readonly caption: string;
   readonly caption_all?: CaptionAlternatives;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
+
+/** Description of a text without pictures. */
+export interface TextJson {
+  readonly text: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export type SampleJson = CaptionedJson | TextJson;
 
 export interface SampleImage {
   readonly bytes: Uint8Array;
@@ -41,11 +50,19 @@ export class SampleWriter {
     this.#samplesPerTar = samplesPerTar;
   }
 
-  /** @throws InputError when the key has "." or "-" in it, which would split it on reading. */
+  /** @throws InputError when the key has "." or "-" in it, which would split it on reading, or the disk is full. */
   async add(key: string, json: SampleJson, images: readonly SampleImage[]): Promise<void> {
     if (!/^[A-Za-z0-9_]+$/.test(key)) {
       throw new InputError(`"${key}" is not a sample key`, { remedy: "use letters, digits and underscores" });
     }
+    try {
+      await this.#write(key, json, images);
+    } catch (cause) {
+      throw writeFailure(cause, this.#folder);
+    }
+  }
+
+  async #write(key: string, json: SampleJson, images: readonly SampleImage[]): Promise<void> {
     if (this.#writer === undefined) {
       const name = `idx_0000_${String(this.#tars).padStart(4, "0")}.tar`;
       this.#writer = await TarFile.create(join(this.#folder, name));
@@ -60,9 +77,13 @@ export class SampleWriter {
     if (this.#inTar >= this.#samplesPerTar) await this.#closeTar();
   }
 
-  /** Completes the last shard. */
+  /** Completes the last shard. Throws InputError when the disk is full. */
   async close(): Promise<ShardTotals> {
-    await this.#closeTar();
+    try {
+      await this.#closeTar();
+    } catch (cause) {
+      throw writeFailure(cause, this.#folder);
+    }
     return { samples: this.#samples, tars: this.#tars, bytes: this.#bytes };
   }
 

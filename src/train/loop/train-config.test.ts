@@ -39,6 +39,15 @@ describe("parseTrainConfig", () => {
     expect(() => parse({ ...minimal, phases: [{ batch: 0 }] })).toThrow("phases.0.batch");
     expect(() => parse([])).toThrow(ConfigError);
   });
+
+  it("names it behind alternatives, too", () => {
+    const set = z.strictObject({ path: z.string() });
+    const schema = z.strictObject({ data: z.union([z.string(), z.array(set)]) });
+    const data = (value: unknown) => () => parseTrainConfig(schema, { data: value }, "config.json");
+    expect(data(5)).toThrow(/config\.json: data: .*expected string or array/);
+    expect(data([{ path: 3 }])).toThrow(/config\.json: data\.0\.path: .*expected string/);
+    expect(data([{ path: "a", typ: "nlp" }])).toThrow('unknown key "data.0.typ"');
+  });
 });
 
 describe("loadTrainConfig", () => {
@@ -48,6 +57,11 @@ describe("loadTrainConfig", () => {
     await expect(loadTrainConfig(schema, path)).rejects.toThrow(ConfigError);
     await writeFile(path, "{ output: 1 }");
     await expect(loadTrainConfig(schema, path)).rejects.toThrow(/c\.json: is no JSON/);
+    await writeFile(path, Buffer.from(`\uFEFF${JSON.stringify(minimal)}`, "utf16le"));
+    expect((await loadTrainConfig(schema, path)).output).toBe("o");
+    await writeFile(path, Buffer.from('{"output": "grün"}', "latin1"));
+    await expect(loadTrainConfig(schema, path)).rejects.toThrow(/c\.json: .*is not UTF-8 text/);
+    await expect(loadTrainConfig(schema, "/dev/zero")).rejects.toThrow(/not a regular file/);
     await rm(folder, { recursive: true });
   });
 });

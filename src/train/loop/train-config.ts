@@ -2,6 +2,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import { printable, quoted } from "../../formats/quoted.ts";
+import { decodeText } from "../../formats/text.ts";
+import { firstIssue, issueField } from "../data/schema-issue.ts";
 import { scheduleSchema } from "../optimizer/schedule.ts";
 
 /** A config is a page of JSON; anything near this is another file. */
@@ -55,11 +58,11 @@ export const engineSchema = z.strictObject({
 export function parseTrainConfig<S extends z.ZodType>(schema: S, json: unknown, where: string): z.output<S> {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  const issue = firstIssue(result.error);
   if (issue === undefined) throw new ConfigError("is not valid", { where });
-  const field = issue.path.map(String).join(".");
+  const field = printable(issueField(issue));
   if (issue.code === "unrecognized_keys") {
-    const names = issue.keys.map((key) => `"${field === "" ? key : `${field}.${key}`}"`).join(", ");
+    const names = issue.keys.map((key) => quoted(field === "" ? key : `${field}.${key}`)).join(", ");
     throw new ConfigError(`unknown key ${names}`, { where, remedy: "check its spelling or remove it" });
   }
   throw new ConfigError(`${field === "" ? "config" : field}: ${issue.message}`, { where });
@@ -72,9 +75,10 @@ export function parseTrainConfig<S extends z.ZodType>(schema: S, json: unknown, 
 export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: string): Promise<z.output<S>> {
   let text: string;
   try {
-    const { size } = await stat(file);
-    if (size > MAX_CONFIG_BYTES) throw new ConfigError(`${size} bytes are too many for a config`);
-    text = await readFile(file, "utf8");
+    const found = await stat(file);
+    if (!found.isFile()) throw new ConfigError("is not a regular file");
+    if (found.size > MAX_CONFIG_BYTES) throw new ConfigError(`${found.size} bytes are too many for a config`);
+    text = decodeText(await readFile(file), "the config");
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(reason, { where: file, remedy: "give the path of a JSON file", cause });
@@ -83,10 +87,13 @@ export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: stri
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new ConfigError(`is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      where: file,
-      cause,
-    });
+    throw new ConfigError(
+      `is no JSON: ${printable(cause instanceof Error ? cause.message : String(cause))}`,
+      {
+        where: file,
+        cause,
+      },
+    );
   }
   return parseTrainConfig(schema, json, file);
 }

@@ -1,9 +1,9 @@
 /** @file What training does to captions with image tags, at random (docs/nextstep-spec.md 4.4). */
 
 import { DataFormatError } from "../../errors.ts";
+import { IMAGE_TAG_PATTERN } from "../data/image-tags.ts";
 import { choose } from "./captions.ts";
 import { chooseWeighted } from "./mixing.ts";
-import { IMAGE_TAG_PATTERN } from "./training-sample.ts";
 
 const TAGS_LAST_PROBABILITY = 0.1;
 const TWO_IMAGES_PROBABILITY = 0.2;

@@ -11,12 +11,10 @@ import {
   trainingIds,
 } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import { IMAGE_TAG_PATTERN } from "../data/image-tags.ts";
 
 /** Key of samples whose images differ in grid. */
 export const MIXED_GRIDS_KEY = "0*0";
-
-/** Tags of the images in a caption, `<image_0>`, `<image_1>`, ... */
-export const IMAGE_TAG_PATTERN = /<image_(\d+)>/g;
 
 export interface TrainingSample {
   readonly ids: readonly number[];

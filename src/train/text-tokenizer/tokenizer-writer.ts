@@ -18,12 +18,7 @@ export function tokenizerFileTexts(files: TokenizerFiles): ReadonlyMap<string, s
     ["special_tokens_map.json", pretty(specialMapOf(names, added))],
     ["added_tokens.json", addedText(added)],
     ["vocab.json", `{${vocabulary.map(([token, id]) => `${JSON.stringify(token)}:${id}`).join(",")}}`],
-    [
-      "merges.txt",
-      `#version: 0.2\n${mergePairs(json)
-        .map((pair) => `${pair.join(" ")}\n`)
-        .join("")}`,
-    ],
+    ["merges.txt", `#version: 0.2\n${json.model.merges.map((pair) => `${pair.join(" ")}\n`).join("")}`],
   ]);
 }
 
@@ -54,17 +49,13 @@ function tokenizerText(
     pre_tokenizer: json.pre_tokenizer,
     post_processor: json.post_processor,
     decoder: json.decoder,
-    model: { ...json.model, vocab: {}, merges: mergePairs(json) },
+    model: { ...json.model, vocab: {} },
   };
   const entries = vocabulary.map(([token, id]) => `      ${JSON.stringify(token)}: ${id}`);
   // The only place where these words stand at this depth: every other key of the file has another name or indent.
   return JSON.stringify(whole, null, 2).replace(/^ {4}"vocab": \{\}/m, () =>
     entries.length === 0 ? '    "vocab": {}' : `    "vocab": {\n${entries.join(",\n")}\n    }`,
   );
-}
-
-function mergePairs(json: TokenizerJson): readonly (readonly string[])[] {
-  return json.model.merges.map((merge) => (typeof merge === "string" ? merge.split(" ", 2) : merge));
 }
 
 /** Names in the order of their characters, as sorted keys come out of published tools. */

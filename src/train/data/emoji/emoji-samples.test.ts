@@ -53,6 +53,6 @@ describe("EmojiSampleMaker", () => {
   });
 
   it("writes a text without pictures", () => {
-    expect(maker.text("A dog.").slice(1)).toEqual([{ caption: "A dog." }, []]);
+    expect(maker.text("A dog.").slice(1)).toEqual([{ text: "A dog." }, []]);
   });
 });

@@ -50,7 +50,7 @@ export class EmojiSampleMaker {
   }
 
   text(text: string): Sample {
-    return [keyOf(`text ${text}`), { caption: text }, []];
+    return [keyOf(`text ${text}`), { text }, []];
   }
 
   #describe(scene: Scene): Record<string, unknown> {

@@ -1,0 +1,18 @@
+/** @file Training configs as kinds of JSON that `nextstep inspect` knows. */
+import type { JsonKind } from "../checkpoint/inspect-json.ts";
+import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
+import { parseTrainConfig } from "../train/loop/train-config.ts";
+import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
+
+export const TRAINING_CONFIGS: readonly JsonKind[] = [
+  {
+    of: "training config of an autoencoder",
+    marks: (json) => ["autoencoder", "phases"].every((key) => Object.hasOwn(json, key)),
+    read: (json, path) => parseTrainConfig(autoencoderTrainConfigSchema, json, path),
+  },
+  {
+    of: "training config of a model",
+    marks: (json) => ["output", "data", "steps"].every((key) => Object.hasOwn(json, key)),
+    read: (json, path) => parseTrainConfig(modelTrainConfigSchema, json, path),
+  },
+];
