@@ -62,7 +62,7 @@ describe("nextstep data", () => {
     const text = await data("check", "bad.tar");
     expect(text.code).toBe(1);
     expect(text.out).toMatch(
-      /^bad\.tar: x: x\.png: cannot be decoded .*\n1 sample with 0 pictures in 1 tar, 1 fault\n$/,
+      /^bad\.tar: x: x\.png: cannot be decoded: .*\n1 sample with 0 pictures in 1 tar, 1 fault\n$/,
     );
     expect(text.err.trim().split("\n")).toHaveLength(1);
     const json = await data("check", "bad.tar", "--json");
