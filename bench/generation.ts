@@ -80,6 +80,8 @@ export async function benchBackbone(
       shape: [rows, 1, tokens, past + tokens],
       data: new Float32Array(rows * tokens * (past + tokens)),
     },
+    replay: { dtype: "bool", shape: [], data: new Uint8Array(1) },
+    places: countingTensor([rows, tokens], past),
     picks: countingTensor([rows], rows * tokens),
   };
   for (let layer = 0; layer < config.layers; layer++) {

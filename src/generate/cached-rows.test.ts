@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
-import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { CachedRows } from "./cached-rows.ts";
+import type { TokenRow } from "./token-feeds.ts";
 import { openTestSessions } from "./test-models.ts";
 
 const WIDTH = 64; // hidden size and image tokens of the test models alike

@@ -5,7 +5,8 @@
 import { AbortedError, InputError } from "../errors.ts";
 import { tokenWidth } from "../model/config.ts";
 import type { HostTensor } from "../runtime/engine.ts";
-import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { CachedRows } from "./cached-rows.ts";
+import type { TokenRow } from "./token-feeds.ts";
 import { branchWeights, type Guidance, guidanceAt } from "./guidance.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { noiseDraws, type SamplerName, type SolverOptions, solverTable } from "./solvers.ts";

@@ -2,7 +2,8 @@
 import { AbortedError } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
-import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { CachedRows } from "./cached-rows.ts";
+import type { TokenRow } from "./token-feeds.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 

@@ -37,8 +37,8 @@ const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 } as con
 const OPERATOR_SET = { domain: 1, version: 2 } as const;
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
 const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const;
-const ATTRIBUTE = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 } as const;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE = { name: 1, float: 2, int: 3, string: 4, graph: 6, ints: 8, type: 20 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9, externalData: 13, dataLocation: 14 } as const;
 const EXTERNAL_LOCATION = 1;
 const ENTRY = { key: 1, value: 2 } as const;
@@ -50,10 +50,11 @@ interface Listing {
   readonly leaves: readonly Value[];
 }
 
-function list(outputs: readonly Value[]): Listing {
+/** @param outside values that are computed elsewhere: the listing stops at them. */
+function list(outputs: readonly Value[], outside: readonly Value[] = []): Listing {
   const nodes: OperatorNode[] = [];
   const leaves: Value[] = [];
-  const done = new Set<object>();
+  const done = new Set<object>(outside.map(({ producer }) => producer));
   const stack: { value: Value; entered: boolean }[] = outputs
     .map((value) => ({ value, entered: false }))
     .reverse();
@@ -77,10 +78,16 @@ function list(outputs: readonly Value[]): Listing {
     } else {
       done.add(producer);
       nodes.push(producer);
+      for (const branch of Object.values(producer.branches ?? {}))
+        leaves.push(...list([branch], definedValues(producer.inputs)).leaves);
       stack.pop();
     }
   }
   return { nodes, leaves };
+}
+
+function definedValues(values: readonly (Value | undefined)[]): Value[] {
+  return values.filter((value) => value !== undefined);
 }
 
 class GraphWriter {
@@ -177,6 +184,8 @@ class GraphWriter {
     outputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
     domain = "",
+    branches: readonly MessageWriter[] = [],
+    graph = this.#graph,
   ): void {
     const message = new MessageWriter();
     for (const inputName of inputs) message.string(NODE.input, inputName);
@@ -185,14 +194,38 @@ class GraphWriter {
     message.string(NODE.opType, type);
     for (const [key, value] of Object.entries(attributes))
       message.message(NODE.attribute, attribute(key, value));
+    for (const branch of branches) message.message(NODE.attribute, branch);
     if (domain !== "") message.string(NODE.domain, domain);
-    this.#graph.message(GRAPH.node, message);
+    graph.message(GRAPH.node, message);
   }
 
-  operator(node: OperatorNode): void {
+  /** Constants and sizes always stand in the outermost graph, which every branch sees. */
+  operator(node: OperatorNode, graph?: MessageWriter): void {
     const inputs = node.inputs.map((operand) => (operand === undefined ? "" : this.name(operand)));
     const outputs = node.outputs.map((output) => this.name(output));
-    this.node(node.operator.onnx.type, inputs, outputs, node.attributes, node.operator.onnx.domain);
+    const { type, domain } = node.operator.onnx;
+    if (node.branches === undefined) {
+      this.node(type, inputs, outputs, node.attributes, domain, [], graph);
+      return;
+    }
+    const branches = Object.entries(node.branches).map(([name, value]) =>
+      this.#branch(name, value, definedValues(node.inputs)),
+    );
+    this.node(type, inputs.slice(0, 1), outputs, node.attributes, domain, branches, graph);
+  }
+
+  #branch(name: string, value: Value, outside: readonly Value[]): MessageWriter {
+    const graph = new MessageWriter();
+    for (const node of list([value], outside).nodes) this.operator(node, graph);
+    const output = this.freshName(name);
+    this.node("Identity", [this.name(value)], [output], {}, "", [], graph);
+    graph.string(GRAPH.name, output);
+    graph.message(GRAPH.output, valueInfo({ name: output, dtype: value.dtype, shape: value.shape }));
+    const message = new MessageWriter();
+    message.string(ATTRIBUTE.name, name);
+    message.message(ATTRIBUTE.graph, graph);
+    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.graph);
+    return message;
   }
 
   /** int64 [n]: a constant when every size is known, else joined from single sizes. */

@@ -13,10 +13,10 @@ import {
   UnsupportedError,
 } from "../errors.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
-import type { EngineOptions, HostTensor, StateOrigin, StoreRule } from "./engine.ts";
+import type { EngineOptions, HostTensor, RowCopy, StateOrigin, StoreRule } from "./engine.ts";
 
 /** A state is named by its number on the way. */
-export type FeedMessage = HostTensor | { readonly state: number };
+export type FeedMessage = HostTensor | { readonly state: number; readonly rows?: number };
 export type StoreMessage = Omit<StoreRule, "state"> & { readonly state: number };
 export type OriginMessage = Omit<StateOrigin, "state"> & { readonly state: number };
 
@@ -36,6 +36,12 @@ export type Command =
       readonly state: number;
       readonly shape: readonly number[];
       readonly origin: OriginMessage | undefined;
+    }
+  | {
+      readonly kind: "copyRows";
+      readonly source: number;
+      readonly target: number;
+      readonly rows: readonly RowCopy[];
     }
   | { readonly kind: "readState"; readonly state: number }
   | {

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { EngineError } from "../errors.ts";
-import type { HostTensor, Session, State } from "./engine.ts";
+import type { Feeds, HostTensor, Session, State } from "./engine.ts";
 import {
   type Answer,
   type Command,
@@ -30,8 +30,10 @@ function known<Item>(items: ReadonlyMap<number, Item>, id: number, what: string)
   return item;
 }
 
-function feed(message: FeedMessage): HostTensor | State {
-  return "state" in message ? known(states, message.state, "a state") : message;
+function feed(message: FeedMessage): Feeds[string] {
+  if (!("state" in message)) return message;
+  const state = known(states, message.state, "a state");
+  return message.rows === undefined ? state : { state, rows: message.rows };
 }
 
 async function perform(command: Command): Promise<Record<string, HostTensor> | Float32Array | undefined> {
@@ -68,6 +70,11 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
       const from =
         origin === undefined ? undefined : { ...origin, state: known(states, origin.state, "a state") };
       states.set(command.state, await engine.createState(shape, from));
+      return;
+    }
+    case "copyRows": {
+      const [source, target] = [command.source, command.target].map((id) => known(states, id, "a state"));
+      await engine.copyRows(source as State, target as State, command.rows);
       return;
     }
     case "readState":

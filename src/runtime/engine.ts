@@ -28,6 +28,18 @@ export interface State {
   dispose(): Promise<void>;
 }
 
+/** The first `rows` rows of a state, read in place. */
+export interface StateRows {
+  readonly state: State;
+  readonly rows: number;
+}
+
+/** Row `from` of a source to row `to` of a target. */
+export interface RowCopy {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What a new state starts from: row r is row `rows[r]` of `state`; without `rows`, row r. */
 export interface StateOrigin {
   readonly state: State;
@@ -53,7 +65,7 @@ export interface RunRequest {
   readonly store?: readonly StoreRule[];
 }
 
-export type Feeds = Readonly<Record<string, HostTensor | State>>;
+export type Feeds = Readonly<Record<string, HostTensor | State | StateRows>>;
 
 export interface Session {
   readonly model: Pick<OnnxModel, "inputs" | "outputs" | "parameters">;
@@ -84,4 +96,9 @@ export interface Engine extends AsyncDisposable {
    * and how its rows are dropped, repeated and reordered.
    */
   createState(shape: readonly number[], origin?: StateOrigin): Promise<State>;
+  /**
+   * Copies rows of a state into another one of the same rank, or about within one, in the order given. What a row of the
+   * target has no counterpart for in the source becomes zero.
+   */
+  copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void>;
 }

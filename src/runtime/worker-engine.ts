@@ -13,6 +13,7 @@ import type {
   EngineOptions,
   Feeds,
   HostTensor,
+  RowCopy,
   RunRequest,
   Session,
   State,
@@ -146,7 +147,8 @@ class RemoteSession implements Session {
     return result as Record<string, HostTensor>;
   }
 
-  #feed(name: string, feed: HostTensor | State): FeedMessage {
+  #feed(name: string, feed: Feeds[string]): FeedMessage {
+    if ("rows" in feed) return { state: stateId(this.#connection, feed.state, name), rows: feed.rows };
     if (!("dtype" in feed)) return { state: stateId(this.#connection, feed, name) };
     return { dtype: feed.dtype, shape: feed.shape, data: plainCopy(feed.data) };
   }
@@ -240,6 +242,11 @@ export class WorkerEngine implements Engine {
         : { ...origin, state: stateId(this.#connection, origin.state, "createState") };
     await this.#connection.send({ kind: "createState", state, shape, origin: from });
     return new RemoteState(this.#connection, state, shape);
+  }
+
+  async copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void> {
+    const [from, to] = [source, target].map((state) => stateId(this.#connection, state, "copyRows"));
+    await this.#connection.send({ kind: "copyRows", source: from as number, target: to as number, rows });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
-import type { TokenRow } from "../../../src/generate/cached-rows.ts";
+import type { TokenRow } from "../../../src/generate/token-feeds.ts";
 import { drawTokens } from "../../../src/generate/draw-tokens.ts";
 import { CFG_SCHEDULES, type CfgSchedule, guidanceAt } from "../../../src/generate/guidance.ts";
 import { decodePicture, encodePicture, pixelsPerToken } from "../../../src/generate/image-coder.ts";
