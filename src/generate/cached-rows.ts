@@ -6,7 +6,7 @@
 import { InputError } from "../errors.ts";
 import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
-import type { Engine, Feeds, Session, State, StoreRule } from "../runtime/engine.ts";
+import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { refuseAborted } from "./abort.ts";
 import { cacheNames } from "./backbone-graph.ts";
 import { maskFeed, type TokenRow, tokenFeeds } from "./token-feeds.ts";
@@ -44,7 +44,7 @@ export class CachedRows implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #config: NextStepConfig;
-  #rows: RowState[] = [];
+  readonly #rows: RowState[] = [];
   /** Rows that the caches have room for; those in use stand in front. */
   #rowCapacity = 0;
   #capacity = 0;
@@ -52,12 +52,12 @@ export class CachedRows implements AsyncDisposable {
   readonly #caches = new Map<string, State>();
   readonly #tables = new Map<string, State>();
 
-  /** @param rows number of rows, without tokens; others are added. */
+  /** @param rows number of rows, without tokens; others can be added. */
   constructor(engine: Engine, session: Session, config: NextStepConfig, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
-    this.#rows = Array.from({ length: rows }, () => ({ length: 0, origin: 0 }));
+    this.add(rows);
   }
 
   /** Tokens read so far, a row each. */
@@ -65,9 +65,14 @@ export class CachedRows implements AsyncDisposable {
     return this.#rows.map(({ length }) => length);
   }
 
+  /** Adds rows without tokens at the end. */
+  add(rows: number): void {
+    for (let row = 0; row < rows; row++) this.#rows.push({ length: 0, origin: 0 });
+  }
+
   /**
-   * Reads one or more tokens of every row.
-   * @returns the hidden state of each row's last token, [rows, D]
+   * Reads tokens of every row; a row that is given none keeps its place.
+   * @returns the hidden state of each row's last token, [rows, D]; zeros for a row that was given none
    * @throws InputError when a row grows beyond the model's positions; AbortedError between runs, which leaves the rows as
    * they were.
    */
@@ -86,7 +91,9 @@ export class CachedRows implements AsyncDisposable {
       const count = Math.min(chunk, longest - start);
       await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, hidden);
     }
-    this.#rows = base.map((row, i) => ({ ...row, length: row.length + (rows[i] as TokenRow).ids.length }));
+    base.forEach((row, i) => {
+      this.#rows[i] = { ...row, length: row.length + (rows[i] as TokenRow).ids.length };
+    });
     return hidden;
   }
 
@@ -118,8 +125,8 @@ export class CachedRows implements AsyncDisposable {
     this.#rows.push(...taken);
   }
 
-  /** Takes rows away. The last rows move into their places: `rows` must be told apart by their new numbers afterwards. */
-  async remove(rows: ReadonlySet<number>): Promise<void> {
+  /** Takes rows away; the last ones move into their places. Returns which row moved where. */
+  async remove(rows: ReadonlySet<number>): Promise<readonly RowCopy[]> {
     const moves = removalMoves(this.#rows.length, rows);
     await Promise.all([...this.#caches.values()].map((cache) => this.#engine.copyRows(cache, cache, moves)));
     for (const { from, to } of moves) this.#rows[to] = this.#rows[from] as RowState;
@@ -127,6 +134,7 @@ export class CachedRows implements AsyncDisposable {
     // A cache that was grown for one long row would slow down all that come after it.
     const needed = Math.max(0, ...this.#rows.map(end));
     if (this.#rows.length > 0 && 2 * needed + CAPACITY_STEP <= this.#capacity) await this.#allocate(needed);
+    return moves;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -235,14 +243,8 @@ function end({ length, origin }: RowState): number {
   return length + origin;
 }
 
-/**
- * How the rows that stay are brought to the front when some of `count` are taken away: the last ones move into the gaps.
- * @returns moves in an order in which none overwrites what another still reads.
- */
-export function removalMoves(
-  count: number,
-  rows: ReadonlySet<number>,
-): readonly { readonly from: number; readonly to: number }[] {
+/** How the rows that stay are brought to the front when some of `count` are taken away: the last ones fill the gaps. */
+function removalMoves(count: number, rows: ReadonlySet<number>): RowCopy[] {
   const kept = count - rows.size;
   const gaps = [...rows].filter((row) => row < kept).sort((a, b) => a - b);
   const movers = Array.from({ length: rows.size }, (_, i) => kept + i).filter((row) => !rows.has(row));

@@ -12,8 +12,8 @@ import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
 import type { TextSampling } from "./choose-token.ts";
 import { defaultModelPath } from "./default-model.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
-import { checkDrawOptions, type DrawOptions, knownTokens, RANDOM_SEEDS } from "./draw-options.ts";
-import { Drawing, type DrawingPlan } from "./drawing.ts";
+import { checkDrawOptions, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
+import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import {
   encodeInputImages,
@@ -22,13 +22,16 @@ import {
   readInputImages,
   trainedSide,
 } from "./input-images.ts";
+import { canvasesOf } from "./keep.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import type { Picture } from "./picture.ts";
+import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
 import type { Recipe } from "./recipe.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
 import { noiseDraws } from "./solvers.ts";
-import { injectedNoise, seededNoise } from "./token-noise.ts";
+import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
+import { Slot } from "./slot.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 
 export interface OpenModelOptions {
@@ -60,12 +63,13 @@ export class Model implements AsyncDisposable {
     engine: WorkerEngine,
     tokenizer: TextTokenizer,
     defaults: DefaultSettings,
+    autoencoderEngine: () => WorkerEngine,
   ) {
     this.path = folder.path;
     this.defaults = defaults;
     this.#folder = folder;
     this.#engine = engine;
-    this.#sessions = new ModelSessions(engine, folder);
+    this.#sessions = new ModelSessions(engine, folder, autoencoderEngine);
     this.#tokenizer = tokenizer;
   }
 
@@ -83,7 +87,10 @@ export class Model implements AsyncDisposable {
       });
     }
     // The engine thread loads its library while the files are read here.
-    const engine = WorkerEngine.create(threads === undefined ? {} : { threads });
+    const engineOptions = threads === undefined ? {} : { threads };
+    const engine = WorkerEngine.create(engineOptions);
+    // Works now and then, beside the other: its idle threads must not take that one's time.
+    const autoencoderEngine = () => WorkerEngine.create({ ...engineOptions, spin: false });
     let folder: ModelFolder | undefined;
     try {
       folder = await openModelFolder(path ?? defaultModelPath());
@@ -91,7 +98,7 @@ export class Model implements AsyncDisposable {
         loadTokenizer(folder.tokenizerPath),
         readDefaultSettings(folder.path, folder.release),
       ]);
-      return new Model(folder, engine, tokenizer, defaults);
+      return new Model(folder, engine, tokenizer, defaults, autoencoderEngine);
     } catch (error) {
       await Promise.all([engine[Symbol.asyncDispose](), folder?.[Symbol.asyncDispose]()]);
       throw error;
@@ -113,7 +120,7 @@ export class Model implements AsyncDisposable {
 
   /** Like {@link draw}, to be followed token by token: `for await (const progress of model.start("a red apple"))`. */
   start(prompt: string | readonly string[], options: DrawOptions = {}): Drawing {
-    return new Drawing(this.#sessions, () =>
+    return createDrawing(this.#sessions, () =>
       this.#plan(typeof prompt === "string" ? [prompt] : prompt, options),
     );
   }
@@ -123,7 +130,7 @@ export class Model implements AsyncDisposable {
    * @throws InputError when the recipe is of another model, had noise given to it, or its images are not these.
    */
   again(recipe: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
-    return new Drawing(this.#sessions, async () => {
+    return createDrawing(this.#sessions, async () => {
       if (recipe.model !== this.name) {
         throw new InputError(`was drawn by the model "${recipe.model}", not "${this.name}"`, {
           where: "recipe",
@@ -156,6 +163,7 @@ export class Model implements AsyncDisposable {
   /** Continues a text. The pieces come as they are written. */
   async *write(prompt: string, options: WriteOptions = {}): AsyncGenerator<string> {
     this.#refuseClosed();
+    checkTextLength(prompt, this.#tokenizer.longestToken, this.#folder.config, "prompt");
     const ids = this.#tokenizer.encode(prompt);
     if (ids.length === 0)
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
@@ -167,7 +175,7 @@ export class Model implements AsyncDisposable {
     this.#refuseClosed();
     const [sized] = await readInputImages(this.#sessions, [image], undefined);
     if (sized === undefined) throw new InputError("is missing", { where: "image" });
-    const [tokens] = await encodeInputImages(this.#sessions, [sized]);
+    const [tokens] = await encodeInputImages(this.#sessions, [sized], options.signal);
     const side = pixelsPerToken(this.#sessions);
     const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
     const ids = imageIds(this.#tokenizer, grid);
@@ -216,6 +224,9 @@ export class Model implements AsyncDisposable {
     const size = asked ?? images[0]?.size ?? square(trainedSide(this.#sessions));
     const placed = placeImages(captions, images);
     const { release, config } = this.#folder;
+    for (const text of [...placed.captions, settings.positive, settings.negative]) {
+      checkTextLength(text, this.#tokenizer.longestToken, config, "prompt");
+    }
     const prompt = buildPromptRows(this.#tokenizer, {
       captions: placed.captions,
       images: images.length === 0 ? null : placed.images.map((image) => image.size),
@@ -229,18 +240,20 @@ export class Model implements AsyncDisposable {
       code: release === "v1" && placed.images.length <= captions.length ? "P-A" : "P-B",
       pixelsPerToken: pixelsPerToken(this.#sessions),
     });
-    const encoded = await encodeInputImages(this.#sessions, images);
+    const tokens = prompt.grid[0] * prompt.grid[1];
+    checkPositions(prompt.rows, tokens, config, "prompt");
+    const canvases = canvasesOf(options.keep, prompt.pictures, prompt.grid, tokenWidth(config));
+    const encoded = await encodeInputImages(this.#sessions, images, options.signal);
     const rows = promptTokenRows(
       prompt,
       placed.images.map((image) => encoded[images.indexOf(image)] as Float32Array),
     );
-    const tokens = prompt.grid[0] * prompt.grid[1];
     const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
     const seeds = Array.from({ length: prompt.pictures }, (_, picture) => seed + (picture % count));
     const draws = noiseDraws(sampler, steps);
     const noise =
       options.noise === undefined
-        ? seededNoise(seeds)
+        ? seeds.map(seededNoise)
         : injectedNoise(options.noise, {
             pictures: prompt.pictures,
             tokens,
@@ -272,18 +285,20 @@ export class Model implements AsyncDisposable {
     return {
       grid: prompt.grid,
       recipes,
-      request: {
-        rows,
-        branches: prompt.branches,
-        count: tokens,
-        sampler,
-        solver: { steps, shift, noiseLevel },
-        guidance: { cfg, cfgImg, schedule: cfgSchedule },
-        noise,
-        useNorm,
-        known: knownTokens(options.tokens, prompt.pictures),
-        signal: options.signal,
-      },
+      signal: options.signal,
+      slots: canvases.map(
+        (canvas, picture) =>
+          new Slot({
+            rows: rows.filter((_, row) => row % prompt.pictures === picture),
+            canvas,
+            sampler,
+            solver: { steps, shift, noiseLevel },
+            guidance: { cfg, cfgImg, schedule: cfgSchedule },
+            noise: noise[picture] as TokenNoise,
+            useNorm,
+            name: `picture ${picture + 1}`,
+          }),
+      ),
     };
   }
 
@@ -296,6 +311,7 @@ export class Model implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#sessions.close();
     await this.#engine[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }

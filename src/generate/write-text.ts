@@ -1,11 +1,13 @@
 /** @file Text from the same model: one token after another behind a prompt, which may hold images (docs/nextstep-spec.md 3.8). */
-import { AbortedError } from "../errors.ts";
+import { EngineError } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
+import { refuseAborted, untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { checkPositions } from "./position-limit.ts";
 
 export interface TextRequest extends TextSampling {
   readonly row: TokenRow;
@@ -23,50 +25,75 @@ export interface TextStep {
   readonly logits: Float32Array;
 }
 
+/** Why a text ended: with a stop id, or at the limit. */
+export type FinishReason = "stop" | "length";
+
 /**
- * Writes token by token until a stop id or the limit.
- * @throws ConfigError for sampling settings out of range, AbortedError between tokens.
+ * Writes token by token until a stop id or the limit, and returns which of them it was.
+ * @throws ConfigError for sampling settings out of range; InputError for a prompt beyond the model's positions, before
+ * weights are read; AbortedError while loading, between runs of the prompt and between tokens; EngineError where logits are
+ * not finite.
  */
-export async function* writeTokens(sessions: ModelSessions, request: TextRequest): AsyncGenerator<TextStep> {
+export async function* writeTokens(
+  sessions: ModelSessions,
+  request: TextRequest,
+): AsyncGenerator<TextStep, FinishReason> {
   checkTextSampling(request);
   const { config } = sessions.folder;
-  const [backbone, head] = await Promise.all([sessions.backbone(), sessions.lmHead()]);
+  checkPositions([request.row], request.maxTokens, config, "prompt");
+  const signal = sessions.signal(request.signal);
+  const [backbone, head] = await Promise.all([sessions.backbone(signal), sessions.lmHead(signal)]);
   await using cached = new CachedRows(sessions.engine, backbone, config, 1);
   const random = new CounterRng(request.seed);
   let next = request.row;
   for (let count = 0; count < request.maxTokens; count++) {
-    if (request.signal?.aborted) throw new AbortedError("cancelled", { cause: request.signal.reason });
-    const hidden = await cached.append([next]);
-    const result = await head.run({
-      hidden: { dtype: "float32", shape: [1, config.hiddenSize], data: hidden },
-    });
+    refuseAborted(signal);
+    const hidden = await untilAborted(cached.append([next], { signal }), signal);
+    const fed = { dtype: "float32", shape: [1, config.hiddenSize], data: hidden } as const;
+    const result = await untilAborted(head.run({ hidden: fed }), signal);
     const logits = result.logits?.data as Float32Array;
+    if (!logits.every(Number.isFinite)) {
+      throw new EngineError(`the logits of token ${count + 1} are not finite`, {
+        where: "text",
+        remedy: "the model's weights are damaged",
+      });
+    }
     const id = chooseToken(logits, request, random.uniform());
-    if (request.stop.has(id)) return;
+    if (request.stop.has(id)) return "stop";
     yield { id, logits };
     next = { ids: [id] };
   }
+  return "length";
 }
 
 /**
  * The text of ids that arrive one by one, in pieces that can be printed as they come: a character whose bytes are not
- * all there yet is held back until it is whole or the text ends.
+ * all there yet is held back until it is whole or the text ends. Returns why the text ended.
  */
 export async function* textPieces(
   tokenizer: TextTokenizer,
-  steps: AsyncIterable<TextStep>,
-): AsyncGenerator<string> {
+  steps: AsyncGenerator<TextStep, FinishReason>,
+): AsyncGenerator<string, FinishReason> {
   const ids: number[] = [];
   let printed = 0;
   let text = "";
-  for await (const { id } of steps) {
-    ids.push(id);
-    text = tokenizer.decode(ids, { skipSpecial: true });
-    const whole = text.replace(/\uFFFD+$/, "").length;
-    if (whole > printed) {
-      yield text.slice(printed, whole);
-      printed = whole;
+  try {
+    for (;;) {
+      const step = await steps.next();
+      if (step.done === true) {
+        if (text.length > printed) yield text.slice(printed);
+        return step.value;
+      }
+      ids.push(step.value.id);
+      text = tokenizer.decode(ids, { skipSpecial: true });
+      const whole = text.replace(/\uFFFD+$/, "").length;
+      if (whole > printed) {
+        yield text.slice(printed, whole);
+        printed = whole;
+      }
     }
+  } finally {
+    // Who stops listening stops the writing too.
+    await steps.return("length");
   }
-  if (text.length > printed) yield text.slice(printed);
 }

@@ -13,12 +13,20 @@ import {
   UnsupportedError,
 } from "../errors.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
-import type { EngineOptions, HostTensor, RowCopy, StateOrigin, StoreRule } from "./engine.ts";
+import type { ChainLink, EngineOptions, HostTensor, RowCopy, StateOrigin, StoreRule } from "./engine.ts";
 
 /** A state is named by its number on the way. */
 export type FeedMessage = HostTensor | { readonly state: number; readonly rows?: number };
 export type StoreMessage = Omit<StoreRule, "state"> & { readonly state: number };
 export type OriginMessage = Omit<StateOrigin, "state"> & { readonly state: number };
+
+export type LinkMessage = Omit<ChainLink, "session" | "feeds"> & {
+  readonly session: number;
+  readonly feeds: Readonly<Record<string, FeedMessage>>;
+};
+
+/** What a command answers with. */
+export type Result = Record<string, HostTensor> | readonly Record<string, HostTensor>[] | Float32Array | undefined;
 
 export type Command =
   | { readonly kind: "weight"; readonly session: number; readonly name: string; readonly data: Float32Array }
@@ -30,6 +38,7 @@ export type Command =
       readonly fetch: readonly string[] | undefined;
       readonly store: readonly StoreMessage[];
     }
+  | { readonly kind: "runChain"; readonly links: readonly LinkMessage[] }
   | { readonly kind: "disposeSession"; readonly session: number }
   | {
       readonly kind: "createState";
@@ -65,7 +74,7 @@ export interface ErrorMessage {
 }
 
 export type Answer =
-  | { readonly id: number; readonly value: Record<string, HostTensor> | Float32Array | undefined }
+  | { readonly id: number; readonly value: Result }
   | { readonly id: number; readonly error: ErrorMessage };
 
 /** What the thread is given when it starts. */

@@ -4,13 +4,14 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { EngineError } from "../errors.ts";
-import type { Feeds, HostTensor, Session, State } from "./engine.ts";
+import type { Feeds, Session, State } from "./engine.ts";
 import {
   type Answer,
   type Command,
   type FeedMessage,
   packError,
   type Request,
+  type Result,
   type WorkerData,
 } from "./engine-messages.ts";
 import { LocalEngine } from "./local-engine.ts";
@@ -36,7 +37,11 @@ function feed(message: FeedMessage): Feeds[string] {
   return message.rows === undefined ? state : { state, rows: message.rows };
 }
 
-async function perform(command: Command): Promise<Record<string, HostTensor> | Float32Array | undefined> {
+function feedsOf(messages: Readonly<Record<string, FeedMessage>>): Feeds {
+  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, feed(message)]));
+}
+
+async function perform(command: Command): Promise<Result> {
   switch (command.kind) {
     case "weight": {
       const given = weights.get(command.session) ?? new Map<string, Float32Array>();
@@ -52,15 +57,20 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
       return;
     }
     case "run": {
-      const feeds = Object.fromEntries(
-        Object.entries(command.feeds).map(([name, message]) => [name, feed(message)]),
-      );
       const store = command.store.map((rule) => ({ ...rule, state: known(states, rule.state, "a state") }));
-      return known(sessions, command.session, "the session").run(feeds, {
+      return known(sessions, command.session, "the session").run(feedsOf(command.feeds), {
         ...(command.fetch === undefined ? {} : { fetch: command.fetch }),
         store,
       });
     }
+    case "runChain":
+      return engine.runChain(
+        command.links.map(({ session, feeds, ...link }) => ({
+          ...link,
+          session: known(sessions, session, "the session"),
+          feeds: feedsOf(feeds),
+        })),
+      );
     case "disposeSession":
       await known(sessions, command.session, "the session").dispose();
       sessions.delete(command.session);
@@ -95,9 +105,13 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
 }
 
 /** Outputs are fresh buffers that nothing here keeps: they can be handed over instead of copied. */
-function buffersOf(value: Record<string, HostTensor> | Float32Array | undefined): ArrayBuffer[] {
+function buffersOf(value: Result): ArrayBuffer[] {
   if (value === undefined) return [];
-  const arrays = value instanceof Float32Array ? [value] : Object.values(value).map(({ data }) => data);
+  const results = value instanceof Float32Array ? [] : [value].flat();
+  const arrays =
+    value instanceof Float32Array
+      ? [value]
+      : results.flatMap((result) => Object.values(result).map(({ data }) => data));
   const buffers = arrays.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer);
   return [...new Set(buffers)];
 }

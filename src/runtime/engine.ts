@@ -78,6 +78,22 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
+/** One run of several that follow each other. */
+export interface ChainLink {
+  readonly session: Session;
+  readonly feeds: Feeds;
+  /** Inputs that are outputs of earlier links, by the link's index: whole, or their first rows. */
+  readonly takes?: Readonly<Record<string, LinkOutput>>;
+  /** Outputs that the caller wants to have. Default: none. */
+  readonly fetch?: readonly string[];
+}
+
+export interface LinkOutput {
+  readonly link: number;
+  readonly output: string;
+  readonly rows?: number;
+}
+
 /** Gives the bytes of a parameter as float32 [elements]; called once a parameter while a session is created. */
 export type WeightSource = (port: Port) => Float32Array | Promise<Float32Array>;
 
@@ -101,4 +117,10 @@ export interface Engine extends AsyncDisposable {
    * target has no counterpart for in the source becomes zero.
    */
   copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void>;
+  /**
+   * Runs that feed each other, without the way back and forth between them: a solver's steps are short.
+   * @returns for each link what it fetches
+   * @throws as {@link Session.run} does; InputError for an output that no earlier link has.
+   */
+  runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]>;
 }

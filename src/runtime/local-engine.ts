@@ -5,10 +5,12 @@ import { EngineError, InputError } from "../errors.ts";
 import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
 import { boundParameters } from "./bound-parameters.ts";
 import type {
+  ChainLink,
   Engine,
   EngineOptions,
   Feeds,
   HostTensor,
+  LinkOutput,
   RowCopy,
   RunRequest,
   Session,
@@ -232,10 +234,35 @@ export class LocalEngine implements Engine {
     copyStateRows(source, target, rows, "copyRows");
   }
 
+  async runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]> {
+    const done: Record<string, HostTensor>[] = [];
+    for (const { session, feeds, takes = {} } of links) {
+      const taken = Object.entries(takes).map(([name, from]) => [name, takenOutput(done, from)] as const);
+      done.push(await session.run({ ...feeds, ...Object.fromEntries(taken) }));
+    }
+    return links.map(({ fetch = [] }, index) =>
+      Object.fromEntries(fetch.map((output) => [output, takenOutput(done, { link: index, output })])),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const session of this.#sessions) await session.dispose();
     this.#sessions.clear();
   }
+}
+
+function takenOutput(
+  done: readonly Record<string, HostTensor>[],
+  { link, output, rows }: LinkOutput,
+): HostTensor {
+  const tensor = done[link]?.[output];
+  const [all = 0, ...row] = tensor?.shape ?? [];
+  if (tensor === undefined || (rows ?? 0) > all) {
+    throw new InputError(`link ${link} has no "${output}" of ${rows ?? "any"} rows`, { where: "runChain" });
+  }
+  if (rows === undefined) return tensor;
+  const elements = rows * row.reduce((a, b) => a * b, 1);
+  return { ...tensor, shape: [rows, ...row], data: tensor.data.subarray(0, elements) };
 }
 
 async function weightBytes(port: Port, weights: WeightSource | undefined): Promise<Uint8Array> {

@@ -9,6 +9,7 @@ import { EngineError, InputError } from "../errors.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
 import { boundParameters } from "./bound-parameters.ts";
 import type {
+  ChainLink,
   Engine,
   EngineOptions,
   Feeds,
@@ -26,14 +27,13 @@ import {
   type Command,
   type FeedMessage,
   type Request,
+  type Result,
   unpackError,
   type WorkerData,
 } from "./engine-messages.ts";
 
 /** Weights that may be queued for the thread before the next is read. */
 const MAX_BYTES_ON_THE_WAY = 256 * 2 ** 20;
-
-type Result = Record<string, HostTensor> | Float32Array | undefined;
 
 interface Pending {
   readonly resolve: (value: Result) => void;
@@ -69,6 +69,15 @@ class Connection {
       const request: Request = { id, command };
       this.#worker.postMessage(request, transfer);
     });
+  }
+
+  /** Gives something back. An engine that is gone has nothing left to give back, so that this never hides another error. */
+  async release(command: Command): Promise<void> {
+    try {
+      await this.send(command);
+    } catch (error) {
+      if (this.#failure === undefined) throw error;
+    }
   }
 
   #settle(answer: Answer): void {
@@ -116,7 +125,7 @@ class RemoteState implements State {
   }
 
   async dispose(): Promise<void> {
-    await this.connection.send({ kind: "disposeState", state: this.id });
+    await this.connection.release({ kind: "disposeState", state: this.id });
   }
 }
 
@@ -131,16 +140,23 @@ class RemoteSession implements Session {
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
   }
 
-  async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
+  /** Its number, and feeds as they are sent to its engine. */
+  address(connection: Connection, feeds: Feeds): { session: number; feeds: Record<string, FeedMessage> } {
+    if (connection !== this.#connection) {
+      throw new InputError("the session belongs to another engine", { where: "runChain" });
+    }
     const messages = Object.entries(feeds).map(([name, feed]) => [name, this.#feed(name, feed)] as const);
+    return { session: this.#id, feeds: Object.fromEntries(messages) };
+  }
+
+  async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
     const store = (request.store ?? []).map((rule) => ({
       ...rule,
       state: stateId(this.#connection, rule.state, rule.output),
     }));
     const result = await this.#connection.send({
       kind: "run",
-      session: this.#id,
-      feeds: Object.fromEntries(messages),
+      ...this.address(this.#connection, feeds),
       fetch: request.fetch,
       store,
     });
@@ -154,7 +170,7 @@ class RemoteSession implements Session {
   }
 
   async dispose(): Promise<void> {
-    await this.#connection.send({ kind: "disposeSession", session: this.#id });
+    await this.#connection.release({ kind: "disposeSession", session: this.#id });
   }
 }
 
@@ -247,6 +263,15 @@ export class WorkerEngine implements Engine {
   async copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void> {
     const [from, to] = [source, target].map((state) => stateId(this.#connection, state, "copyRows"));
     await this.#connection.send({ kind: "copyRows", source: from as number, target: to as number, rows });
+  }
+
+  async runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]> {
+    const messages = links.map(({ session, feeds, ...link }) => {
+      if (session instanceof RemoteSession) return { ...link, ...session.address(this.#connection, feeds) };
+      throw new InputError("the session belongs to another engine", { where: "runChain" });
+    });
+    const results = await this.#connection.send({ kind: "runChain", links: messages });
+    return results as readonly Record<string, HostTensor>[];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
