@@ -68,7 +68,8 @@ export class Canvas {
 
   /** Passes forced cells. */
   pass(cells: number): void {
-    if (cells > this.forcedAhead()) throw new InputError(`${cells} cells are not all known`, { where: "canvas" });
+    if (cells > this.forcedAhead())
+      throw new InputError(`${cells} cells are not all known`, { where: "canvas" });
     this.#next += cells;
   }
 

@@ -193,7 +193,12 @@ class ModelDrawing implements Drawing {
     signal: AbortSignal,
   ): Promise<Picture> {
     const tokens = slot.canvas.tokens();
-    const picture = new Picture({ recipe, grid, tokens, ...(await decodePicture(this.#sessions, tokens, grid, signal)) });
+    const picture = new Picture({
+      recipe,
+      grid,
+      tokens,
+      ...(await decodePicture(this.#sessions, tokens, grid, signal)),
+    });
     this.#finished.push({ index, picture });
     return picture;
   }

@@ -39,7 +39,12 @@ export function canvasesOf(
 }
 
 /** Tokens given for each picture. */
-function checkKept({ data, shape, mask }: KeptTokens, pictures: number, cells: number, width: number): number {
+function checkKept(
+  { data, shape, mask }: KeptTokens,
+  pictures: number,
+  cells: number,
+  width: number,
+): number {
   const [held, length = 0, numbers] = Array.isArray(shape) ? shape : [];
   const most = mask === undefined ? `up to ${cells}` : `${cells}`;
   const fits =
@@ -54,7 +59,10 @@ function checkKept({ data, shape, mask }: KeptTokens, pictures: number, cells: n
       remedy: `give float32 tokens of ${pictures} pictures, [${pictures}, ${most}, ${width}]`,
     });
   }
-  if (mask !== undefined && (!(mask instanceof Uint8Array) || mask.length !== pictures * cells || mask.some((on) => on > 1))) {
+  if (
+    mask !== undefined &&
+    (!(mask instanceof Uint8Array) || mask.length !== pictures * cells || mask.some((on) => on > 1))
+  ) {
     throw new InputError(`the mask is not ${pictures} x ${cells} zeros and ones`, {
       where: "keep",
       remedy: "give a Uint8Array with 1 for each cell whose token is kept",

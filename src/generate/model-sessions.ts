@@ -53,7 +53,13 @@ export class ModelSessions {
 
   /** What the image head makes of hidden states once a token. */
   condition(signal?: AbortSignal): Promise<Session> {
-    return this.#once("condition", this.engine, this.folder, () => conditionGraph(this.folder.config), signal);
+    return this.#once(
+      "condition",
+      this.engine,
+      this.folder,
+      () => conditionGraph(this.folder.config),
+      signal,
+    );
   }
 
   /** Steps of the image head under a solver. */

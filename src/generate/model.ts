@@ -29,9 +29,9 @@ import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
 import type { Recipe } from "./recipe.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
+import { Slot } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
-import { Slot } from "./slot.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 
 export interface OpenModelOptions {

@@ -33,10 +33,13 @@ export function checkTextLength(
   // A token holds bytes; a UTF-16 unit is one byte at least, and normalisation joins a few at most.
   const most = maxPositions * longestToken * MOST_JOINED;
   if (text.length <= most) return;
-  throw new InputError(`${text.length} characters are more than fit into the model's ${maxPositions} positions`, {
-    where,
-    remedy: "use a shorter prompt",
-  });
+  throw new InputError(
+    `${text.length} characters are more than fit into the model's ${maxPositions} positions`,
+    {
+      where,
+      remedy: "use a shorter prompt",
+    },
+  );
 }
 
 /** Characters that NFC makes one of. */

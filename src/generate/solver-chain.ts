@@ -49,7 +49,9 @@ export async function sampleTokens(
         ...tableFeeds(tables, chunk),
         ...branchFeeds(present, weights),
         noise: stepNoise(noise.slice(0, pictures), chunk, width),
-        ...(chunk === 0 ? { state: float32([pictures, width], join(noise.map((own) => own.subarray(0, width)))) } : {}),
+        ...(chunk === 0
+          ? { state: float32([pictures, width], join(noise.map((own) => own.subarray(0, width)))) }
+          : {}),
       },
       takes: {
         condition: { link: 0, output: "condition", rows: sum(present) },
@@ -104,7 +106,11 @@ function branchFeeds(
   }
   const pictureOf = branches.flatMap((count, picture) => new Array<number>(count).fill(picture));
   return {
-    picture_of_row: { dtype: "int64", shape: [pictureOf.length], data: BigInt64Array.from(pictureOf, BigInt) },
+    picture_of_row: {
+      dtype: "int64",
+      shape: [pictureOf.length],
+      data: BigInt64Array.from(pictureOf, BigInt),
+    },
     branch_rows: { dtype: "int64", shape: [BRANCHES, pictures], data: rowOf },
     weights: float32([BRANCHES, pictures], share),
   };

@@ -65,7 +65,11 @@ export function tokenFeeds(
  */
 export function maskFeed(
   seen: readonly number[],
-  { capacity, count, replay }: { readonly capacity: number; readonly count: number; readonly replay: boolean },
+  {
+    capacity,
+    count,
+    replay,
+  }: { readonly capacity: number; readonly count: number; readonly replay: boolean },
 ): HostTensor {
   const width = capacity + count;
   const data = new Float32Array(seen.length * count * width).fill(MASKED);

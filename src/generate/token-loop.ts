@@ -77,7 +77,8 @@ export class TokenLoop implements AsyncDisposable {
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
     const loading = this.#sessions.backbone(signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
-    for (const head of [this.#sessions.condition(signal), this.#sessions.solver(signal)]) head.catch(() => {});
+    for (const head of [this.#sessions.condition(signal), this.#sessions.solver(signal)])
+      head.catch(() => {});
     const backbone = await loading;
     const rows = joining.flatMap(({ request }) => request.rows);
     const unique = [...new Set(rows)];
@@ -158,7 +159,12 @@ export class TokenLoop implements AsyncDisposable {
       apart.add(unique.length);
       return apart.append(unique, { signal });
     }
-    await using prompts = new CachedRows(engine, await this.#sessions.backbone(signal), folder.config, unique.length);
+    await using prompts = new CachedRows(
+      engine,
+      await this.#sessions.backbone(signal),
+      folder.config,
+      unique.length,
+    );
     const read = await prompts.append(unique, { signal });
     await apart.adopt(prompts, sources);
     const width = folder.config.hiddenSize;
@@ -272,10 +278,13 @@ export class TokenLoop implements AsyncDisposable {
     if (table === undefined) return undefined;
     const held = table.length / folder.config.hiddenSize;
     if (canvas.count <= held) return table;
-    throw new InputError(`${canvas.count} tokens are more than the ${held} generation positions of this model`, {
-      where: "size",
-      remedy: "draw a smaller picture",
-    });
+    throw new InputError(
+      `${canvas.count} tokens are more than the ${held} generation positions of this model`,
+      {
+        where: "size",
+        remedy: "draw a smaller picture",
+      },
+    );
   }
 }
 

@@ -43,7 +43,8 @@ export function injectedNoise(
       remedy: `give [${n}, ${s}, ${d}, ${k}]: pictures, tokens, draws, channels`,
     });
   }
-  if (!data.every(Number.isFinite)) throw new InputError("holds numbers that are not finite", { where: "noise" });
+  if (!data.every(Number.isFinite))
+    throw new InputError("holds numbers that are not finite", { where: "noise" });
   return Array.from({ length: pictures }, (_, picture) => (token, target) => {
     const from = (picture * tokens + token) * draws * width;
     target.set(data.subarray(from, from + target.length));

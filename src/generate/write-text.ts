@@ -4,10 +4,10 @@ import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { refuseAborted, untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
-import type { TokenRow } from "./token-feeds.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
+import type { TokenRow } from "./token-feeds.ts";
 
 export interface TextRequest extends TextSampling {
   readonly row: TokenRow;

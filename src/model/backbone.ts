@@ -117,12 +117,7 @@ function attention(
   const mixed =
     replay === undefined || past === undefined
       ? together
-      : ifElse(
-          replay.on,
-          [query, key, value],
-          attendAsAlone({ ...all, past }, replay.places),
-          together,
-        );
+      : ifElse(replay.on, [query, key, value], attendAsAlone({ ...all, past }, replay.places), together);
   const joined = reshape(transpose(reshape(mixed, [rows, heads, tokens, headDim]), [0, 2, 1, 3]), [
     rows,
     tokens,
@@ -156,10 +151,7 @@ function attendTogether({ config, query, key, value, past, mask }: Attention): V
       ? ownScores
       : concat([matmul(grouped, past.key, { transB: true, alpha }), ownScores], 3);
   const seen = scores.shape[3] as Dim;
-  const masked = add(
-    reshape(scores, [rows, kvHeads, group, tokens, seen]),
-    reshape(mask, maskShape(mask)),
-  );
+  const masked = add(reshape(scores, [rows, kvHeads, group, tokens, seen]), reshape(mask, maskShape(mask)));
   const weights = reshape(softmax(masked), [rows, kvHeads, groupedRows, seen]);
   if (past === undefined) return matmul(weights, value);
   const length = past.key.shape[2] as Dim;

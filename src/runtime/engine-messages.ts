@@ -26,7 +26,11 @@ export type LinkMessage = Omit<ChainLink, "session" | "feeds"> & {
 };
 
 /** What a command answers with. */
-export type Result = Record<string, HostTensor> | readonly Record<string, HostTensor>[] | Float32Array | undefined;
+export type Result =
+  | Record<string, HostTensor>
+  | readonly Record<string, HostTensor>[]
+  | Float32Array
+  | undefined;
 
 export type Command =
   | { readonly kind: "weight"; readonly session: number; readonly name: string; readonly data: Float32Array }

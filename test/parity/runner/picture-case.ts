@@ -7,8 +7,8 @@ import { CFG_SCHEDULES, type CfgSchedule, guidanceAt } from "../../../src/genera
 import { decodePicture, encodePicture, pixelsPerToken } from "../../../src/generate/image-coder.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { promptTokenRows } from "../../../src/generate/prompt-rows.ts";
-import { noiseDraws, type SamplerName } from "../../../src/generate/solvers.ts";
 import { Slot } from "../../../src/generate/slot.ts";
+import { noiseDraws, type SamplerName } from "../../../src/generate/solvers.ts";
 import type { TokenRow } from "../../../src/generate/token-feeds.ts";
 import { drawTokens } from "../../../src/generate/token-loop.ts";
 import { injectedNoise } from "../../../src/generate/token-noise.ts";

@@ -75,7 +75,10 @@ async function runVariant(
   const results = await context.compute(graph(config, steps), tensors, {
     conditions: floats([rows, config.hiddenSize], await check.floats(`${prefix}c`)),
     state: floats([images, width], join(draw(0))),
-    picture_of_row: ids([rows], Array.from({ length: rows }, (_, row) => row % images)),
+    picture_of_row: ids(
+      [rows],
+      Array.from({ length: rows }, (_, row) => row % images),
+    ),
     times: column("t"),
     a: column("a"),
     b: column("b"),
@@ -88,7 +91,10 @@ async function runVariant(
       [branches, images],
       Float32Array.from(weights.flatMap((weight) => new Array<number>(images).fill(weight))),
     ),
-    noise: floats([steps, images, width], join(Array.from({ length: steps }, (_, step) => draw(step + 1)).flat())),
+    noise: floats(
+      [steps, images, width],
+      join(Array.from({ length: steps }, (_, step) => draw(step + 1)).flat()),
+    ),
   });
   const stacked = (part: string, count: number): HostTensor => {
     const list = Array.from({ length: count }, (_, i) => results[`${part}.${i}`] as HostTensor);
