@@ -173,10 +173,11 @@ class ModelDrawing implements Drawing {
       last = picture.catch(() => {});
       decoded.set(slot, picture);
     };
-    let warm: Promise<unknown> | undefined;
+    let first = true;
     for await (const events of drawTokens(this.#sessions, slots)) {
-      // Beside the tokens, so that the first picture need not wait for its decoder.
-      warm ??= this.#sessions.decoder(signal).catch(() => {});
+      // Made beside the tokens, so that the first picture need not wait for its decoder.
+      if (first) this.#sessions.decoder(signal).catch(() => {});
+      first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
       this.#progress.push(this.#progressOf(slots, grid));
     }
