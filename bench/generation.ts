@@ -2,12 +2,12 @@
 
 import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
 import { backboneGraph, cacheNames } from "../src/generate/backbone-graph.ts";
-import { imageHeadGraph } from "../src/generate/head-graphs.ts";
+import { BRANCHES, conditionGraph, SOLVER_CHUNK, solverGraph } from "../src/generate/head-graphs.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
 import { rotaryTables } from "../src/model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
 import { TIME_FEATURES } from "../src/model/flow-head.ts";
-import type { Engine, HostTensor } from "../src/runtime/engine.ts";
+import type { ChainLink, Engine, HostTensor } from "../src/runtime/engine.ts";
 import { type Measurement, measure } from "./measure.ts";
 import { countingTensor, randomTensor, randomWeights } from "./random-feeds.ts";
 
@@ -18,36 +18,49 @@ export interface HeadSizes {
   readonly runs: number;
 }
 
-/** One image token: condition to token through the unrolled solver. */
+/** One image token: condition to token through the solver's chunks. */
 export async function benchHead(
   engine: Engine,
   config: NextStepConfig,
   sizes: HeadSizes,
 ): Promise<Measurement> {
   const { steps, branches, images, runs } = sizes;
-  const session = await engine.createSession(imageHeadGraph(config, steps), randomWeights(1));
+  const condition = await engine.createSession(conditionGraph(config), randomWeights(1));
+  const solver = await engine.createSession(solverGraph(config), randomWeights(1));
+  const rows = branches * images;
   const table = (value: number): HostTensor => ({
     dtype: "float32",
-    shape: [steps],
-    data: new Float32Array(steps).fill(value),
+    shape: [SOLVER_CHUNK, images],
+    data: new Float32Array(SOLVER_CHUNK * images).fill(value),
   });
+  const state = randomTensor([images, tokenWidth(config)]);
   const feeds = {
-    conditions: randomTensor([branches * images, config.hiddenSize]),
+    picture_of_row: countingTensor([rows], images),
     times: table(0.5),
     a: table(1),
     b: table(1 / steps),
     c: table(0.01),
-    weights: randomTensor([branches, images]),
-    noise: randomTensor([images, steps + 1, tokenWidth(config)]),
+    branch_rows: countingTensor([BRANCHES, images], rows),
+    weights: randomTensor([BRANCHES, images]),
+    noise: randomTensor([SOLVER_CHUNK, images, tokenWidth(config)]),
   };
+  const chunks = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
+    const told = { condition: { link: 0, output: "condition" } };
+    return chunk === 0
+      ? { session: solver, feeds: { ...feeds, state }, takes: told }
+      : { session: solver, feeds, takes: { ...told, state: { link: chunk, output: "next" } } };
+  });
+  const links: ChainLink[] = [
+    { session: condition, feeds: { hidden: randomTensor([rows, config.hiddenSize]) } },
+    ...chunks,
+  ];
   const { headWidth: width, headLayers, hiddenSize } = config;
   const step =
     headLayers * (3 * width ** 2 + 2 * width ** 2) + 2 * width ** 2 + 2 * tokenWidth(config) * width;
   const once = hiddenSize ** 2 + hiddenSize * width;
-  const rows = branches * images;
   const flops = 2 * (rows * (steps * step + once) + steps * (TIME_FEATURES * width + width ** 2));
   return measure("head", { width, layers: headLayers, steps, branches, images }, { runs, flops }, () =>
-    session.run(feeds),
+    engine.runChain(links),
   );
 }
 
@@ -80,6 +93,8 @@ export async function benchBackbone(
       shape: [rows, 1, tokens, past + tokens],
       data: new Float32Array(rows * tokens * (past + tokens)),
     },
+    replay: { dtype: "bool", shape: [], data: new Uint8Array(1) },
+    places: countingTensor([rows, tokens], past),
     picks: countingTensor([rows], rows * tokens),
   };
   for (let layer = 0; layer < config.layers; layer++) {

@@ -94,9 +94,14 @@ export class AbortedError extends NextStepError {
   }
 }
 
-/** @throws AbortedError if the signal has fired. */
+/** What a cancelled call throws: {@link AbortedError}, unless the signal gives an error of this package as its reason. */
+export function abortError({ reason }: AbortSignal): NextStepError {
+  return reason instanceof NextStepError ? reason : new AbortedError("cancelled", { cause: reason });
+}
+
+/** @throws AbortedError if the signal has fired, or the signal's reason if that is an error of this package. */
 export function refuseAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new AbortedError("cancelled", { cause: signal.reason });
+  if (signal?.aborted === true) throw abortError(signal);
 }
 
 /** ONNX Runtime refused a graph or failed while running it. */

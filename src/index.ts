@@ -27,9 +27,10 @@ export {
 export type { TextSampling } from "./generate/choose-token.ts";
 export type { DefaultSettings } from "./generate/default-settings.ts";
 export type { DrawOptions } from "./generate/draw-options.ts";
-export type { Drawing, DrawingProgress, TokenBatch } from "./generate/drawing.ts";
+export type { Drawing, DrawingProgress, FinishedPicture, TokenBatch } from "./generate/drawing.ts";
 export type { CfgSchedule } from "./generate/guidance.ts";
 export type { ImageInput } from "./generate/input-images.ts";
+export type { KeptTokens } from "./generate/keep.ts";
 export type { Model, WriteOptions } from "./generate/model.ts";
 export type { LoadProgress, OpenOptions } from "./generate/open-options.ts";
 export type { Picture, PictureParts } from "./generate/picture.ts";

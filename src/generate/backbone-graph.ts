@@ -24,8 +24,8 @@ export const cacheNames = (layer: number) =>
 /**
  * Inputs: `ids` int64 [rows, tokens]; `images` [rows, tokens, 64] and `is_image` [rows, tokens, 1], 1 where the image
  * token counts instead of the id; `positions` int64 [rows, tokens]; `cosines`, `sines` [positions, headDim / 2];
- * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `picks` int64 [picked], places
- * row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
+ * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `replay` bool [] and `places` int64
+ * [rows, tokens], see Replay in model/backbone.ts; `picks` int64 [picked], places row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
  */
 export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
   const scope = new ParameterScope(plan);
@@ -46,6 +46,7 @@ export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxMo
     sines: input("sines", "float32", ["positions", half]),
     mask: input("mask", "float32", ["rows", 1, "tokens", "past+tokens"]),
     cache: { keys: cache("keys"), values: cache("values") },
+    replay: { on: input("replay", "bool", []), places: input("places", "int64", ["rows", "tokens"]) },
   });
   const table = reshape(hidden, ["rows*tokens", config.hiddenSize]);
   const outputs: Record<string, Value> = { hidden: gatherRows(table, input("picks", "int64", ["picked"])) };

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { InputError } from "../errors.ts";
-import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { AbortedError, InputError } from "../errors.ts";
+import { CachedRows } from "./cached-rows.ts";
 import { openTestSessions } from "./test-models.ts";
+import type { TokenRow } from "./token-feeds.ts";
 
 const WIDTH = 64; // hidden size and image tokens of the test models alike
 
@@ -76,19 +77,49 @@ describe("CachedRows", () => {
     expect(await hiddenOf([{ ...row, ids: other }])).toEqual(hidden);
   });
 
-  it("repeats, drops and reorders rows", async () => {
+  it("forks, truncates and removes rows, which go on as if nothing had happened to them", async () => {
     const rows = [4, 9, 6].map((length, i) => ({ ids: ids(length, i) }));
     await using cached = await start(3);
     await cached.append(rows);
-    await cached.select([2, 0, 2]);
-    expect(cached.lengths).toEqual([6, 4, 6]);
+    await cached.fork([2, 0]);
+    expect(cached.lengths).toEqual([4, 9, 6, 6, 4]);
+    expect(await cached.remove(new Set([0, 3]))).toEqual([{ from: 4, to: 0 }]);
+    expect(cached.lengths).toEqual([4, 9, 6]);
+    cached.truncate(1, 5);
     const next = [[{ ids: [1] }], [{ ids: [2, 3] }], [{ ids: [4] }]].flat();
     const hidden = await cached.append(next);
-    const expected = await Promise.all(
-      [2, 0, 2].map((row, i) => hiddenOf([rows[row] as TokenRow], [next[i] as TokenRow])),
-    );
-    expect([...hidden]).toEqual(expected.flatMap((part) => [...part]));
-    expect(cached.lengths).toEqual([7, 6, 7]);
+    expect(cached.lengths).toEqual([5, 7, 7]);
+    const kept = [rows[0], { ids: (rows[1] as TokenRow).ids.slice(0, 5) }, rows[2]] as TokenRow[];
+    for (const [row, own] of kept.entries()) {
+      const expected = await hiddenOf([own], [next[row] as TokenRow]);
+      const read = hidden.subarray(row * WIDTH, (row + 1) * WIDTH);
+      if (row === 1) expectClose(read, expected);
+      else expect(read).toEqual(expected);
+    }
+    expect(() => cached.truncate(0, 6)).toThrow(InputError);
+  });
+
+  it("takes rows from another cache, of another capacity, and leaves no trace of who stood there", async () => {
+    const [long, short, other] = [ids(300, 1), ids(5, 2), ids(7, 3)].map((own) => ({ ids: own }));
+    await using cached = await start(2);
+    await cached.append([long, other] as TokenRow[]);
+    await cached.remove(new Set([0]));
+    await using apart = await start(1);
+    await apart.append([short as TokenRow]);
+    await cached.adopt(apart);
+    expect(cached.lengths).toEqual([7, 5]);
+    const hidden = await cached.append([{ ids: [8] }, { ids: [9] }]);
+    expect(hidden.subarray(0, WIDTH)).toEqual(await hiddenOf([other as TokenRow], [{ ids: [8] }]));
+    expect(hidden.subarray(WIDTH)).toEqual(await hiddenOf([short as TokenRow], [{ ids: [9] }]));
+  });
+
+  it("stops between chunks when it is cancelled, and keeps its rows", async () => {
+    await using cached = await start(1);
+    const abort = new AbortController();
+    const reading = cached.append([{ ids: ids(1000) }], { signal: abort.signal });
+    abort.abort();
+    await expect(reading).rejects.toThrow(AbortedError);
+    expect(cached.lengths).toEqual([0]);
   });
 
   it("refuses more tokens than the model has positions", async () => {

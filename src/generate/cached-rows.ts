@@ -3,11 +3,12 @@
  * attend to. A row's numbers do not depend on the other rows: its tokens stand at its own positions 0, 1, 2, ... and
  * at the same places of the cache, and shorter rows are padded behind their end, where nothing looks.
  */
-import { InputError } from "../errors.ts";
+import { InputError, refuseAborted } from "../errors.ts";
 import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
-import type { Engine, Feeds, HostTensor, Session, State, StoreRule } from "../runtime/engine.ts";
+import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { cacheNames } from "./backbone-graph.ts";
+import { maskFeed, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 const CAPACITY_STEP = 128;
@@ -15,81 +16,124 @@ const CAPACITY_STEP = 128;
 /** Most tokens of a row that are read at once: bounds the attention scores of a long prompt. */
 const CHUNK = 256;
 
-/** Far below any score, far above where adding a score would overflow. */
-const MASKED = -1e30;
+/** Attention scores of one layer that a replay may hold at once, in numbers. */
+const REPLAY_SCORES = 2 ** 26;
 
-/** Tokens to read: ids, some of which are places of image tokens. */
-export interface TokenRow {
-  readonly ids: readonly number[];
-  /** Image tokens [length, 64] that stand at the ids from `start` on. */
-  readonly images?: readonly { readonly start: number; readonly tokens: Float32Array }[];
+/** When rows are added, the caches grow by this part at least, so that rows that come one by one are not copied each time. */
+const ROW_GROWTH = 1 / 4;
+
+export interface AppendOptions {
   /**
-   * Rotary position of the first token that a row reads, default 0. Attention knows distances only, so that any start
-   * gives the same numbers up to the rounding of angles; the published code counts the padding in front of a row.
+   * Reads tokens behind each other that were once appended one by one, in few runs, with the bits that they had then.
+   * Costs a copy of the caches for each run. Default false.
    */
-  readonly position?: number;
+  readonly replay?: boolean;
+  /** Looked at before each run. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface RowState {
+  /** Tokens read. */
+  readonly length: number;
+  /** Rotary position of the first token. */
+  readonly origin: number;
 }
 
 export class CachedRows implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #config: NextStepConfig;
-  #lengths: number[];
-  /** Rotary position of each row's first token. */
-  #origins: number[];
+  readonly #rows: RowState[] = [];
+  /** Rows that the caches have room for; those in use stand in front. */
+  #rowCapacity = 0;
   #capacity = 0;
-  /** Keys and values of each layer, [rows, kvHeads, capacity, headDim]; rotary tables [capacity, headDim / 2]. */
-  #caches = new Map<string, State>();
-  #tables = new Map<string, State>();
+  /** Keys and values of each layer, [rowCapacity, kvHeads, capacity, headDim]; rotary tables [capacity, headDim / 2]. */
+  readonly #caches = new Map<string, State>();
+  readonly #tables = new Map<string, State>();
 
-  /** Rows without tokens. */
+  /** @param rows number of rows, without tokens; others can be added. */
   constructor(engine: Engine, session: Session, config: NextStepConfig, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
-    this.#lengths = new Array<number>(rows).fill(0);
-    this.#origins = new Array<number>(rows).fill(0);
+    this.add(rows);
   }
 
   /** Tokens read so far, a row each. */
   get lengths(): readonly number[] {
-    return this.#lengths;
+    return this.#rows.map(({ length }) => length);
   }
 
-  /** Makes room ahead, so that the caches need not grow on the way. */
-  async reserve(tokens: number): Promise<void> {
-    await this.#grow(tokens);
+  /** Adds rows without tokens at the end. */
+  add(rows: number): void {
+    for (let row = 0; row < rows; row++) this.#rows.push({ length: 0, origin: 0 });
   }
 
   /**
-   * Reads one or more tokens of every row.
-   * @returns the hidden state of each row's last token, [rows, D]
-   * @throws InputError when the rows grow beyond the model's positions.
+   * Reads tokens of every row; a row that is given none keeps its place.
+   * @returns the hidden state of each row's last token, [rows, D]; zeros for a row that was given none
+   * @throws InputError when a row grows beyond the model's positions; AbortedError between runs, which leaves the rows as
+   * they were.
    */
-  async append(rows: readonly TokenRow[]): Promise<Float32Array> {
+  async append(rows: readonly TokenRow[], options: AppendOptions = {}): Promise<Float32Array> {
     const longest = rows.reduce((most, { ids }) => Math.max(most, ids.length), 0);
+    const base = this.#rows.map(({ length, origin }, row) => ({
+      length,
+      origin: length === 0 ? (rows[row]?.position ?? 0) : origin,
+    }));
+    this.#refuseBeyond(Math.max(...base.map((row, i) => end(row) + (rows[i]?.ids.length ?? 0))));
+    await this.#resize(this.#rows.length, Math.max(...base.map(end)) + longest);
+    const chunk = options.replay === true ? this.#replayChunk() : CHUNK;
     const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
-    const base = [...this.#lengths];
-    rows.forEach(({ position }, row) => {
-      if (base[row] === 0) this.#origins[row] = position ?? 0;
-    });
-    await this.#grow(
-      Math.max(...base.map((length, row) => length + (this.#origins[row] as number))) + longest,
-    );
-    for (let start = 0; start < longest; start += CHUNK) {
-      await this.#readChunk(rows, base, start, Math.min(CHUNK, longest - start), hidden);
+    for (let start = 0; start < longest; start += chunk) {
+      refuseAborted(options.signal);
+      const count = Math.min(chunk, longest - start);
+      await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, hidden);
     }
-    this.#lengths = base.map((length, row) => length + (rows[row] as TokenRow).ids.length);
+    base.forEach((row, i) => {
+      this.#rows[i] = { ...row, length: row.length + (rows[i] as TokenRow).ids.length };
+    });
     return hidden;
   }
 
-  /** Row r becomes what row `rows[r]` was: repeats, drops and reorders rows. */
-  async select(rows: readonly number[]): Promise<void> {
-    const { kvHeads, headDim } = this.#config;
-    const shape = [rows.length, kvHeads, this.#capacity, headDim];
-    await Promise.all([...this.#caches.keys()].map((name) => this.#replace(name, shape, rows)));
-    this.#lengths = rows.map((row) => this.#lengths[row] as number);
-    this.#origins = rows.map((row) => this.#origins[row] as number);
+  /** A row forgets all but its first tokens, and goes on behind them. */
+  truncate(row: number, length: number): void {
+    const known = this.#rows[row];
+    if (known === undefined || length < 0 || length > known.length) {
+      throw new InputError(`row ${row} has no ${length} tokens to keep`, { where: "cached rows" });
+    }
+    this.#rows[row] = { ...known, length };
+  }
+
+  /** Adds copies of rows at the end. */
+  async fork(rows: readonly number[]): Promise<void> {
+    await this.adopt(this, rows);
+  }
+
+  /** Adds copies of another cache's rows, of the same engine and model, at the end. */
+  async adopt(other: CachedRows, rows: readonly number[] = other.#rows.map((_, row) => row)): Promise<void> {
+    const taken = rows.map((row) => other.#rows[row] as RowState);
+    const count = this.#rows.length;
+    await this.#resize(count + rows.length, Math.max(0, ...[...this.#rows, ...taken].map(end)));
+    const copies = rows.map((from, index) => ({ from, to: count + index }));
+    const copied = [...this.#caches].map(async ([name, target]) => {
+      const source = other.#caches.get(name);
+      if (source !== undefined) await this.#engine.copyRows(source, target, copies);
+    });
+    await Promise.all(copied);
+    this.#rows.push(...taken);
+  }
+
+  /** Takes rows away; the last ones move into their places. Returns which row moved where. */
+  async remove(rows: ReadonlySet<number>): Promise<readonly RowCopy[]> {
+    const moves = removalMoves(this.#rows.length, rows);
+    await Promise.all([...this.#caches.values()].map((cache) => this.#engine.copyRows(cache, cache, moves)));
+    for (const { from, to } of moves) this.#rows[to] = this.#rows[from] as RowState;
+    this.#rows.length -= rows.size;
+    // A cache that was grown for one long row would slow down all that come after it.
+    const needed = Math.max(0, ...this.#rows.map(end));
+    if (this.#rows.length > 0 && 2 * needed + CAPACITY_STEP <= this.#capacity) await this.#allocate(needed);
+    return moves;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -101,9 +145,8 @@ export class CachedRows implements AsyncDisposable {
   /** Tokens `start` to `start + count` of each row; writes hidden states of rows that end there. */
   async #readChunk(
     rows: readonly TokenRow[],
-    base: readonly number[],
-    start: number,
-    count: number,
+    base: readonly RowState[],
+    { start, count, replay }: { readonly start: number; readonly count: number; readonly replay: boolean },
     hidden: Float32Array,
   ): Promise<void> {
     const ends = rows.map(({ ids }) => ids.length);
@@ -111,20 +154,23 @@ export class CachedRows implements AsyncDisposable {
       const last = (ends[row] as number) - 1 - start;
       return last >= 0 && last < count ? [{ row, pick: row * count + last }] : [];
     });
-    const seen = base.map((length, row) => length + Math.min(start, ends[row] as number));
+    const seen = base.map(({ length }, row) => length + Math.min(start, ends[row] as number));
+    const front = ([name, state]: [string, State]) => [name, { state, rows: rows.length }] as const;
     const feeds: Feeds = {
-      ...tokenFeeds(rows, base, this.#origins, start, count, tokenWidth(this.#config)),
-      mask: maskFeed(seen, this.#capacity, count),
-      picks: int64(
-        [ending.length],
-        ending.map(({ pick }) => pick),
-      ),
+      ...tokenFeeds(rows, base, { start, count, width: tokenWidth(this.#config) }),
+      mask: maskFeed(seen, { capacity: this.#capacity, count, replay }),
+      replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
+      picks: {
+        dtype: "int64",
+        shape: [ending.length],
+        data: BigInt64Array.from(ending, ({ pick }) => BigInt(pick)),
+      },
       ...Object.fromEntries(this.#tables),
-      ...Object.fromEntries(this.#caches),
+      ...Object.fromEntries([...this.#caches].map(front)),
     };
     const result = await this.#session.run(feeds, {
       fetch: ["hidden"],
-      store: this.#storeRules(base.map((length) => length + start)),
+      store: this.#storeRules(base.map(({ length }) => length + start)),
     });
     const states = result.hidden?.data as Float32Array;
     const width = this.#config.hiddenSize;
@@ -134,29 +180,38 @@ export class CachedRows implements AsyncDisposable {
   }
 
   #storeRules(starts: readonly number[]): StoreRule[] {
-    const rules: StoreRule[] = [];
-    for (let layer = 0; layer < this.#config.layers; layer++) {
-      const names = cacheNames(layer);
-      for (const [output, cache] of [
-        [names.newKeys, names.keys],
-        [names.newValues, names.values],
-      ] as const) {
-        rules.push({ output, state: this.#caches.get(cache) as State, axis: 2, starts });
-      }
-    }
-    return rules;
+    return Array.from({ length: this.#config.layers }, (_, layer) => cacheNames(layer)).flatMap((names) => [
+      { output: names.newKeys, state: this.#caches.get(names.keys) as State, axis: 2, starts },
+      { output: names.newValues, state: this.#caches.get(names.values) as State, axis: 2, starts },
+    ]);
   }
 
-  async #grow(tokens: number): Promise<void> {
-    const { layers, kvHeads, headDim, maxPositions } = this.#config;
-    if (tokens > maxPositions) {
-      throw new InputError(`${tokens} tokens are more than the model's ${maxPositions} positions`, {
-        remedy: "use a shorter prompt or a smaller picture",
-      });
+  #replayChunk(): number {
+    const scores = this.#rows.length * this.#config.heads * this.#capacity;
+    return Math.min(CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
+  }
+
+  #refuseBeyond(tokens: number): void {
+    const { maxPositions } = this.#config;
+    if (tokens <= maxPositions) return;
+    throw new InputError(`${tokens} tokens are more than the model's ${maxPositions} positions`, {
+      remedy: "use a shorter prompt or a smaller picture",
+    });
+  }
+
+  /** Makes room for as many rows and tokens. */
+  async #resize(rows: number, tokens: number): Promise<void> {
+    if (rows <= this.#rowCapacity && tokens <= this.#capacity) return;
+    if (rows > this.#rowCapacity) {
+      this.#rowCapacity = Math.max(rows, Math.ceil(this.#rowCapacity * (1 + ROW_GROWTH)));
     }
-    if (tokens <= this.#capacity) return;
+    await this.#allocate(Math.max(tokens, this.#capacity));
+  }
+
+  async #allocate(tokens: number): Promise<void> {
+    const { layers, kvHeads, headDim } = this.#config;
     const capacity = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
-    const shape = [this.#lengths.length, kvHeads, capacity, headDim];
+    const shape = [this.#rowCapacity, kvHeads, capacity, headDim];
     const names = Array.from({ length: layers }, (_, layer) => cacheNames(layer));
     const caches = names.flatMap(({ keys, values }) => [keys, values]);
     const tables = rotaryTables(this.#config, capacity);
@@ -173,67 +228,24 @@ export class CachedRows implements AsyncDisposable {
   }
 
   /** A cache in another shape. The engine keeps the order of calls, so no two old caches outlive their successors. */
-  async #replace(name: string, shape: readonly number[], rows?: readonly number[]): Promise<void> {
+  async #replace(name: string, shape: readonly number[]): Promise<void> {
     const old = this.#caches.get(name);
-    const created = this.#engine.createState(shape, old && { state: old, ...(rows && { rows }) });
+    const created = this.#engine.createState(shape, old && { state: old });
     const disposed = old?.dispose();
     this.#caches.set(name, await created);
     await disposed;
   }
 }
 
-function tokenFeeds(
-  rows: readonly TokenRow[],
-  base: readonly number[],
-  origins: readonly number[],
-  start: number,
-  count: number,
-  width: number,
-): Record<string, HostTensor> {
-  const places = rows.length * count;
-  const ids = new BigInt64Array(places);
-  const positions = new BigInt64Array(places);
-  const images = new Float32Array(places * width);
-  const isImage = new Float32Array(places);
-  rows.forEach((row, index) => {
-    const from = index * count;
-    for (let place = 0; place < count; place++) {
-      const id = row.ids[start + place];
-      if (id !== undefined) ids[from + place] = BigInt(id);
-      positions[from + place] = BigInt((origins[index] as number) + (base[index] as number) + start + place);
-    }
-    for (const image of row.images ?? []) {
-      const first = Math.max(image.start, start);
-      const end = Math.min(image.start + image.tokens.length / width, start + count);
-      if (end <= first) continue;
-      const tokens = image.tokens.subarray((first - image.start) * width, (end - image.start) * width);
-      images.set(tokens, (from + first - start) * width);
-      isImage.fill(1, from + first - start, from + end - start);
-    }
-  });
-  const shape = [rows.length, count];
-  return {
-    ids: { dtype: "int64", shape, data: ids },
-    positions: { dtype: "int64", shape, data: positions },
-    images: { dtype: "float32", shape: [...shape, width], data: images },
-    is_image: { dtype: "float32", shape: [...shape, 1], data: isImage },
-  };
+/** Places that a row takes of the rotary tables and of the cache: the cache wastes those in front of its origin. */
+function end({ length, origin }: RowState): number {
+  return length + origin;
 }
 
-/** Each token sees the first `seen` tokens of its row's cache, then the new ones up to itself. */
-function maskFeed(seen: readonly number[], capacity: number, count: number): HostTensor {
-  const width = capacity + count;
-  const data = new Float32Array(seen.length * count * width).fill(MASKED);
-  seen.forEach((length, row) => {
-    for (let token = 0; token < count; token++) {
-      const from = (row * count + token) * width;
-      data.fill(0, from, from + length);
-      data.fill(0, from + capacity, from + capacity + token + 1);
-    }
-  });
-  return { dtype: "float32", shape: [seen.length, 1, count, width], data };
-}
-
-function int64(shape: readonly number[], values: readonly number[]): HostTensor {
-  return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
+/** How the rows that stay are brought to the front when some of `count` are taken away: the last ones fill the gaps. */
+function removalMoves(count: number, rows: ReadonlySet<number>): RowCopy[] {
+  const kept = count - rows.size;
+  const gaps = [...rows].filter((row) => row < kept).sort((a, b) => a - b);
+  const movers = Array.from({ length: rows.size }, (_, i) => kept + i).filter((row) => !rows.has(row));
+  return gaps.map((to, index) => ({ from: movers[index] as number, to }));
 }

@@ -1,8 +1,8 @@
 /** @file What a drawing can be told, and the checks that need no model. */
 import { ConfigError, InputError } from "../errors.ts";
 import { ASPECT_NAMES, type AspectName } from "../image/aspect-buckets.ts";
-import type { TokenBatch } from "./drawing.ts";
 import type { ImageInput } from "./input-images.ts";
+import type { KeptTokens } from "./keep.ts";
 import { checkSeed, type DrawSettings, describe, SETTING_NAMES } from "./settings.ts";
 import type { InjectedNoise } from "./token-noise.ts";
 
@@ -29,15 +29,18 @@ export interface DrawOptions extends Partial<DrawSettings> {
   readonly images?: readonly ImageInput[];
   /** Numbers in place of the seed's noise, [pictures, tokens, draws, 64]. Default: the seed's. */
   readonly noise?: InjectedNoise;
-  /** Tokens of an earlier drawing with the same options: it goes on behind them. Default: none. */
-  readonly tokens?: TokenBatch;
-  /** Cancels between tokens. */
+  /**
+   * Tokens to keep: those of an earlier drawing, which then goes on behind them, or of single cells by a mask. Default:
+   * none.
+   */
+  readonly keep?: KeptTokens;
+  /** Cancels while loading, reading prompts, drawing and decoding. */
   readonly signal?: AbortSignal;
 }
 
 const OPTION_NAMES: readonly string[] = [
   ...SETTING_NAMES,
-  ...["seed", "size", "aspect", "count", "images", "noise", "tokens", "signal"],
+  ...["seed", "size", "aspect", "count", "images", "noise", "keep", "signal"],
 ];
 
 /**
@@ -79,19 +82,4 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
   if (images !== undefined && !Array.isArray(images)) {
     throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
   }
-}
-
-/**
- * The values of known tokens.
- * @throws InputError when they are not [pictures, some, 64]; whether 64 and the number fit is the drawing's to say.
- */
-export function knownTokens(tokens: TokenBatch | undefined, pictures: number): Float32Array | undefined {
-  if (tokens === undefined) return undefined;
-  const { data, shape } = tokens;
-  if (shape.length === 3 && shape[0] === pictures && data.length === shape.reduce((a, b) => a * b, 1))
-    return data;
-  throw new InputError(`[${shape.join(", ")}] does not fit this drawing`, {
-    where: "tokens",
-    remedy: `give those of ${pictures} pictures, [${pictures}, tokens, channels]`,
-  });
 }

@@ -1,14 +1,15 @@
-/** @file Pictures in the making: progress token by token, previews on demand, pictures at the end. */
-import { AbortedError, InputError } from "../errors.ts";
+/** @file Pictures in the making: progress token by token, previews on demand, each picture as it is finished. */
+import { AbortedError, EngineError, InputError, NextStepError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
-import { tokenWidth } from "../model/config.ts";
 import type { Grid } from "../sequence/segments.ts";
-import { drawTokens, type TokenRequest } from "./draw-tokens.ts";
+import { untilAborted } from "./abort.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
+import type { Slot } from "./slot.ts";
+import { drawTokens } from "./token-loop.ts";
 
 /** Image tokens of a batch, row-major. */
 export interface TokenBatch {
@@ -19,151 +20,217 @@ export interface TokenBatch {
 
 /** What is to be drawn, all settled. */
 export interface DrawingPlan {
-  readonly request: TokenRequest;
+  /** One a picture, all of one grid. */
+  readonly slots: readonly Slot[];
   readonly grid: Grid;
   /** One a picture. */
   readonly recipes: readonly Recipe[];
   /** What finished pictures are saved with. */
   readonly platform: Pick<Platform, "zlib" | "writeFile">;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** The state after a token. */
 export interface DrawingProgress {
-  /** Tokens of each picture that are drawn, from 1. */
+  /** Tokens that every picture has, from 1. */
   readonly token: number;
   /** Tokens of a picture. */
   readonly of: number;
   /** The pictures so far: finished rows of tokens decoded, grey below. */
   preview(): Promise<RgbImage[]>;
-  /** A copy of all tokens drawn so far. Given to a new drawing as `tokens`, it goes on behind them. */
+  /** A copy of the tokens that every picture has. Given to a new drawing as `keep`, it goes on behind them. */
   tokens(): TokenBatch;
 }
 
+/** A picture as it is finished, while others may still be drawn. */
+export interface FinishedPicture {
+  /** Place among {@link Drawing.pictures}. */
+  readonly index: number;
+  readonly picture: Picture;
+}
+
 /**
- * Pictures being drawn. Iterate to follow the progress, or ask for the pictures; either starts the work. Leaving the
- * iteration early stops it.
+ * Pictures being drawn. Iterate to follow the progress, or ask for the pictures; either starts the work, which then goes
+ * on by itself. Leaving the iteration early stops it.
  */
-export class Drawing implements AsyncIterable<DrawingProgress> {
+export interface Drawing extends AsyncIterable<DrawingProgress> {
+  /** @throws InputError the second time. */
+  [Symbol.asyncIterator](): AsyncGenerator<DrawingProgress>;
+  /**
+   * The finished pictures: in the order of the prompts, those of one prompt side by side.
+   * @throws AbortedError when the drawing was cancelled, or its iteration left early; EngineError naming picture and token
+   * where a number is not finite.
+   */
+  pictures(): Promise<readonly Picture[]>;
+  /** Each picture when it is decoded. Throws as {@link pictures} does. */
+  finished(): AsyncGenerator<FinishedPicture>;
+}
+
+/** A list that is read while it grows, by any number of readers. */
+class Growing<Item> {
+  readonly #items: Item[] = [];
+  #ended = false;
+  #waiting: (() => void)[] = [];
+
+  push(item: Item): void {
+    this.#items.push(item);
+    this.#announce();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#announce();
+  }
+
+  async *read(): AsyncGenerator<Item> {
+    for (let index = 0; ; index++) {
+      while (index >= this.#items.length && !this.#ended) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+      if (index >= this.#items.length) return;
+      yield this.#items[index] as Item;
+    }
+  }
+
+  #announce(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+}
+
+class ModelDrawing implements Drawing {
   readonly #sessions: ModelSessions;
   readonly #plan: () => Promise<DrawingPlan>;
-  #started = false;
-  #settle: (outcome: readonly Picture[] | Error) => void = () => {};
-  readonly #outcome: Promise<readonly Picture[]>;
+  readonly #left = new AbortController();
+  readonly #progress = new Growing<DrawingProgress>();
+  readonly #finished = new Growing<FinishedPicture>();
+  #work: Promise<readonly Picture[]> | undefined;
+  #followed = false;
 
   constructor(sessions: ModelSessions, plan: () => Promise<DrawingPlan>) {
     this.#sessions = sessions;
     this.#plan = plan;
-    this.#outcome = new Promise((resolve, reject) => {
-      this.#settle = (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
-    });
-    // Who follows the iteration meets the error there; asking for the pictures as well is not required.
-    this.#outcome.catch(() => {});
   }
 
-  /** @throws InputError the second time: tokens are drawn once. */
   [Symbol.asyncIterator](): AsyncGenerator<DrawingProgress> {
-    if (this.#started) throw new InputError("can be followed only once", { where: "drawing" });
-    this.#started = true;
-    return this.#run();
+    if (this.#followed) throw new InputError("can be followed only once", { where: "drawing" });
+    this.#followed = true;
+    return this.#follow();
   }
 
-  /**
-   * The finished pictures: in the order of the prompts, those of one prompt side by side.
-   * @throws AbortedError when the drawing was cancelled, or its iteration left early.
-   */
-  async pictures(): Promise<readonly Picture[]> {
-    if (!this.#started) for await (const _ of this);
-    return this.#outcome;
+  pictures(): Promise<readonly Picture[]> {
+    this.#work ??= this.#start();
+    return this.#work;
   }
 
-  async *#run(): AsyncGenerator<DrawingProgress> {
-    let outcome: readonly Picture[] | Error = new AbortedError("the drawing was left before its end");
+  async *finished(): AsyncGenerator<FinishedPicture> {
+    const work = this.pictures();
+    yield* this.#finished.read();
+    await work;
+  }
+
+  async *#follow(): AsyncGenerator<DrawingProgress> {
+    const work = this.pictures();
+    let ended = false;
     try {
-      const plan = await this.#plan();
-      const canvas = new Canvas(plan, tokenWidth(this.#sessions.folder.config));
-      // The engine makes what was asked for first; the decoder's graph is built here while it makes the image head.
-      const backbone = this.#sessions.backbone();
-      backbone.then(() => this.#sessions.decoder()).catch(() => {});
-      for await (const { index, token } of drawTokens(this.#sessions, plan.request)) {
-        canvas.set(index, token);
-        yield this.#progress(canvas, plan, index + 1);
-      }
-      outcome = await this.#decode(canvas, plan);
-    } catch (error) {
-      outcome = error instanceof Error ? error : new AbortedError(String(error));
-      throw error;
+      yield* this.#progress.read();
+      ended = true;
+      await work;
     } finally {
-      this.#settle(outcome);
+      if (!ended) this.#left.abort(new AbortedError("the drawing was left before its end"));
     }
   }
 
-  #progress(canvas: Canvas, plan: DrawingPlan, drawn: number): DrawingProgress {
+  #start(): Promise<readonly Picture[]> {
+    const work = this.#run().finally(() => {
+      this.#progress.end();
+      this.#finished.end();
+    });
+    // Who follows the drawing meets the error there; asking for the pictures as well is not required.
+    work.catch(() => {});
+    return work;
+  }
+
+  async #run(): Promise<readonly Picture[]> {
+    try {
+      const plan = await untilAborted(this.#plan(), this.#sessions.signal(this.#left.signal));
+      return await this.#draw(plan);
+    } catch (error) {
+      throw error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+    }
+  }
+
+  async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
+    const { slots: planned, grid, signal: own } = plan;
+    const given = own === undefined ? this.#left.signal : AbortSignal.any([own, this.#left.signal]);
+    const signal = this.#sessions.signal(given);
+    const slots = planned.map((slot) => slot.withSignal(signal));
+    const decoded = new Map<Slot, Promise<Picture>>();
+    let last: Promise<unknown> = Promise.resolve();
+    /** One picture at a time: the decoder's activations are the larger part of the memory. */
+    const decode = (slot: Slot): void => {
+      if (decoded.has(slot)) return;
+      const index = slots.indexOf(slot);
+      const picture = last.then(() => this.#decode(slot, index, plan, signal));
+      picture.catch(() => {});
+      last = picture.catch(() => {});
+      decoded.set(slot, picture);
+    };
+    let first = true;
+    for await (const events of drawTokens(this.#sessions, slots)) {
+      // Made beside the tokens, so that the first picture need not wait for its decoder.
+      if (first) this.#sessions.decoder(signal).catch(() => {});
+      first = false;
+      for (const { slot, finished } of events) if (finished) decode(slot);
+      this.#progress.push(this.#progressOf(slots, grid));
+    }
+    // Pictures all of whose tokens were given never enter the loop.
+    for (const slot of slots) decode(slot);
+    return Promise.all(slots.map((slot) => decoded.get(slot) as Promise<Picture>));
+  }
+
+  async #decode(
+    slot: Slot,
+    index: number,
+    { recipes, grid, platform }: DrawingPlan,
+    signal: AbortSignal,
+  ): Promise<Picture> {
+    const recipe = recipes[index] as Recipe;
+    const tokens = slot.canvas.tokens();
+    const decoded = await decodePicture(this.#sessions, tokens, grid, signal);
+    const picture = finishPicture({ recipe, grid, tokens, ...decoded }, platform);
+    this.#finished.push({ index, picture });
+    return picture;
+  }
+
+  #progressOf(slots: readonly Slot[], grid: Grid): DrawingProgress {
+    const passed = slots.map(({ canvas }) => canvas.next);
+    const common = Math.min(...passed);
+    const [first] = slots;
     return {
-      token: drawn,
-      of: plan.request.count,
-      tokens: () => canvas.soFar(drawn),
+      token: common,
+      of: first?.canvas.count ?? 0,
+      tokens: () => {
+        const width = first?.canvas.width ?? 0;
+        const data = new Float32Array(slots.length * common * width);
+        slots.forEach(({ canvas }, picture) => {
+          data.set(canvas.tokens(0, common), picture * common * width);
+        });
+        return { data, shape: [slots.length, common, width] };
+      },
       preview: async () => {
         const pictures: RgbImage[] = [];
-        for (let picture = 0; picture < plan.recipes.length; picture++) {
-          const tokens = canvas.picture(picture, drawn);
-          pictures.push(await previewPicture(this.#sessions, tokens, plan.grid));
+        for (const [picture, { canvas }] of slots.entries()) {
+          pictures.push(await previewPicture(this.#sessions, canvas.tokens(0, passed[picture]), grid));
         }
         return pictures;
       },
     };
   }
-
-  /** One picture at a time: the decoder's activations are the larger part of the memory. */
-  async #decode(canvas: Canvas, { recipes, grid, request, platform }: DrawingPlan): Promise<Picture[]> {
-    const pictures: Picture[] = [];
-    for (const [index, recipe] of recipes.entries()) {
-      const tokens = canvas.picture(index, request.count);
-      const decoded = await decodePicture(this.#sessions, tokens, grid);
-      pictures.push(finishPicture({ recipe, grid, tokens, ...decoded }, platform));
-    }
-    return pictures;
-  }
 }
 
-/** The tokens of a batch, [pictures, count, 64]. */
-class Canvas {
-  readonly #tokens: Float32Array;
-  readonly #pictures: number;
-  readonly #count: number;
-  readonly #width: number;
-
-  constructor({ recipes, request }: DrawingPlan, width: number) {
-    this.#pictures = recipes.length;
-    this.#count = request.count;
-    this.#width = width;
-    this.#tokens = new Float32Array(this.#pictures * this.#count * width);
-    const known = (request.known?.length ?? 0) / this.#pictures;
-    for (let picture = 0; picture < this.#pictures && known > 0; picture++) {
-      const tokens = request.known?.subarray(picture * known, (picture + 1) * known) ?? [];
-      this.#tokens.set(tokens, picture * this.#count * width);
-    }
-  }
-
-  /** token [pictures, 64] */
-  set(index: number, token: Float32Array): void {
-    const width = this.#width;
-    for (let picture = 0; picture < this.#pictures; picture++) {
-      const own = token.subarray(picture * width, (picture + 1) * width);
-      this.#tokens.set(own, (picture * this.#count + index) * width);
-    }
-  }
-
-  /** The first tokens of one picture, [drawn, 64], a copy. */
-  picture(picture: number, drawn: number): Float32Array {
-    const start = picture * this.#count * this.#width;
-    return this.#tokens.slice(start, start + drawn * this.#width);
-  }
-
-  soFar(drawn: number): TokenBatch {
-    const data = new Float32Array(this.#pictures * drawn * this.#width);
-    for (let picture = 0; picture < this.#pictures; picture++) {
-      data.set(this.picture(picture, drawn), picture * drawn * this.#width);
-    }
-    return { data, shape: [this.#pictures, drawn, this.#width] };
-  }
+/** A drawing whose plan is made when it is started. */
+export function createDrawing(sessions: ModelSessions, plan: () => Promise<DrawingPlan>): Drawing {
+  return new ModelDrawing(sessions, plan);
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { AbortedError } from "../errors.ts";
 import { toPlanes } from "../image/pixels.ts";
 import { decodePicture, encodePicture, pixelsPerToken, previewPicture } from "./image-coder.ts";
 import { openTestSessions } from "./test-models.ts";
@@ -41,6 +42,18 @@ it("shows finished rows of tokens over grey", async () => {
   expect(preview.data.subarray(pixels.data.length).every((value) => value === 128)).toBe(true);
   const whole = await decodePicture(sessions, all, [3, 2]);
   expect((await previewPicture(sessions, all, [3, 2])).data).toEqual(whole.pixels.data);
+});
+
+it("does not show a picture of numbers that are not finite", async () => {
+  const broken = tokens(2).fill(Number.NaN, 70, 71);
+  await expect(decodePicture(opened.sessions, broken, [1, 2])).rejects.toThrow(/not finite/);
+});
+
+it("stops waiting for a picture when it is cancelled", async () => {
+  const abort = new AbortController();
+  const decoding = decodePicture(opened.sessions, tokens(4), [2, 2], abort.signal);
+  abort.abort();
+  await expect(decoding).rejects.toThrow(AbortedError);
 });
 
 it("says that a model without an autoencoder draws no pictures", async () => {

@@ -1,9 +1,11 @@
 /** @file Pictures to image tokens and back, through the autoencoder (docs/nextstep-spec.md 2.3, 2.4). */
+import { EngineError } from "../errors.ts";
 import { patchify, unpatchify } from "../image/patchify.ts";
 import { fromPlanes, type RgbImage } from "../image/pixels.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
 import { tokenWidth } from "../model/config.ts";
 import type { Grid } from "../sequence/segments.ts";
+import { untilAborted } from "./abort.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 
 /** Neither black nor white: where nothing is drawn yet. */
@@ -34,13 +36,13 @@ export async function encodePicture(
   sessions: ModelSessions,
   planes: Float32Array,
   [height, width]: readonly [height: number, width: number],
+  signal?: AbortSignal,
 ): Promise<{ tokens: Float32Array; latents: Float32Array }> {
   const { config } = sessions.folder;
   const { scalingFactor, shiftFactor, inChannels } = sessions.autoencoder.config;
-  const session = await sessions.encoder();
-  const result = await session.run({
-    pixels: { dtype: "float32", shape: [1, inChannels, height, width], data: planes },
-  });
+  const session = await sessions.encoder(signal);
+  const pixels = { dtype: "float32", shape: [1, inChannels, height, width], data: planes } as const;
+  const result = await untilAborted(session.run({ pixels }), sessions.signal(signal));
   const mean = result.mean?.data as Float32Array;
   const latents = mean.map((value) => Math.fround(value - shiftFactor) * scalingFactor);
   const side = pixelsPerToken(sessions);
@@ -53,11 +55,15 @@ export async function encodePicture(
   return { tokens, latents };
 }
 
-/** The picture of tokens [h * w, 64]. */
+/**
+ * The picture of tokens [h * w, 64].
+ * @throws AbortedError as soon as the signal says so; EngineError when the decoder gives numbers that are not finite.
+ */
 export async function decodePicture(
   sessions: ModelSessions,
   tokens: Float32Array,
   [rows, columns]: Grid,
+  signal?: AbortSignal,
 ): Promise<DecodedPicture> {
   const { latentChannels, latentPatchSize } = sessions.folder.config;
   const { scalingFactor, shiftFactor } = sessions.autoencoder.config;
@@ -67,12 +73,17 @@ export async function decodePicture(
     grid: [rows, columns],
     patch: latentPatchSize,
   }).map((value) => Math.fround(value / scalingFactor) + shiftFactor);
-  const session = await sessions.decoder();
+  const session = await sessions.decoder(signal);
   const latentShape = [latentChannels, rows * latentPatchSize, columns * latentPatchSize] as const;
-  const result = await session.run({
-    latents: { dtype: "float32", shape: [1, ...latentShape], data: latents },
-  });
+  const fed = { dtype: "float32", shape: [1, ...latentShape], data: latents } as const;
+  const result = await untilAborted(session.run({ latents: fed }), sessions.signal(signal));
   const planes = result.pixels?.data as Float32Array;
+  if (!planes.every(Number.isFinite)) {
+    throw new EngineError("gives numbers that are not finite", {
+      where: "the picture's decoder",
+      remedy: "the autoencoder's weights are damaged, or given tokens lie far outside what it knows",
+    });
+  }
   const side = pixelsPerToken(sessions);
   return { latents, latentShape, planes, pixels: fromPlanes(planes, [rows * side, columns * side]) };
 }

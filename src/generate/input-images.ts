@@ -58,9 +58,12 @@ export async function readInputImages(
 export async function encodeInputImages(
   sessions: ModelSessions,
   images: readonly SizedImage[],
+  signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const tokens: Float32Array[] = [];
-  for (const { planes, size } of images) tokens.push((await encodePicture(sessions, planes, size)).tokens);
+  for (const { planes, size } of images) {
+    tokens.push((await encodePicture(sessions, planes, size, signal)).tokens);
+  }
   return tokens;
 }
 

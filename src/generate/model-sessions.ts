@@ -1,63 +1,99 @@
 /** @file The engine sessions of an open model, each made when it is first needed and shared by all that runs on it. */
 import type { AutoencoderFolder } from "../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
-import { ModelFormatError } from "../errors.ts";
-import type { Engine, Session } from "../runtime/engine.ts";
+import { AbortedError, InputError, ModelFormatError, refuseAborted } from "../errors.ts";
+import type { OnnxModel } from "../graph/onnx-writer.ts";
+import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
+import type { NextStepConfig } from "../model/config.ts";
+import type { WeightPlan } from "../model/weight-format.ts";
+import type { Engine, Session, WeightSource } from "../runtime/engine.ts";
+import { untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
-import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import { conditionGraph, lmHeadGraph, solverGraph } from "./head-graphs.ts";
 
-/** Image heads kept although nobody uses them: each step count has its own, with its own copy of the weights. */
-const IDLE_HEADS = 1;
-
-interface HeadEntry {
+interface Entry {
   readonly session: Promise<Session>;
+  /** How many still wait for it, or have it. Its weights are not read on for nobody. */
   users: number;
 }
 
-/** An image head in use. Give it back, so that heads of other step counts can make room. */
-export interface HeadLease extends AsyncDisposable {
-  readonly session: Promise<Session>;
+/** Weights with the sessions that hold them; `tensors` of the model or of its autoencoder. */
+interface Source {
+  readonly tensors: { readonly weightSource: WeightSource };
 }
 
 export class ModelSessions {
   readonly engine: Engine;
   readonly folder: ModelFolder;
-  readonly #sessions = new Map<string, Promise<Session>>();
-  /** By number of steps, least recently used first. */
-  readonly #heads = new Map<number, HeadEntry>();
+  readonly #autoencoderEngine: () => Engine;
+  #ownEngine: Engine | undefined;
+  readonly #sessions = new Map<string, Entry>();
+  readonly #closing = new AbortController();
 
-  constructor(engine: Engine, folder: ModelFolder) {
+  /**
+   * @param autoencoderEngine gives the engine of the autoencoder when that is first needed, to be disposed with the
+   * sessions: one of its own, so that decoding a picture does not hold up the tokens of others. Default: the same engine.
+   */
+  constructor(engine: Engine, folder: ModelFolder, autoencoderEngine?: () => Engine) {
     this.engine = engine;
     this.folder = folder;
+    this.#autoencoderEngine = () => {
+      if (autoencoderEngine === undefined) return engine;
+      this.#ownEngine ??= autoencoderEngine();
+      return this.#ownEngine;
+    };
   }
 
-  backbone(): Promise<Session> {
+  /** A caller's signal, or one that says so when the sessions are closed. */
+  signal(own?: AbortSignal): AbortSignal {
+    return own === undefined ? this.#closing.signal : AbortSignal.any([own, this.#closing.signal]);
+  }
+
+  backbone(signal?: AbortSignal): Promise<Session> {
+    return this.#ofModel("backbone", backboneGraph, signal);
+  }
+
+  /** What the image head makes of hidden states once a token. */
+  condition(signal?: AbortSignal): Promise<Session> {
+    return this.#ofModel("condition", conditionGraph, signal);
+  }
+
+  /** Steps of the image head under a solver. */
+  solver(signal?: AbortSignal): Promise<Session> {
+    return this.#ofModel("solver", solverGraph, signal);
+  }
+
+  lmHead(signal?: AbortSignal): Promise<Session> {
+    return this.#ofModel("lm head", lmHeadGraph, signal);
+  }
+
+  encoder(signal?: AbortSignal): Promise<Session> {
+    return this.#ofAutoencoder("encoder", encoderGraph, signal);
+  }
+
+  decoder(signal?: AbortSignal): Promise<Session> {
+    return this.#ofAutoencoder("decoder", decoderGraph, signal);
+  }
+
+  #ofModel(
+    name: string,
+    graph: (config: NextStepConfig, plan: WeightPlan) => OnnxModel,
+    signal: AbortSignal | undefined,
+  ): Promise<Session> {
     const { config, tensors } = this.folder;
-    return this.#once("backbone", () =>
-      this.engine.createSession(backboneGraph(config, tensors.weightPlan), tensors.weightSource),
-    );
+    return this.#once(name, this.engine, this.folder, () => graph(config, tensors.weightPlan), signal);
   }
 
-  lmHead(): Promise<Session> {
-    const { config, tensors } = this.folder;
-    return this.#once("lm head", () =>
-      this.engine.createSession(lmHeadGraph(config, tensors.weightPlan), tensors.weightSource),
-    );
-  }
-
-  encoder(): Promise<Session> {
-    const { config, tensors } = this.autoencoder;
-    return this.#once("encoder", () =>
-      this.engine.createSession(encoderGraph(config, tensors.weightPlan), tensors.weightSource),
-    );
-  }
-
-  decoder(): Promise<Session> {
-    const { config, tensors } = this.autoencoder;
-    return this.#once("decoder", () =>
-      this.engine.createSession(decoderGraph(config, tensors.weightPlan), tensors.weightSource),
-    );
+  async #ofAutoencoder(
+    name: string,
+    graph: (config: AutoencoderConfig, plan: WeightPlan) => OnnxModel,
+    signal: AbortSignal | undefined,
+  ): Promise<Session> {
+    const { autoencoder } = this;
+    const { config, tensors } = autoencoder;
+    const engine = this.#autoencoderEngine();
+    return this.#once(name, engine, autoencoder, () => graph(config, tensors.weightPlan), signal);
   }
 
   /** @throws ModelFormatError when the model folder has none. */
@@ -70,44 +106,54 @@ export class ModelSessions {
     });
   }
 
-  /** The image head unrolled over `steps`. */
-  imageHead(steps: number): HeadLease {
-    const { config, tensors } = this.folder;
-    const entry = this.#heads.get(steps) ?? {
-      session: this.engine.createSession(
-        imageHeadGraph(config, steps, tensors.weightPlan),
-        tensors.weightSource,
-      ),
-      users: 0,
-    };
-    entry.users++;
-    this.#heads.delete(steps);
-    this.#heads.set(steps, entry);
-    entry.session.catch(() => this.#heads.delete(steps));
-    return {
-      session: entry.session,
-      [Symbol.asyncDispose]: async () => {
-        entry.users--;
-        await this.#dropIdleHeads();
-      },
-    };
+  /**
+   * Ends what still runs on the sessions, with an InputError that says so, and the autoencoder's engine. Resolves when no
+   * weights are read any more, so that the folder's files can be closed.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort(
+      new InputError("was closed", { where: this.folder.path, remedy: "open the model again" }),
+    );
+    await Promise.allSettled([...this.#sessions.values()].map(({ session }) => session));
+    await this.#ownEngine?.[Symbol.asyncDispose]();
   }
 
-  async #dropIdleHeads(): Promise<void> {
-    const idle = [...this.#heads].filter(([, { users }]) => users === 0);
-    for (const [steps, { session }] of idle.slice(0, Math.max(0, idle.length - IDLE_HEADS))) {
-      this.#heads.delete(steps);
-      await (await session).dispose();
+  /**
+   * A failure is not kept: the next to ask tries again. Loading goes on while anyone waits for it.
+   * @throws AbortedError at once when the caller's signal says so
+   */
+  async #once(
+    name: string,
+    engine: Engine,
+    { tensors }: Source,
+    graph: () => OnnxModel,
+    own: AbortSignal | undefined,
+  ): Promise<Session> {
+    const signal = this.signal(own);
+    refuseAborted(signal);
+    const entry = this.#sessions.get(name) ?? this.#load(name, engine, tensors.weightSource, graph);
+    entry.users++;
+    try {
+      return await untilAborted(entry.session, signal);
+    } catch (error) {
+      entry.users--;
+      throw error;
     }
   }
 
-  /** A failure is not kept: the next to ask tries again. */
-  #once(name: string, create: () => Promise<Session>): Promise<Session> {
-    const known = this.#sessions.get(name);
-    if (known !== undefined) return known;
-    const session = create();
-    this.#sessions.set(name, session);
-    session.catch(() => this.#sessions.delete(name));
-    return session;
+  #load(name: string, engine: Engine, source: WeightSource, graph: () => OnnxModel): Entry {
+    const weights: WeightSource = (port) => {
+      if (entry.users > 0) return source(port);
+      this.#sessions.delete(name);
+      throw new AbortedError("nobody waits for these weights any more", { where: name });
+    };
+    // Whoever asks is counted before the first weight is read.
+    const session = Promise.resolve().then(() => engine.createSession(graph(), weights));
+    const entry: Entry = { session, users: 0 };
+    this.#sessions.set(name, entry);
+    session.catch(() => {
+      if (this.#sessions.get(name) === entry) this.#sessions.delete(name);
+    });
+    return entry;
   }
 }

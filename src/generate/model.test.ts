@@ -75,7 +75,7 @@ describe("drawing", () => {
   it("can be followed, previewed, stopped and taken up again", async () => {
     const drawing = model.start(["a boat", "rain"], { ...FAST, seed: 3 });
     const seen: number[] = [];
-    let known: DrawOptions["tokens"];
+    let known: DrawOptions["keep"];
     for await (const progress of drawing) {
       seen.push(progress.token);
       expect(progress.of).toBe(6);
@@ -95,7 +95,7 @@ describe("drawing", () => {
     const resumed = await model.draw(["a boat", "rain"], {
       ...FAST,
       seed: 3,
-      ...(known && { tokens: known }),
+      ...(known && { keep: known }),
     });
     expect(resumed.map(({ tokens }) => tokens)).toEqual(pictures.map(({ tokens }) => tokens));
     expect(() => drawing[Symbol.asyncIterator]()).toThrow(InputError);
@@ -115,6 +115,54 @@ describe("drawing", () => {
     await expect(drawing.pictures()).rejects.toThrow(AbortedError);
     await expect(model.draw("rain", { ...FAST, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
   });
+
+  it("settles when an iterator was taken and left, at whatever moment", async () => {
+    const untouched = model.start("rain", { ...FAST, seed: 3 });
+    untouched[Symbol.asyncIterator]();
+    expect(await untouched.pictures()).toHaveLength(1);
+    const returned = model.start("rain", { ...FAST, seed: 3 });
+    await returned[Symbol.asyncIterator]().return(undefined);
+    expect(await returned.pictures()).toHaveLength(1);
+    const forgotten = model.start("rain", { ...FAST, seed: 3 });
+    await forgotten[Symbol.asyncIterator]().next();
+    expect(await forgotten.pictures()).toHaveLength(1);
+  });
+
+  it("keeps the tokens of single cells, and draws the others", async () => {
+    const whole = await one(model.draw("a boat", { ...FAST, seed: 3 }));
+    const other = await one(model.draw("rain", { ...FAST, seed: 4 }));
+    const keep = { data: other.tokens, shape: [1, 6, 64], mask: Uint8Array.of(0, 1, 0, 0, 1, 0) };
+    const mixed = await one(model.draw("a boat", { ...FAST, seed: 3, keep }));
+    const cell = (picture: Picture, index: number) => picture.tokens.subarray(index * 64, (index + 1) * 64);
+    expect(cell(mixed, 0)).toEqual(cell(whole, 0));
+    for (const index of [1, 4]) expect(cell(mixed, index)).toEqual(cell(other, index));
+    expect(cell(mixed, 2)).not.toEqual(cell(whole, 2));
+    const all = { data: whole.tokens, shape: [1, 6, 64] };
+    expect((await one(model.draw("a boat", { ...FAST, seed: 3, keep: all }))).pixels).toEqual(whole.pixels);
+  });
+
+  it("says where a number is not finite instead of drawing black", async () => {
+    const [draws, width] = [1 + FAST.steps, 64];
+    const data = new Float32Array(6 * draws * width).fill(1e38);
+    const noise = { data, shape: [1, 6, draws, width] };
+    await expect(model.draw("rain", { ...FAST, noise })).rejects.toThrow(
+      /picture 1: token \d of 6 .* not finite/,
+    );
+  });
+
+  it.each([
+    ["a prompt", "word ".repeat(50_000), {}],
+    ["text that no tokenizer need look at", "x".repeat(2 ** 28), {}],
+    ["a picture", "rain", { size: { width: 16 * 1024, height: 16 * 1024 } }],
+  ])(
+    "refuses %s that is too long, with the numbers, before anything is loaded",
+    async (_, prompt, change) => {
+      await using fresh = await open(testModelPath("v1.1"), { threads: 1 });
+      await expect(fresh.draw(prompt, { ...FAST, ...change })).rejects.toThrow(
+        /more than .* 131072 positions/,
+      );
+    },
+  );
 
   it("takes noise in place of a seed", async () => {
     const noise = { data: new Float32Array(6 * 4 * 64).fill(0.5), shape: [1, 6, 4, 64] };
@@ -262,7 +310,7 @@ describe("options", () => {
     ["images that are no list", { images: "a.png" }, /images: is not a list/],
     ["a missing file", { images: [join("no", "where.png")] }, /where\.png/],
     ["image guidance without images", { cfgImg: 2, cfg: 2 }, /cfg_img/],
-    ["tokens of other pictures", { tokens: { data: new Float32Array(64), shape: [64] } }, /tokens/],
+    ["tokens of other pictures", { keep: { data: new Float32Array(64), shape: [64] } }, /keep: \[64\]/],
   ];
   it.each(refused)("refuses %s", async (_, options, message) => {
     const drawing = model.draw("rain", { cfg: 1, steps: 2, ...(options as DrawOptions) });
@@ -312,8 +360,8 @@ describe("opening", () => {
     expect(seen).toEqual([{ phase: "reading" }]);
     await followed.draw("rain", { ...FAST, seed: 1 });
     const loading = seen.filter((progress) => progress.phase === "loading weights");
-    // Backbone, image head and decoder, each to its end.
-    expect(loading.filter(({ done, of }) => done === of)).toHaveLength(3);
+    // Backbone, both parts of the image head and decoder, each to its end.
+    expect(loading.filter(({ done, of }) => done === of)).toHaveLength(4);
     for (const { done, of } of loading) expect(done).toBeLessThanOrEqual(of);
     const signal = AbortSignal.abort();
     await expect(open(testModelPath("v1.1"), { signal })).rejects.toThrow(AbortedError);
@@ -321,6 +369,36 @@ describe("opening", () => {
     const opening = open(testModelPath("v1.1"), { threads: 1, signal: later.signal });
     later.abort();
     await expect(opening).rejects.toThrow(AbortedError);
+  });
+
+  it.each<[string, (model: Model) => Promise<unknown>]>([
+    ["drawing", (model) => model.draw("rain", FAST)],
+    [
+      "writing",
+      async (model) => {
+        for await (const _ of model.write("rain", { maxTokens: 500 }));
+      },
+    ],
+    [
+      "captioning",
+      async (model) => {
+        for await (const _ of model.caption(testImage(32, 32), { maxTokens: 500 }));
+      },
+    ],
+  ])("ends %s with one error when it is closed, at whatever moment", async (_, work) => {
+    for (const delay of [0, 5, 40, 120]) {
+      const closing = await open(testModelPath("v1.1"), { threads: 1 });
+      const outcome = work(closing).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      await closing[Symbol.asyncDispose]();
+      const error = await outcome;
+      if (error === undefined) continue;
+      expect(error).toBeInstanceOf(InputError);
+      expect(String(error)).toMatch(/was closed/);
+    }
   });
 
   it("refuses what is no model, and work after it was closed", async () => {

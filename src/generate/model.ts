@@ -8,11 +8,10 @@ import type { Engine } from "../runtime/engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
-import type { TokenRow } from "./cached-rows.ts";
 import type { TextSampling } from "./choose-token.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
-import { checkDrawOptions, type DrawOptions, knownTokens, RANDOM_SEEDS } from "./draw-options.ts";
-import { Drawing, type DrawingPlan } from "./drawing.ts";
+import { checkDrawOptions, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
+import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import {
   encodeInputImages,
@@ -21,16 +20,20 @@ import {
   readInputImages,
   trainedSide,
 } from "./input-images.ts";
+import { canvasesOf } from "./keep.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
 import type { Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
+import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
 import type { Recipe } from "./recipe.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
+import { Slot } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
-import { injectedNoise, seededNoise } from "./token-noise.ts";
+import type { TokenRow } from "./token-feeds.ts";
+import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
 
@@ -61,13 +64,14 @@ export class Model implements AsyncDisposable {
     engine: Engine,
     tokenizer: TextTokenizer,
     defaults: DefaultSettings,
+    autoencoderEngine: () => Engine,
   ) {
     this.#platform = platform;
     this.path = folder.path;
     this.defaults = defaults;
     this.#folder = folder;
     this.#engine = engine;
-    this.#sessions = new ModelSessions(engine, folder);
+    this.#sessions = new ModelSessions(engine, folder, autoencoderEngine);
     this.#tokenizer = tokenizer;
   }
 
@@ -79,8 +83,12 @@ export class Model implements AsyncDisposable {
     onProgress?.({ phase: "reading" });
     const files = platform.modelFolder(path);
     // The engine thread loads its library while the files are read here.
-    const bare = platform.createEngine(threads === undefined ? {} : { threads });
-    const engine = onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
+    const engineOptions = threads === undefined ? {} : { threads };
+    const report = (bare: Engine): Engine =>
+      onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
+    const engine = report(platform.createEngine(engineOptions));
+    // Works now and then, beside the other: its idle threads must not take that one's time.
+    const autoencoderEngine = () => report(platform.createEngine({ ...engineOptions, spin: false }));
     let folder: ModelFolder | undefined;
     try {
       folder = await openModelFolder(files);
@@ -90,7 +98,7 @@ export class Model implements AsyncDisposable {
         readDefaultSettings(files, folder.release),
       ]);
       refuseAborted(signal);
-      return new Model(platform, folder, engine, tokenizer, defaults);
+      return new Model(platform, folder, engine, tokenizer, defaults, autoencoderEngine);
     } catch (error) {
       await Promise.all([engine[Symbol.asyncDispose](), folder?.[Symbol.asyncDispose]()]);
       throw error;
@@ -112,7 +120,7 @@ export class Model implements AsyncDisposable {
 
   /** Like {@link draw}, to be followed token by token: `for await (const progress of model.start("a red apple"))`. */
   start(prompt: string | readonly string[], options: DrawOptions = {}): Drawing {
-    return new Drawing(this.#sessions, () =>
+    return createDrawing(this.#sessions, () =>
       this.#plan(typeof prompt === "string" ? [prompt] : prompt, options),
     );
   }
@@ -122,7 +130,7 @@ export class Model implements AsyncDisposable {
    * @throws InputError when the recipe is of another model, had noise given to it, or its images are not these.
    */
   again(recipe: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
-    return new Drawing(this.#sessions, async () => {
+    return createDrawing(this.#sessions, async () => {
       if (recipe.model !== this.name) {
         throw new InputError(`was drawn by the model "${recipe.model}", not "${this.name}"`, {
           where: "recipe",
@@ -155,6 +163,7 @@ export class Model implements AsyncDisposable {
   /** Continues a text. */
   write(prompt: string, options: WriteOptions = {}): WrittenText {
     return this.#writeBehind(async () => {
+      checkTextLength(prompt, this.#tokenizer.longestToken, this.#folder.config, "prompt");
       const ids = this.#tokenizer.encode(prompt);
       if (ids.length > 0) return { ids };
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
@@ -166,7 +175,7 @@ export class Model implements AsyncDisposable {
     return this.#writeBehind(async () => {
       const [sized] = await readInputImages(this.#platform, this.#sessions, [image], undefined);
       if (sized === undefined) throw new InputError("is missing", { where: "image" });
-      const [tokens] = await encodeInputImages(this.#sessions, [sized]);
+      const [tokens] = await encodeInputImages(this.#sessions, [sized], options.signal);
       const side = pixelsPerToken(this.#sessions);
       const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
       const ids = imageIds(this.#tokenizer, grid);
@@ -216,6 +225,9 @@ export class Model implements AsyncDisposable {
     const size = asked ?? images[0]?.size ?? square(trainedSide(this.#sessions));
     const placed = placeImages(captions, images);
     const { release, config } = this.#folder;
+    for (const text of [...placed.captions, settings.positive, settings.negative]) {
+      checkTextLength(text, this.#tokenizer.longestToken, config, "prompt");
+    }
     const prompt = buildPromptRows(this.#tokenizer, {
       captions: placed.captions,
       images: images.length === 0 ? null : placed.images.map((image) => image.size),
@@ -229,18 +241,20 @@ export class Model implements AsyncDisposable {
       code: release === "v1" && placed.images.length <= captions.length ? "P-A" : "P-B",
       pixelsPerToken: pixelsPerToken(this.#sessions),
     });
-    const encoded = await encodeInputImages(this.#sessions, images);
+    const tokens = prompt.grid[0] * prompt.grid[1];
+    checkPositions(prompt.rows, tokens, config, "prompt");
+    const canvases = canvasesOf(options.keep, prompt.pictures, prompt.grid, tokenWidth(config));
+    const encoded = await encodeInputImages(this.#sessions, images, options.signal);
     const rows = promptTokenRows(
       prompt,
       placed.images.map((image) => encoded[images.indexOf(image)] as Float32Array),
     );
-    const tokens = prompt.grid[0] * prompt.grid[1];
     const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
     const seeds = Array.from({ length: prompt.pictures }, (_, picture) => seed + (picture % count));
     const draws = noiseDraws(sampler, steps);
     const noise =
       options.noise === undefined
-        ? seededNoise(seeds)
+        ? seeds.map(seededNoise)
         : injectedNoise(options.noise, {
             pictures: prompt.pictures,
             tokens,
@@ -273,18 +287,20 @@ export class Model implements AsyncDisposable {
       platform: this.#platform,
       grid: prompt.grid,
       recipes,
-      request: {
-        rows,
-        branches: prompt.branches,
-        count: tokens,
-        sampler,
-        solver: { steps, shift, noiseLevel },
-        guidance: { cfg, cfgImg, schedule: cfgSchedule },
-        noise,
-        useNorm,
-        known: knownTokens(options.tokens, prompt.pictures),
-        signal: options.signal,
-      },
+      signal: options.signal,
+      slots: canvases.map(
+        (canvas, picture) =>
+          new Slot({
+            rows: rows.filter((_, row) => row % prompt.pictures === picture),
+            canvas,
+            sampler,
+            solver: { steps, shift, noiseLevel },
+            guidance: { cfg, cfgImg, schedule: cfgSchedule },
+            noise: noise[picture] as TokenNoise,
+            useNorm,
+            name: `picture ${picture + 1}`,
+          }),
+      ),
     };
   }
 
@@ -297,6 +313,7 @@ export class Model implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#sessions.close();
     await this.#engine[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }

@@ -1,6 +1,6 @@
 /** @file Joins the rows of a prompt with the image tokens that stand in them. */
 import type { Prompt, PromptRow } from "../sequence/prompt.ts";
-import type { TokenRow } from "./cached-rows.ts";
+import type { TokenRow } from "./token-feeds.ts";
 
 /**
  * One token row for each prompt row; equal prompt rows give the same object.

@@ -1,7 +1,16 @@
 /** @file An engine that tells how the loading of weights goes. */
 import { boundParameters } from "../graph/onnx-weights.ts";
 import type { OnnxModel, Port } from "../graph/onnx-writer.ts";
-import type { Engine, Session, State, StateOrigin, WeightSource } from "../runtime/engine.ts";
+import type {
+  ChainLink,
+  Engine,
+  HostTensor,
+  RowCopy,
+  Session,
+  State,
+  StateOrigin,
+  WeightSource,
+} from "../runtime/engine.ts";
 import { bytesPerElement } from "../tensor/dtype.ts";
 import type { LoadProgress } from "./open-options.ts";
 
@@ -29,6 +38,14 @@ export class ReportingEngine implements Engine {
 
   createState(shape: readonly number[], origin?: StateOrigin): Promise<State> {
     return this.#engine.createState(shape, origin);
+  }
+
+  copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void> {
+    return this.#engine.copyRows(source, target, rows);
+  }
+
+  runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]> {
+    return this.#engine.runChain(links);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,24 +1,31 @@
-/** @file Models and sessions for the tests of this room. */
+/** @file Models, sessions and slots for the tests of this room. */
 import { fileURLToPath } from "node:url";
 import { openModelFolder } from "../checkpoint/model-folder.ts";
 import { LocalFolder } from "../files/local-folder.ts";
+import { tokenWidth } from "../model/config.ts";
+import { defaultModelPath } from "../node/default-model.ts";
 import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
-import type { TokenRequest } from "./draw-tokens.ts";
+import { Canvas } from "./canvas.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
+import { Slot, type SlotRequest } from "./slot.ts";
 import { seededNoise } from "./token-noise.ts";
 
-/** Folder of a tiny published-layout model: `v1`, `v1.1`, `train`. */
+/** Folder of a tiny published-layout model: `v1`, `v1.1`, `train`; or `default`, the model of the package. */
 export function testModelPath(name: string): string {
+  if (name === "default") return defaultModelPath();
   return fileURLToPath(new URL(`../../test/parity/models/${name}`, import.meta.url));
 }
 
-/** Sessions of a tiny model on an engine of one thread in this one. Disposed together. */
-export async function openTestSessions(name: string): Promise<{ sessions: ModelSessions } & AsyncDisposable> {
+/** Sessions of a model on an engine in this thread. Disposed together. */
+export async function openTestSessions(
+  name: string,
+  threads = 1,
+): Promise<{ sessions: ModelSessions } & AsyncDisposable> {
   const folder = await openModelFolder(new LocalFolder(testModelPath(name)));
-  const engine = new LocalEngine({ threads: 1 });
+  const engine = new LocalEngine({ threads });
   return {
     sessions: new ModelSessions(engine, folder),
     async [Symbol.asyncDispose]() {
@@ -28,33 +35,49 @@ export async function openTestSessions(name: string): Promise<{ sessions: ModelS
   };
 }
 
-/** A drawing of 3 x 4 tokens of each caption, picture i with seed `seeds[i]`. */
-export async function testRequest(
+export interface TestSlotOptions extends Partial<Omit<SlotRequest, "rows" | "canvas" | "noise">> {
+  /** Default [3, 4]. */
+  readonly grid?: readonly [rows: number, columns: number];
+}
+
+/** Slots of captions, slot i with seed `seeds[i]`; their rows without a condition are one object. */
+export async function testSlots(
   sessions: ModelSessions,
   captions: readonly string[],
   seeds: readonly number[],
-  change: Partial<TokenRequest> = {},
-): Promise<TokenRequest> {
+  { grid = [3, 4], ...change }: TestSlotOptions = {},
+): Promise<Slot[]> {
+  const guidance = change.guidance ?? { cfg: 3, cfgImg: 1, schedule: "constant" };
   const prompt = buildPromptRows(await loadTokenizer(sessions.folder.files), {
     captions,
     images: null,
     imagesPerCaption: 1,
     positive: null,
     negative: "low quality",
-    size: [48, 64],
-    cfg: 3,
+    size: [grid[0] * 16, grid[1] * 16],
+    cfg: guidance.cfg,
     cfgImg: 1,
     code: "P-B",
   });
-  return {
-    rows: promptTokenRows(prompt, []),
-    branches: prompt.branches,
-    count: 12,
-    sampler: "sde",
-    solver: { steps: 4 },
-    guidance: { cfg: 3, cfgImg: 1, schedule: "constant" },
-    noise: seededNoise(seeds),
-    useNorm: false,
-    ...change,
-  };
+  const rows = promptTokenRows(prompt, []);
+  return captions.map(
+    (_, picture) =>
+      new Slot({
+        sampler: "sde",
+        solver: { steps: 4 },
+        guidance,
+        useNorm: false,
+        name: `picture ${picture + 1}`,
+        ...change,
+        rows: rows.filter((_row, row) => row % captions.length === picture),
+        canvas: new Canvas(prompt.grid, tokenWidth(sessions.folder.config)),
+        noise: seededNoise(seeds[picture] as number),
+      }),
+  );
+}
+
+/** The same picture once more, nothing of it drawn yet. */
+export function afresh(slot: Slot, change: Partial<SlotRequest> = {}): Slot {
+  const { grid, width } = slot.canvas;
+  return new Slot({ ...slot.request, canvas: new Canvas(grid, width), ...change });
 }

@@ -9,13 +9,12 @@ export interface InjectedNoise {
   readonly shape: readonly number[];
 }
 
-/** Fills `target` [draws, width] with the noise of one token of one picture. */
-export type NoiseSource = (picture: number, token: number, target: Float32Array, width: number) => void;
+/** Fills `target` [draws, width] with the noise of one token of a picture. */
+export type TokenNoise = (token: number, target: Float32Array, width: number) => void;
 
-/** Noise by counter: picture i has a seed of its own, and comes out the same whatever is drawn along with it. */
-export function seededNoise(seeds: readonly number[]): NoiseSource {
-  return (picture, token, target, width) => {
-    const seed = seeds[picture] as number;
+/** Noise by counter: a picture has a seed of its own, and comes out the same whatever is drawn along with it. */
+export function seededNoise(seed: number): TokenNoise {
+  return (token, target, width) => {
     for (let draw = 0; draw * width < target.length; draw++) {
       fillNoise(target.subarray(draw * width, (draw + 1) * width), { seed, token, draw });
     }
@@ -23,13 +22,13 @@ export function seededNoise(seeds: readonly number[]): NoiseSource {
 }
 
 /**
- * Noise from an array.
- * @throws InputError when it is not [pictures, tokens, draws or more, width].
+ * Noise from an array, one source a picture.
+ * @throws InputError when it is not [pictures, tokens, draws or more, width], or holds numbers that are not finite.
  */
 export function injectedNoise(
   { data, shape }: InjectedNoise,
   expected: { pictures: number; tokens: number; draws: number; width: number },
-): NoiseSource {
+): readonly TokenNoise[] {
   const [pictures = 0, tokens = 0, draws = 0, width = 0] = shape;
   const fits =
     shape.length === 4 &&
@@ -44,8 +43,10 @@ export function injectedNoise(
       remedy: `give [${n}, ${s}, ${d}, ${k}]: pictures, tokens, draws, channels`,
     });
   }
-  return (picture, token, target) => {
+  if (!data.every(Number.isFinite))
+    throw new InputError("holds numbers that are not finite", { where: "noise" });
+  return Array.from({ length: pictures }, (_, picture) => (token, target) => {
     const from = (picture * tokens + token) * draws * width;
     target.set(data.subarray(from, from + target.length));
-  };
+  });
 }

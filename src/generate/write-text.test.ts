@@ -5,6 +5,7 @@ import { CounterRng } from "../tensor/counter-rng.ts";
 import { chooseToken } from "./choose-token.ts";
 import { openTestSessions } from "./test-models.ts";
 import { type TextRequest, type TextStep, textPieces, writeTokens } from "./write-text.ts";
+import type { FinishReason } from "./written-text.ts";
 
 let opened: Awaited<ReturnType<typeof openTestSessions>>;
 let tokenizer: TextTokenizer;
@@ -14,8 +15,19 @@ beforeAll(async () => {
 });
 afterAll(() => opened[Symbol.asyncDispose]());
 
-async function* given(ids: readonly number[]): AsyncGenerator<TextStep> {
+async function* given(ids: readonly number[]): AsyncGenerator<TextStep, FinishReason> {
   for (const id of ids) yield { id, logits: new Float32Array(0) };
+  return "stop";
+}
+
+/** Why a text ended. */
+async function reason(
+  items: AsyncGenerator<unknown, FinishReason | undefined>,
+): Promise<FinishReason | undefined> {
+  for (;;) {
+    const { done, value } = await items.next();
+    if (done === true) return value;
+  }
 }
 
 async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
@@ -58,6 +70,26 @@ describe("writeTokens", () => {
     expect(free).toHaveLength(6);
     const third = free[2] as number;
     expect(await ids({ stop: new Set([third]) })).toEqual(free.slice(0, free.indexOf(third)));
+  });
+
+  it("says why it ended, through the pieces of text too", async () => {
+    const stop = new Set([(await ids())[2] as number]);
+    const { sessions } = opened;
+    expect(await reason(writeTokens(sessions, request()))).toBe("length");
+    expect(await reason(writeTokens(sessions, request({ stop })))).toBe("stop");
+    expect(await reason(textPieces(tokenizer, writeTokens(sessions, request({ stop }))))).toBe("stop");
+  });
+
+  it("refuses what cannot fit before it is read", async () => {
+    await expect(ids({ maxTokens: 200_000 })).rejects.toThrow(/more than the model's 131072 positions/);
+  });
+
+  it("stops between chunks of a long prompt", async () => {
+    const abort = new AbortController();
+    const row = { ids: new Array<number>(5000).fill(7) };
+    const writing = ids({ row, signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await expect(writing).rejects.toThrow(AbortedError);
   });
 
   it("continues its own text as if it had not stopped", async () => {

@@ -1,10 +1,13 @@
 /** @file Text from the same model: one token after another behind a prompt, which may hold images (docs/nextstep-spec.md 3.8). */
-import { refuseAborted } from "../errors.ts";
+import { EngineError, refuseAborted } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
-import { CachedRows, type TokenRow } from "./cached-rows.ts";
+import { untilAborted } from "./abort.ts";
+import { CachedRows } from "./cached-rows.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { checkPositions } from "./position-limit.ts";
+import type { TokenRow } from "./token-feeds.ts";
 import type { FinishReason, TextSource } from "./written-text.ts";
 
 export interface TextRequest extends TextSampling {
@@ -28,22 +31,31 @@ export type TokenSource = AsyncGenerator<TextStep, FinishReason | undefined>;
 
 /**
  * Writes token by token until a stop id or the limit, and returns which of them it was.
- * @throws ConfigError for sampling settings out of range, AbortedError between tokens.
+ * @throws ConfigError for sampling settings out of range; InputError for a prompt beyond the model's positions, before
+ * weights are read; AbortedError while loading, between runs of the prompt and between tokens; EngineError where logits are
+ * not finite.
  */
 export async function* writeTokens(sessions: ModelSessions, request: TextRequest): TokenSource {
   checkTextSampling(request);
   const { config } = sessions.folder;
-  const [backbone, head] = await Promise.all([sessions.backbone(), sessions.lmHead()]);
+  checkPositions([request.row], request.maxTokens, config, "prompt");
+  const signal = sessions.signal(request.signal);
+  const [backbone, head] = await Promise.all([sessions.backbone(signal), sessions.lmHead(signal)]);
   await using cached = new CachedRows(sessions.engine, backbone, config, 1);
   const random = new CounterRng(request.seed);
   let next = request.row;
   for (let count = 0; count < request.maxTokens; count++) {
-    refuseAborted(request.signal);
-    const hidden = await cached.append([next]);
-    const result = await head.run({
-      hidden: { dtype: "float32", shape: [1, config.hiddenSize], data: hidden },
-    });
+    refuseAborted(signal);
+    const hidden = await untilAborted(cached.append([next], { signal }), signal);
+    const fed = { dtype: "float32", shape: [1, config.hiddenSize], data: hidden } as const;
+    const result = await untilAborted(head.run({ hidden: fed }), signal);
     const logits = result.logits?.data as Float32Array;
+    if (!logits.every(Number.isFinite)) {
+      throw new EngineError(`the logits of token ${count + 1} are not finite`, {
+        where: "text",
+        remedy: "the model's weights are damaged",
+      });
+    }
     const id = chooseToken(logits, request, random.uniform());
     if (request.stop.has(id)) return "stop";
     yield { id, logits };

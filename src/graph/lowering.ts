@@ -47,11 +47,14 @@ export class Lowering {
     return outputs;
   }
 
-  /** What the outputs need. */
-  list(outputs: readonly Value[]): Listing {
+  /**
+   * What the outputs need, the leaves of branches included.
+   * @param outside values that are computed elsewhere: the listing stops at them.
+   */
+  list(outputs: readonly Value[], outside: readonly Value[] = []): Listing {
     const nodes: OperatorNode[] = [];
     const leaves: Value[] = [];
-    const done = new Set<object>();
+    const done = new Set<object>(outside.map((value) => this.resolve(value).producer));
     // An explicit stack: unrolled graphs are deeper than the call stack.
     const stack: { value: Value; entered: boolean }[] = [];
     const push = (value: Value): void => {
@@ -73,9 +76,16 @@ export class Lowering {
       } else {
         done.add(producer);
         nodes.push(producer);
+        for (const branch of Object.values(producer.branches ?? {}))
+          leaves.push(...this.list([branch], definedInputs(producer)).leaves);
         stack.pop();
       }
     }
     return { nodes, leaves };
   }
+}
+
+/** The operands of a node that are there. */
+export function definedInputs({ inputs }: OperatorNode): Value[] {
+  return inputs.filter((value) => value !== undefined);
 }

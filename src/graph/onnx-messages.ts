@@ -25,8 +25,8 @@ const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 } as con
 const OPERATOR_SET = { domain: 1, version: 2 } as const;
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
 const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const;
-const ATTRIBUTE = { name: 1, float: 2, int: 3, string: 4, ints: 8, type: 20 } as const;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE = { name: 1, float: 2, int: 3, string: 4, graph: 6, ints: 8, type: 20 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9, externalData: 13, dataLocation: 14 } as const;
 const EXTERNAL_LOCATION = 1;
 const ENTRY = { key: 1, value: 2 } as const;
@@ -71,11 +71,13 @@ export class GraphMessage {
     this.#graph.message(GRAPH.initializer, tensor);
   }
 
+  /** @param branches graphs of which the node runs one, by attribute. */
   node(
     { type, domain }: Kernel,
     inputs: readonly string[],
     outputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
+    branches: Readonly<Record<string, GraphMessage>> = {},
   ): void {
     const message = new MessageWriter();
     for (const inputName of inputs) message.string(NODE.input, inputName);
@@ -84,13 +86,26 @@ export class GraphMessage {
     message.string(NODE.opType, type);
     for (const [key, value] of Object.entries(attributes))
       message.message(NODE.attribute, attribute(key, value));
+    for (const [key, branch] of Object.entries(branches)) {
+      const value = new MessageWriter();
+      value.string(ATTRIBUTE.name, key);
+      value.message(ATTRIBUTE.graph, branch.#named(key));
+      value.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.graph);
+      message.message(NODE.attribute, value);
+    }
     if (domain !== "") message.string(NODE.domain, domain);
     this.#graph.message(GRAPH.node, message);
   }
 
+  /** A graph must have a name. */
+  #named(name: string): MessageWriter {
+    this.#graph.string(GRAPH.name, name);
+    return this.#graph;
+  }
+
   /** The whole model. */
   finish(): Uint8Array {
-    this.#graph.string(GRAPH.name, "nextstep");
+    const graph = this.#named("nextstep");
     const model = new MessageWriter();
     model.integer(MODEL.irVersion, IR_VERSION);
     model.string(MODEL.producerName, "nextstep");
@@ -103,7 +118,7 @@ export class GraphMessage {
       set.integer(OPERATOR_SET.version, version);
       model.message(MODEL.opsetImport, set);
     }
-    model.message(MODEL.graph, this.#graph);
+    model.message(MODEL.graph, graph);
     return model.finish();
   }
 

@@ -1,6 +1,6 @@
 /** @file Writes a graph as an ONNX model (IR version 10, opset 21 plus com.microsoft). */
 import { ShapeError } from "../errors.ts";
-import { Lowering } from "./lowering.ts";
+import { definedInputs, Lowering } from "./lowering.ts";
 import { GraphMessage, type Port } from "./onnx-messages.ts";
 import { type Dim, loneSymbol, type Shape, symbolsOf, termsOf } from "./size.ts";
 import type { ConstantNode, Kernel, OperatorNode, Target, Value, ValueType } from "./value.ts";
@@ -101,10 +101,29 @@ class GraphWriter {
     return name;
   }
 
-  operator(node: OperatorNode): void {
+  operator(node: OperatorNode, graph = this.#graph): void {
     const inputs = node.inputs.map((operand) => (operand === undefined ? "" : this.name(operand)));
     const outputs = node.outputs.map((output) => this.name(output));
-    this.#graph.node(this.#lowering.kernelOf(node), inputs, outputs, node.attributes);
+    const kernel = this.#lowering.kernelOf(node);
+    if (node.branches === undefined) {
+      graph.node(kernel, inputs, outputs, node.attributes);
+      return;
+    }
+    const branches = Object.entries(node.branches).map(
+      ([name, value]) => [name, this.#branch(name, value, definedInputs(node))] as const,
+    );
+    // Behind its own operand stand the values that the branches take from outside, which they see by name.
+    graph.node(kernel, inputs.slice(0, 1), outputs, node.attributes, Object.fromEntries(branches));
+  }
+
+  /** Constants and sizes always stand in the outermost graph, which every branch sees. */
+  #branch(name: string, value: Value, outside: readonly Value[]): GraphMessage {
+    const graph = new GraphMessage();
+    for (const node of this.#lowering.list([value], outside).nodes) this.operator(node, graph);
+    const output = this.freshName(name);
+    graph.node(standard("Identity"), [this.name(value)], [output]);
+    graph.output({ name: output, dtype: value.dtype, shape: value.shape });
+    return graph;
   }
 
   /** int64 [n]: a constant when every size is known, else joined from single sizes. */

@@ -56,6 +56,11 @@ export interface OperatorNode {
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: readonly Value[];
+  /**
+   * Graphs of which only one is computed, by ONNX attribute. `inputs` then holds the operator's own operand first, and
+   * behind it the values that the branches take from outside; what else a branch is made of belongs to it alone.
+   */
+  readonly branches?: Readonly<Record<string, Value>>;
 }
 
 /**
@@ -138,9 +143,11 @@ export function applyMany(
   inputs: readonly (Value | undefined)[],
   results: readonly { dtype: ValueType; shape: Shape }[],
   attributes: Readonly<Record<string, Attribute>> = {},
+  branches?: OperatorNode["branches"],
 ): readonly Value[] {
   const outputs: Value[] = [];
-  const node: OperatorNode = { kind: "operator", operator, inputs, attributes, outputs };
+  const own = branches === undefined ? {} : { branches };
+  const node: OperatorNode = { kind: "operator", operator, inputs, attributes, outputs, ...own };
   for (const result of results) outputs.push({ dtype: result.dtype, shape: result.shape, producer: node });
   return outputs;
 }

@@ -1,5 +1,7 @@
 /** @file The causal transformer, Qwen2 type (docs/nextstep-spec.md 2.1), and what stands at its two ends. */
 import { add, mul, silu } from "../graph/operators/elementwise.ts";
+import { placeAlong } from "../graph/operators/gather.ts";
+import { ifElse } from "../graph/operators/if-else.ts";
 import { concat, slice, transpose } from "../graph/operators/layout.ts";
 import { matmul } from "../graph/operators/matmul.ts";
 import { rmsNorm } from "../graph/operators/normalization.ts";
@@ -23,6 +25,18 @@ export interface BackboneInputs {
   readonly mask: Value;
   /** Keys (rotated) and values of earlier tokens, one pair a layer, each [rows, kvHeads, past, headDim]. */
   readonly cache?: { readonly keys: readonly Value[]; readonly values: readonly Value[] };
+  /** With a cache: reads tokens that were once read one by one, with the bits that they had then. */
+  readonly replay?: Replay;
+}
+
+export interface Replay {
+  /**
+   * bool []. Where true, `mask` holds in its first past + 1 columns what each token saw when it was read alone: the cache
+   * and, last, itself. The other columns do not count.
+   */
+  readonly on: Value;
+  /** int64 [rows, tokens]: where the tokens' keys and values stand in the cache, with room for all of them. */
+  readonly places: Value;
 }
 
 export interface BackboneOutputs {
@@ -82,7 +96,6 @@ function attention(
 ): { output: Value; key: Value; value: Value } {
   const { heads, kvHeads, headDim, hiddenSize } = config;
   const name = `layers.${layer}.self_attn`;
-  const group = heads / kvHeads;
   const [rows, tokens] = x.shape as [Dim, Dim, Dim];
   /** [rows, count, tokens, headDim] */
   const project = (part: string, count: number): Value => {
@@ -93,29 +106,14 @@ function attention(
   const query = rotate(project("q_proj", heads));
   const key = rotate(project("k_proj", kvHeads));
   const value = project("v_proj", kvHeads);
-  const groupedRows = multiplySizes(group, tokens);
-  const grouped = reshape(query, [rows, kvHeads, groupedRows, headDim]);
-  const alpha = 1 / Math.sqrt(headDim);
   const past = cacheOf(inputs, layer);
-  const ownScores = matmul(grouped, key, { transB: true, alpha }); // [rows, kvHeads, group * tokens, tokens]
-  const scores =
-    past === undefined
-      ? ownScores
-      : concat([matmul(grouped, past.key, { transB: true, alpha }), ownScores], 3);
-  const seen = scores.shape[3] as Dim;
-  const masked = add(
-    reshape(scores, [rows, kvHeads, group, tokens, seen]),
-    reshape(inputs.mask, maskShape(inputs.mask)),
-  );
-  const weights = reshape(softmax(masked), [rows, kvHeads, groupedRows, seen]);
-  let mixed: Value; // [rows, kvHeads, group * tokens, headDim]
-  if (past === undefined) mixed = matmul(weights, value);
-  else {
-    const length = past.key.shape[2] as Dim;
-    const onPast = slice(weights, { axis: 3, start: 0, end: length });
-    const onOwn = slice(weights, { axis: 3, start: length, end: addSizes(length, tokens) });
-    mixed = add(matmul(onPast, past.value), matmul(onOwn, value));
-  }
+  const all: Attention = { config, query, key, value, past, mask: inputs.mask };
+  const together = attendTogether(all); // [rows, kvHeads, group * tokens, headDim]
+  const { replay } = inputs;
+  const mixed =
+    replay === undefined || past === undefined
+      ? together
+      : ifElse(replay.on, [query, key, value], attendAsAlone({ ...all, past }, replay.places), together);
   const joined = reshape(transpose(reshape(mixed, [rows, heads, tokens, headDim]), [0, 2, 1, 3]), [
     rows,
     tokens,
@@ -123,6 +121,87 @@ function attention(
   ]);
   const output = scope.linear(`${name}.o_proj`, joined, hiddenSize, { bias: config.outputBias });
   return { output, key, value };
+}
+
+interface Attention {
+  readonly config: NextStepConfig;
+  /** Rotated. [rows, heads, tokens, headDim] */
+  readonly query: Value;
+  /** Of the new tokens; keys rotated. [rows, kvHeads, tokens, headDim] */
+  readonly key: Value;
+  readonly value: Value;
+  readonly past: { readonly key: Value; readonly value: Value } | undefined;
+  readonly mask: Value;
+}
+
+/** New tokens beside the cache, in products over all of them. Returns [rows, kvHeads, group * tokens, headDim]. */
+function attendTogether({ config, query, key, value, past, mask }: Attention): Value {
+  const { heads, kvHeads, headDim } = config;
+  const group = heads / kvHeads;
+  const [rows, , tokens] = query.shape as [Dim, Dim, Dim, Dim];
+  const groupedRows = multiplySizes(group, tokens);
+  const grouped = reshape(query, [rows, kvHeads, groupedRows, headDim]);
+  const alpha = 1 / Math.sqrt(headDim);
+  const ownScores = matmul(grouped, key, { transB: true, alpha }); // [rows, kvHeads, group * tokens, tokens]
+  const scores =
+    past === undefined
+      ? ownScores
+      : concat([matmul(grouped, past.key, { transB: true, alpha }), ownScores], 3);
+  const seen = scores.shape[3] as Dim;
+  const masked = add(reshape(scores, [rows, kvHeads, group, tokens, seen]), reshape(mask, maskShape(mask)));
+  const weights = reshape(softmax(masked), [rows, kvHeads, groupedRows, seen]);
+  if (past === undefined) return matmul(weights, value);
+  const length = past.key.shape[2] as Dim;
+  const onPast = slice(weights, { axis: 3, start: 0, end: length });
+  const onOwn = slice(weights, { axis: 3, start: length, end: addSizes(length, tokens) });
+  return add(matmul(onPast, past.value), matmul(onOwn, value));
+}
+
+/**
+ * The same for tokens that were once read one by one. How a sum is rounded depends on its length and on where its terms
+ * stand, so each token gets the sums that it had then: over the whole cache, where the tokens before it stand in their
+ * places, and itself behind it. What a product keeps apart, its rows, may be more than it was; but a product with one row
+ * takes another path in the engine, so that where query heads share no keys each token keeps a product of its own.
+ */
+function attendAsAlone(
+  { config, query, key, value, past, mask }: Attention & { readonly past: { key: Value; value: Value } },
+  places: Value,
+): Value {
+  const { heads, kvHeads, headDim } = config;
+  const group = heads / kvHeads;
+  const [rows, , tokens] = query.shape as [Dim, Dim, Dim, Dim];
+  const length = past.key.shape[2] as Dim;
+  const seen = addSizes(length, 1);
+  const alpha = 1 / Math.sqrt(headDim);
+  const keys = placeAlong(past.key, key, places, 2); // [rows, kvHeads, past, headDim]
+  const values = placeAlong(past.value, value, places, 2);
+  const grouped = reshape(query, [rows, kvHeads, group, tokens, headDim]);
+  const perToken = transpose(grouped, [0, 1, 3, 2, 4]); // [rows, kvHeads, tokens, group, headDim]
+  // With one query head a token, [group * tokens] on the rows would be one row then and many now.
+  const apart = group === 1;
+  const [queries, sharedKeys, sharedValues] = apart
+    ? [perToken, shared(keys), shared(values)]
+    : [reshape(query, [rows, kvHeads, multiplySizes(group, tokens), headDim]), keys, values];
+  const pastScores = matmul(queries, sharedKeys, { transB: true, alpha });
+  const ownKeys = reshape(key, [rows, kvHeads, tokens, 1, headDim]);
+  const ownScores = transpose(matmul(perToken, ownKeys, { transB: true, alpha }), [0, 1, 3, 2, 4]);
+  const scores = concat([reshape(pastScores, [rows, kvHeads, group, tokens, length]), ownScores], 4);
+  const ownMask = slice(mask, { axis: 3, start: 0, end: seen });
+  const weights = softmax(add(scores, reshape(ownMask, maskShape(ownMask)))); // [rows, kvHeads, group, tokens, past + 1]
+  const onPast = reshape(slice(weights, { axis: 4, start: 0, end: length }), [
+    ...queries.shape.slice(0, -1),
+    length,
+  ]);
+  const onOwn = slice(weights, { axis: 4, start: length, end: seen }); // [rows, kvHeads, group, tokens, 1]
+  const mixed = reshape(matmul(onPast, sharedValues), [rows, kvHeads, group, tokens, headDim]);
+  const own = mul(onOwn, reshape(value, [rows, kvHeads, 1, tokens, headDim]));
+  return reshape(add(mixed, own), [rows, kvHeads, multiplySizes(group, tokens), headDim]);
+}
+
+/** [rows, kvHeads, past, headDim] -> [rows, kvHeads, 1, past, headDim], for every token. */
+function shared(cache: Value): Value {
+  const [rows, kvHeads, past, headDim] = cache.shape as [Dim, Dim, Dim, Dim];
+  return reshape(cache, [rows, kvHeads, 1, past, headDim]);
 }
 
 /** [rows, 1, tokens, seen] -> [rows, 1, 1, tokens, seen] */

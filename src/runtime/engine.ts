@@ -29,6 +29,18 @@ export interface State {
   dispose(): Promise<void>;
 }
 
+/** The first `rows` rows of a state, read in place. */
+export interface StateRows {
+  readonly state: State;
+  readonly rows: number;
+}
+
+/** Row `from` of a source to row `to` of a target. */
+export interface RowCopy {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What a new state starts from: row r is row `rows[r]` of `state`; without `rows`, row r. */
 export interface StateOrigin {
   readonly state: State;
@@ -54,7 +66,7 @@ export interface RunRequest {
   readonly store?: readonly StoreRule[];
 }
 
-export type Feeds = Readonly<Record<string, HostTensor | State>>;
+export type Feeds = Readonly<Record<string, HostTensor | State | StateRows>>;
 
 export interface Session {
   readonly model: Pick<OnnxModel, "inputs" | "outputs" | "parameters">;
@@ -65,6 +77,22 @@ export interface Session {
    */
   run(feeds: Feeds, request?: RunRequest): Promise<Record<string, HostTensor>>;
   dispose(): Promise<void>;
+}
+
+/** One run of several that follow each other. */
+export interface ChainLink {
+  readonly session: Session;
+  readonly feeds: Feeds;
+  /** Inputs that are outputs of earlier links, by the link's index: whole, or their first rows. */
+  readonly takes?: Readonly<Record<string, LinkOutput>>;
+  /** Outputs that the caller wants to have. Default: none. */
+  readonly fetch?: readonly string[];
+}
+
+export interface LinkOutput {
+  readonly link: number;
+  readonly output: string;
+  readonly rows?: number;
 }
 
 /** A weight in memory, row-major, as it is stored: 16-bit floats as their bits. */
@@ -108,4 +136,15 @@ export interface Engine extends AsyncDisposable {
    * and how its rows are dropped, repeated and reordered.
    */
   createState(shape: readonly number[], origin?: StateOrigin): Promise<State>;
+  /**
+   * Copies rows of a state into another one of the same rank, or about within one, in the order given. What a row of the
+   * target has no counterpart for in the source becomes zero.
+   */
+  copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void>;
+  /**
+   * Runs that feed each other, without the way back and forth between them: a solver's steps are short.
+   * @returns for each link what it fetches
+   * @throws as {@link Session.run} does; InputError for an output that no earlier link has.
+   */
+  runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]>;
 }

@@ -18,6 +18,8 @@ export interface TextTokenizer {
   readonly specials: SpecialIds;
   /** Largest id plus one: the rows of the embedding that text can reach. The model's vocabulary may be larger. */
   readonly size: number;
+  /** Bytes of the longest token: no text of more bytes is one token. */
+  readonly longestToken: number;
   /** The text of bos_token, or null. */
   readonly bosToken: string | null;
   /**
@@ -49,6 +51,7 @@ export function createTokenizer(files: TokenizerFiles): TextTokenizer {
 class BytePairTokenizer implements TextTokenizer {
   readonly specials: SpecialIds;
   readonly size: number;
+  readonly longestToken: number;
   readonly bosToken: string | null;
   readonly #engine: TokenizerEngine;
   /** Sparse: a hole is an id without a token. */
@@ -64,6 +67,8 @@ class BytePairTokenizer implements TextTokenizer {
       if (special) this.#specialIds.add(id);
     }
     this.size = this.#tokens.length;
+    // A byte is one character in the vocabulary; added tokens stand there as text.
+    this.longestToken = this.#tokens.reduce((most, token) => Math.max(most, token?.length ?? 0), 1);
     this.bosToken = names.bosToken;
     this.specials = {
       boi: this.#required(BEGIN_OF_IMAGE),

@@ -1,5 +1,5 @@
 /** @file Cases of the operators that choose by index, with repeated indices where they are allowed. */
-import { gatherRows, pickLast, scatterAddRows } from "../operators/gather.ts";
+import { gatherRows, pickLast, placeAlong, scatterAddRows } from "../operators/gather.ts";
 import { selectRows } from "../operators/select-rows.ts";
 import type { CaseGenerator } from "./operator-case.ts";
 import { at, generate, sumOver } from "./tensor64.ts";

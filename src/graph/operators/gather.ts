@@ -1,5 +1,5 @@
 /** @file Choosing rows and elements by index, and their transposes, which scatter. */
-import { type Dim, formatShape, sizeOf } from "../size.ts";
+import { type Dim, formatShape, sameShape, sizeOf } from "../size.ts";
 import { apply, expectType, kernel, type Operator, requiredInput, shapeError, type Value } from "../value.ts";
 import { expand, zeros } from "./broadcast.ts";
 import { reshape } from "./reshape.ts";
@@ -61,6 +61,32 @@ export function scatterAddRows(x: Value, ids: Value, rows: Dim): Value {
       reduction: "add",
     },
   );
+}
+
+const placeOperator: Operator = { name: "placeAlong", lower: kernel("ScatterElements") };
+
+/**
+ * A copy of `target` with slices of `x` in it: along `axis`, slice i of x stands at place `places[row, i]`. Without a
+ * gradient.
+ * @param target [rows, ..., capacity, ...]; @param x [rows, ..., n, ...], else the same shape
+ * @param places int64 [rows, n] in 0 to capacity - 1, distinct within a row
+ */
+export function placeAlong(target: Value, x: Value, places: Value, axis: number): Value {
+  expectType("placeAlong", places, "int64");
+  const fits =
+    axis > 0 &&
+    target.shape.length === x.shape.length &&
+    target.shape.every((size, index) => index === axis || size === x.shape[index]) &&
+    sameShape(places.shape, [x.shape[0] as Dim, x.shape[axis] as Dim]);
+  if (!fits) {
+    throw shapeError(
+      "placeAlong",
+      `${formatShape(x.shape)} at ${formatShape(places.shape)} does not fit ${formatShape(target.shape)}`,
+    );
+  }
+  const along = x.shape.map((size, index) => (index === 0 || index === axis ? size : 1));
+  const indices = expand(reshape(places, along), x.shape);
+  return apply(placeOperator, [target, indices, x], target.dtype, target.shape, { axis });
 }
 
 const gatherElementsOperator: Operator = {

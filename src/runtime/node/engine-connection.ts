@@ -4,11 +4,16 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { EngineError } from "../../errors.ts";
 import type { TypedArray } from "../../tensor/dtype.ts";
-import type { EngineOptions, HostTensor } from "../engine.ts";
-import { type Answer, type Command, type Request, unpackError, type WorkerData } from "./engine-messages.ts";
+import type { EngineOptions } from "../engine.ts";
+import {
+  type Answer,
+  type Command,
+  type Request,
+  type Result,
+  unpackError,
+  type WorkerData,
+} from "./engine-messages.ts";
 import { disableTelemetry } from "./onnxruntime.ts";
-
-export type Result = Record<string, HostTensor> | Float32Array | undefined;
 
 interface Pending {
   readonly resolve: (value: Result) => void;

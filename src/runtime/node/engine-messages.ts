@@ -13,12 +13,32 @@ import {
   UnsupportedError,
 } from "../../errors.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
-import type { EngineOptions, HostTensor, StateOrigin, StoredWeight, StoreRule } from "../engine.ts";
+import type {
+  ChainLink,
+  EngineOptions,
+  HostTensor,
+  RowCopy,
+  StateOrigin,
+  StoredWeight,
+  StoreRule,
+} from "../engine.ts";
 
 /** A state is named by its number on the way. */
-export type FeedMessage = HostTensor | { readonly state: number };
+export type FeedMessage = HostTensor | { readonly state: number; readonly rows?: number };
 export type StoreMessage = Omit<StoreRule, "state"> & { readonly state: number };
 export type OriginMessage = Omit<StateOrigin, "state"> & { readonly state: number };
+
+export type LinkMessage = Omit<ChainLink, "session" | "feeds"> & {
+  readonly session: number;
+  readonly feeds: Readonly<Record<string, FeedMessage>>;
+};
+
+/** What a command answers with. */
+export type Result =
+  | Record<string, HostTensor>
+  | readonly Record<string, HostTensor>[]
+  | Float32Array
+  | undefined;
 
 export type Command =
   | {
@@ -36,12 +56,19 @@ export type Command =
       readonly fetch: readonly string[] | undefined;
       readonly store: readonly StoreMessage[];
     }
+  | { readonly kind: "runChain"; readonly links: readonly LinkMessage[] }
   | { readonly kind: "disposeSession"; readonly session: number }
   | {
       readonly kind: "createState";
       readonly state: number;
       readonly shape: readonly number[];
       readonly origin: OriginMessage | undefined;
+    }
+  | {
+      readonly kind: "copyRows";
+      readonly source: number;
+      readonly target: number;
+      readonly rows: readonly RowCopy[];
     }
   | { readonly kind: "readState"; readonly state: number }
   | {
@@ -65,7 +92,7 @@ export interface ErrorMessage {
 }
 
 export type Answer =
-  | { readonly id: number; readonly value: Record<string, HostTensor> | Float32Array | undefined }
+  | { readonly id: number; readonly value: Result }
   | { readonly id: number; readonly error: ErrorMessage };
 
 /** What the thread is given when it starts. */

@@ -4,13 +4,14 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { EngineError } from "../../errors.ts";
-import type { HostTensor, Session, State, StoredWeight, WeightSource } from "../engine.ts";
+import type { Feeds, Session, State, StoredWeight, WeightSource } from "../engine.ts";
 import {
   type Answer,
   type Command,
   type FeedMessage,
   packError,
   type Request,
+  type Result,
   type WorkerData,
 } from "./engine-messages.ts";
 import { LocalEngine } from "./local-engine.ts";
@@ -31,11 +32,17 @@ function known<Item>(items: ReadonlyMap<number, Item>, id: number, what: string)
   return item;
 }
 
-function feed(message: FeedMessage): HostTensor | State {
-  return "state" in message ? known(states, message.state, "a state") : message;
+function feed(message: FeedMessage): Feeds[string] {
+  if (!("state" in message)) return message;
+  const state = known(states, message.state, "a state");
+  return message.rows === undefined ? state : { state, rows: message.rows };
 }
 
-async function perform(command: Command): Promise<Record<string, HostTensor> | Float32Array | undefined> {
+function feedsOf(messages: Readonly<Record<string, FeedMessage>>): Feeds {
+  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, feed(message)]));
+}
+
+async function perform(command: Command): Promise<Result> {
   switch (command.kind) {
     case "weight": {
       const given = weights.get(command.session) ?? new Map<string, StoredWeight>();
@@ -58,15 +65,20 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
       return;
     }
     case "run": {
-      const feeds = Object.fromEntries(
-        Object.entries(command.feeds).map(([name, message]) => [name, feed(message)]),
-      );
       const store = command.store.map((rule) => ({ ...rule, state: known(states, rule.state, "a state") }));
-      return known(sessions, command.session, "the session").run(feeds, {
+      return known(sessions, command.session, "the session").run(feedsOf(command.feeds), {
         ...(command.fetch === undefined ? {} : { fetch: command.fetch }),
         store,
       });
     }
+    case "runChain":
+      return engine.runChain(
+        command.links.map(({ session, feeds, ...link }) => ({
+          ...link,
+          session: known(sessions, session, "the session"),
+          feeds: feedsOf(feeds),
+        })),
+      );
     case "disposeSession":
       await sessions.get(command.session)?.dispose();
       sessions.delete(command.session);
@@ -76,6 +88,11 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
       const from =
         origin === undefined ? undefined : { ...origin, state: known(states, origin.state, "a state") };
       states.set(command.state, await engine.createState(shape, from));
+      return;
+    }
+    case "copyRows": {
+      const [source, target] = [command.source, command.target].map((id) => known(states, id, "a state"));
+      await engine.copyRows(source as State, target as State, command.rows);
       return;
     }
     case "readState":
@@ -96,9 +113,13 @@ async function perform(command: Command): Promise<Record<string, HostTensor> | F
 }
 
 /** Outputs are fresh buffers that nothing here keeps: they can be handed over instead of copied. */
-function buffersOf(value: Record<string, HostTensor> | Float32Array | undefined): ArrayBuffer[] {
+function buffersOf(value: Result): ArrayBuffer[] {
   if (value === undefined) return [];
-  const arrays = value instanceof Float32Array ? [value] : Object.values(value).map(({ data }) => data);
+  const results = value instanceof Float32Array ? [] : [value].flat();
+  const arrays =
+    value instanceof Float32Array
+      ? [value]
+      : results.flatMap((result) => Object.values(result).map(({ data }) => data));
   const buffers = arrays.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer);
   return [...new Set(buffers)];
 }

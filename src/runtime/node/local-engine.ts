@@ -4,10 +4,13 @@ import { EngineError, InputError } from "../../errors.ts";
 import { bindWeights } from "../../graph/onnx-weights.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
 import type {
+  ChainLink,
   Engine,
   EngineOptions,
   Feeds,
   HostTensor,
+  LinkOutput,
+  RowCopy,
   RunRequest,
   Session,
   State,
@@ -89,9 +92,16 @@ class LocalSession implements Session {
   }
 }
 
-function asHost(feed: HostTensor | State): HostTensor {
+function asHost(feed: Feeds[string]): HostTensor {
   if (feed instanceof LocalState) return { dtype: "float32", shape: feed.shape, data: feed.data };
   if ("data" in feed) return feed;
+  if ("rows" in feed && feed.state instanceof LocalState) {
+    const { state, rows } = feed;
+    const [all = 0, ...row] = state.shape;
+    if (rows > all) throw new InputError(`${rows} rows of [${state.shape}]`, { where: "feed" });
+    const elements = rows * row.reduce((a, b) => a * b, 1);
+    return { dtype: "float32", shape: [rows, ...row], data: state.data.subarray(0, elements) };
+  }
   throw new InputError("the state belongs to another engine", { where: "feed" });
 }
 
@@ -135,14 +145,25 @@ function applyStore(rule: StoreRule, output: HostTensor): void {
   }
 }
 
-/** Fills a new state from its origin, a run of the last axis at a time. */
+/** Fills a new state from its origin. */
 function copyOverlap({ state: from, rows }: StateOrigin, to: LocalState): void {
-  if (!(from instanceof LocalState) || from.shape.length !== to.shape.length || to.shape.length < 2) {
-    throw new InputError(`[${from.shape}] cannot be the origin of [${to.shape}]`, { where: "createState" });
+  const [held, places] = [from.shape[0] ?? 0, to.shape[0] ?? 0];
+  const count = rows === undefined ? Math.min(held, places) : places;
+  const copies = Array.from({ length: count }, (_, row) => ({
+    from: rows === undefined ? row : (rows[row] ?? -1),
+    to: row,
+  }));
+  copyStateRows(from, to, copies, "createState");
+}
+
+/** A run of the last axis at a time. */
+function copyStateRows(from: State, to: State, rows: readonly RowCopy[], where: string): void {
+  const comparable = from.shape.length === to.shape.length && to.shape.length >= 2;
+  if (!(from instanceof LocalState) || !(to instanceof LocalState) || !comparable) {
+    throw new InputError(`[${from.shape}] cannot be copied to [${to.shape}]`, { where });
   }
-  const overlap = to.shape.map((size, axis) =>
-    axis === 0 ? size : Math.min(size, from.shape[axis] as number),
-  );
+  const overlap = to.shape.map((size, axis) => Math.min(size, from.shape[axis] as number));
+  const partial = overlap.some((size, axis) => axis > 0 && size < (to.shape[axis] as number));
   const last = overlap.length - 1;
   const walk = (axis: number, source: number, target: number): void => {
     if (axis === last) {
@@ -157,13 +178,16 @@ function copyOverlap({ state: from, rows }: StateOrigin, to: LocalState): void {
       );
     }
   };
-  for (let row = 0; row < (overlap[0] as number); row++) {
-    const origin = rows === undefined ? row : rows[row];
-    if (origin === undefined || origin < 0 || origin >= (from.shape[0] as number)) {
-      if (rows === undefined) return;
-      throw new InputError(`row ${origin} is not in [${from.shape}]`, { where: "createState" });
+  const size = to.data.length / Math.max(1, to.shape[0] as number);
+  for (const { from: source, to: target } of rows) {
+    if (source < 0 || source >= (from.shape[0] as number)) {
+      throw new InputError(`row ${source} is not in [${from.shape}]`, { where });
     }
-    walk(1, origin * (from.shape[1] as number), row * (to.shape[1] as number));
+    if (target < 0 || target >= (to.shape[0] as number)) {
+      throw new InputError(`row ${target} is not in [${to.shape}]`, { where });
+    }
+    if (partial) to.data.fill(0, target * size, (target + 1) * size);
+    walk(1, source * (from.shape[1] as number), target * (to.shape[1] as number));
   }
 }
 
@@ -213,8 +237,37 @@ export class LocalEngine implements Engine {
     return state;
   }
 
+  async copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void> {
+    copyStateRows(source, target, rows, "copyRows");
+  }
+
+  async runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]> {
+    const done: Record<string, HostTensor>[] = [];
+    for (const { session, feeds, takes = {} } of links) {
+      const taken = Object.entries(takes).map(([name, from]) => [name, takenOutput(done, from)] as const);
+      done.push(await session.run({ ...feeds, ...Object.fromEntries(taken) }));
+    }
+    return links.map(({ fetch = [] }, index) =>
+      Object.fromEntries(fetch.map((output) => [output, takenOutput(done, { link: index, output })])),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const session of this.#sessions) await session.dispose();
     this.#sessions.clear();
   }
+}
+
+function takenOutput(
+  done: readonly Record<string, HostTensor>[],
+  { link, output, rows }: LinkOutput,
+): HostTensor {
+  const tensor = done[link]?.[output];
+  const [all = 0, ...row] = tensor?.shape ?? [];
+  if (tensor === undefined || (rows ?? 0) > all) {
+    throw new InputError(`link ${link} has no "${output}" of ${rows ?? "any"} rows`, { where: "runChain" });
+  }
+  if (rows === undefined) return tensor;
+  const elements = rows * row.reduce((a, b) => a * b, 1);
+  return { ...tensor, shape: [rows, ...row], data: tensor.data.subarray(0, elements) };
 }

@@ -5,7 +5,7 @@ import { input, type Value } from "../../graph/value.ts";
 import { normalizeLatents } from "../../model/autoencoder.ts";
 import { backbone, rotaryTables } from "../../model/backbone.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
-import { flowHead } from "../../model/flow-head.ts";
+import { conditionEmbedding, flowHead } from "../../model/flow-head.ts";
 import { flowSampler } from "../../model/flow-sampler.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
@@ -314,38 +314,50 @@ describe("flow head and sampler", () => {
   it("follow any table with any number of branches", async () => {
     const [steps, branches, images] = [3, 3, 2];
     const scope = new ParameterScope();
-    const table = (name: string): Value => input(name, "float32", [steps]);
+    const table = (name: string): Value => input(name, "float32", [steps, "images"]);
     const { states } = flowSampler(scope, settings, steps, {
-      conditions: input("conditions", "float32", ["branches*images", 10]),
+      state: input("state", "float32", ["images", 3]),
+      condition: conditionEmbedding(scope, settings, input("conditions", "float32", ["rows", 10])),
+      pictureOfRow: input("picture_of_row", "int64", ["rows"]),
       times: table("times"),
       a: table("a"),
       b: table("b"),
       c: table("c"),
+      branchRows: input("branch_rows", "int64", ["branches", "images"]),
       weights: input("weights", "float32", ["branches", "images"]),
-      noise: input("noise", "float32", ["images", steps + 1, 3]),
+      noise: input("noise", "float32", [steps, "images", 3]),
     });
     const weights = new Weights(scope);
-    const [conditions, share, noise] = [numbers(60), numbers(6), numbers(24)];
-    const [times, a, b, c] = [numbers(3).map(Math.abs), numbers(3), numbers(3), numbers(3)];
+    const [conditions, share, start, noise] = [numbers(60), numbers(6), numbers(6), numbers(18)];
+    // [steps, images]: each picture has a table of its own.
+    const [times, a, b, c] = [numbers(6).map(Math.abs), numbers(6), numbers(6), numbers(6)];
     const result = await compute(Object.fromEntries(states.map((state, i) => [`x${i}`, state])), weights, {
       conditions: float32([6, 10], conditions),
-      times: float32([3], times),
-      a: float32([3], a),
-      b: float32([3], b),
-      c: float32([3], c),
+      state: float32([images, 3], start),
+      picture_of_row: { dtype: "int64", shape: [6], data: BigInt64Array.of(0n, 1n, 0n, 1n, 0n, 1n) },
+      times: float32([3, images], times),
+      a: float32([3, images], a),
+      b: float32([3, images], b),
+      c: float32([3, images], c),
+      branch_rows: {
+        dtype: "int64",
+        shape: [branches, images],
+        data: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 5n),
+      },
       weights: float32([branches, images], share),
-      noise: float32([images, steps + 1, 3], noise),
+      noise: float32([steps, images, 3], noise),
     });
     for (let image = 0; image < images; image++) {
-      const draw = (index: number): number[] => rowsOf(noise, 3)[image * (steps + 1) + index] as number[];
-      let x = draw(0);
+      const draw = (step: number): number[] => rowsOf(noise, 3)[step * images + image] as number[];
+      const at = (table: Float32Array, step: number): number => table[step * images + image] as number;
+      let x = rowsOf(start, 3)[image] as number[];
       for (let step = 0; step < steps; step++) {
         const velocities = Array.from({ length: branches }, (_, branch) =>
           plainHead(
             settings,
             weights,
             x,
-            times[step] as number,
+            at(times, step),
             rowsOf(conditions, 10)[branch * images + image] as number[],
           ),
         );
@@ -354,11 +366,7 @@ describe("flow head and sampler", () => {
             (sum, own, k) => sum + (share[k * images + image] as number) * (own[i] as number),
             0,
           );
-          return (
-            (a[step] as number) * value +
-            (b[step] as number) * v +
-            (c[step] as number) * (draw(step + 1)[i] as number)
-          );
+          return at(a, step) * value + at(b, step) * v + at(c, step) * (draw(step)[i] as number);
         });
         const state = result[`x${step + 1}`]?.data as Float32Array;
         expectClose(float32([3], state.subarray(image * 3, (image + 1) * 3)), x);

@@ -6,10 +6,12 @@ import { InputError } from "../../errors.ts";
 import { boundParameters } from "../../graph/onnx-weights.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
 import type {
+  ChainLink,
   Engine,
   EngineOptions,
   Feeds,
   HostTensor,
+  RowCopy,
   RunRequest,
   Session,
   State,
@@ -55,23 +57,31 @@ class RemoteSession implements Session {
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
   }
 
-  async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
+  /** Its number, and feeds as they are sent to its engine. */
+  address(connection: Connection, feeds: Feeds): { session: number; feeds: Record<string, FeedMessage> } {
+    if (connection !== this.#connection) {
+      throw new InputError("the session belongs to another engine", { where: "runChain" });
+    }
     const messages = Object.entries(feeds).map(([name, feed]) => [name, this.#feed(name, feed)] as const);
+    return { session: this.#id, feeds: Object.fromEntries(messages) };
+  }
+
+  async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
     const store = (request.store ?? []).map((rule) => ({
       ...rule,
       state: stateId(this.#connection, rule.state, rule.output),
     }));
     const result = await this.#connection.send({
       kind: "run",
-      session: this.#id,
-      feeds: Object.fromEntries(messages),
+      ...this.address(this.#connection, feeds),
       fetch: request.fetch,
       store,
     });
     return result as Record<string, HostTensor>;
   }
 
-  #feed(name: string, feed: HostTensor | State): FeedMessage {
+  #feed(name: string, feed: Feeds[string]): FeedMessage {
+    if ("rows" in feed) return { state: stateId(this.#connection, feed.state, name), rows: feed.rows };
     if (!("dtype" in feed)) return { state: stateId(this.#connection, feed, name) };
     return { dtype: feed.dtype, shape: feed.shape, data: plainCopy(feed.data) };
   }
@@ -131,6 +141,20 @@ export class WorkerEngine implements Engine {
         : { ...origin, state: stateId(this.#connection, origin.state, "createState") };
     await this.#connection.send({ kind: "createState", state, shape, origin: from });
     return new RemoteState(this.#connection, state, shape);
+  }
+
+  async copyRows(source: State, target: State, rows: readonly RowCopy[]): Promise<void> {
+    const [from, to] = [source, target].map((state) => stateId(this.#connection, state, "copyRows"));
+    await this.#connection.send({ kind: "copyRows", source: from as number, target: to as number, rows });
+  }
+
+  async runChain(links: readonly ChainLink[]): Promise<readonly Record<string, HostTensor>[]> {
+    const messages = links.map(({ session, feeds, ...link }) => {
+      if (session instanceof RemoteSession) return { ...link, ...session.address(this.#connection, feeds) };
+      throw new InputError("the session belongs to another engine", { where: "runChain" });
+    });
+    const results = await this.#connection.send({ kind: "runChain", links: messages });
+    return results as readonly Record<string, HostTensor>[];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

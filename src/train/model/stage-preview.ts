@@ -2,10 +2,12 @@
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
-import { drawTokens } from "../../generate/draw-tokens.ts";
+import { Canvas } from "../../generate/canvas.ts";
 import { decodePicture } from "../../generate/image-coder.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
+import { Slot } from "../../generate/slot.ts";
+import { drawTokens } from "../../generate/token-loop.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import type { RgbImage } from "../../image/pixels.ts";
@@ -44,26 +46,25 @@ export async function drawPromptGrid(
     cfgImg: 1,
     code: "P-B",
   });
-  const [height, width] = prompt.grid;
-  const elements = tokenWidth(model.config);
-  const drawn = samples.prompts.map(() => new Float32Array(height * width * elements));
-  const steps = drawTokens(sessions, {
-    rows: promptTokenRows(prompt, []),
-    branches: prompt.branches,
-    count: height * width,
-    sampler: "ode",
-    solver: { steps: samples.steps },
-    guidance: { cfg: samples.guidance, cfgImg: 1, schedule: "constant" },
-    noise: seededNoise(samples.prompts.map((_prompt, index) => index)),
-    useNorm: false,
-  });
-  for await (const { index, token } of steps) {
-    drawn.forEach((tokens, picture) => {
-      tokens.set(token.subarray(picture * elements, (picture + 1) * elements), index * elements);
-    });
-  }
+  const rowsOf = promptTokenRows(prompt, []);
+  const slots = samples.prompts.map(
+    (_prompt, index) =>
+      new Slot({
+        rows: rowsOf.filter((_row, place) => place % prompt.pictures === index),
+        canvas: new Canvas(prompt.grid, tokenWidth(model.config)),
+        sampler: "ode",
+        solver: { steps: samples.steps },
+        guidance: { cfg: samples.guidance, cfgImg: 1, schedule: "constant" },
+        noise: seededNoise(index),
+        useNorm: false,
+        name: `sample ${index + 1}`,
+      }),
+  );
+  for await (const _events of drawTokens(sessions, slots));
   const pictures: RgbImage[] = [];
-  for (const tokens of drawn) pictures.push((await decodePicture(sessions, tokens, prompt.grid)).pixels);
+  for (const { canvas } of slots) {
+    pictures.push((await decodePicture(sessions, canvas.tokens(), prompt.grid)).pixels);
+  }
   const rows = Array.from({ length: Math.ceil(pictures.length / COLUMNS) }, (_, row) =>
     pictures.slice(row * COLUMNS, (row + 1) * COLUMNS),
   );

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { cacheNames } from "../../../src/generate/backbone-graph.ts";
-import { CachedRows, type TokenRow } from "../../../src/generate/cached-rows.ts";
+import { CachedRows } from "../../../src/generate/cached-rows.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
+import type { TokenRow } from "../../../src/generate/token-feeds.ts";
 import { rotaryTables } from "../../../src/model/backbone.ts";
 import { tokenWidth } from "../../../src/model/config.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
@@ -96,6 +97,8 @@ async function hiddenOfOnePass(sessions: ModelSessions, batch: Batch): Promise<F
     cosines: { dtype: "float32", shape: angles, data: cosines },
     sines: { dtype: "float32", shape: angles, data: sines },
     mask: maskOf(batch),
+    replay: { dtype: "bool", shape: [], data: Uint8Array.of(0) },
+    places: int64([rows, columns], new Array<number>(rows * columns).fill(0)),
     picks: int64(
       [places],
       ids.map((_, place) => place),

@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { readImage } from "../../../src/files/decode-image.ts";
-import type { TokenRow } from "../../../src/generate/cached-rows.ts";
-import { drawTokens } from "../../../src/generate/draw-tokens.ts";
+import { Canvas } from "../../../src/generate/canvas.ts";
 import { CFG_SCHEDULES, type CfgSchedule, guidanceAt } from "../../../src/generate/guidance.ts";
 import { decodePicture, encodePicture, pixelsPerToken } from "../../../src/generate/image-coder.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { promptTokenRows } from "../../../src/generate/prompt-rows.ts";
+import { Slot } from "../../../src/generate/slot.ts";
 import { noiseDraws, type SamplerName } from "../../../src/generate/solvers.ts";
+import type { TokenRow } from "../../../src/generate/token-feeds.ts";
+import { drawTokens } from "../../../src/generate/token-loop.ts";
 import { injectedNoise } from "../../../src/generate/token-noise.ts";
 import { type ImageSize, toPlanes } from "../../../src/image/pixels.ts";
 import { tokenWidth } from "../../../src/model/config.ts";
@@ -161,19 +163,30 @@ async function compareDrawing(
   );
   const tokens = new Float32Array(pictures * count * width);
   const conditions = new Float32Array(rows * count * config.hiddenSize);
-  const drawing = drawTokens(sessions, {
-    rows: withPublishedPositions(prompt, promptTokenRows(prompt, encoded)),
-    branches: prompt.branches,
-    count,
-    sampler,
-    solver: { steps, shift, ...(noiseLevel === undefined ? {} : { noiseLevel }) },
-    guidance,
-    noise,
-    useNorm: settings.use_norm,
-  });
-  for await (const { index, token, conditions: told } of drawing) {
-    place(tokens, token, { index, count, width });
-    place(conditions, told, { index, count, width: config.hiddenSize });
+  const published = withPublishedPositions(prompt, promptTokenRows(prompt, encoded));
+  const slots = noise.map(
+    (own, picture) =>
+      new Slot({
+        rows: published.filter((_, row) => row % pictures === picture),
+        canvas: new Canvas(grid, width),
+        sampler,
+        solver: { steps, shift, ...(noiseLevel === undefined ? {} : { noiseLevel }) },
+        guidance,
+        noise: own,
+        useNorm: settings.use_norm,
+        name: `picture ${picture + 1}`,
+      }),
+  );
+  for await (const events of drawTokens(sessions, slots)) {
+    for (const { slot, cell, token, conditions: told } of events) {
+      const picture = slots.indexOf(slot);
+      tokens.set(token, (picture * count + cell) * width);
+      for (let branch = 0; branch < prompt.branches; branch++) {
+        const row = branch * pictures + picture;
+        const own = told.subarray(branch * config.hiddenSize, (branch + 1) * config.hiddenSize);
+        conditions.set(own, (row * count + cell) * config.hiddenSize);
+      }
+    }
   }
   await check.compare("conditions", { shape: [rows, count, config.hiddenSize], data: conditions });
   await check.compare("tokens", { shape: [pictures, count, width], data: tokens });
@@ -216,15 +229,4 @@ function scheduleOf({ cfg_schedule: name }: Settings, sampler: SamplerName): Cfg
   if (known !== undefined) return known;
   if (sampler !== "v1") return "constant";
   throw new DataFormatError(`"${name}" is not a guidance schedule`, { where: "cfg_schedule" });
-}
-
-/** Writes [rows, width] as column `index` of [rows, count, width]. */
-function place(
-  target: Float32Array,
-  values: Float32Array,
-  { index, count, width }: { readonly index: number; readonly count: number; readonly width: number },
-): void {
-  for (let row = 0; row * width < values.length; row++) {
-    target.set(values.subarray(row * width, (row + 1) * width), (row * count + index) * width);
-  }
 }

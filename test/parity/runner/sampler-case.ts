@@ -3,8 +3,9 @@ import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { branchWeights } from "../../../src/generate/guidance.ts";
 import { type SamplerName, solverTable } from "../../../src/generate/solvers.ts";
-import { input } from "../../../src/graph/value.ts";
+import { input, type Value } from "../../../src/graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "../../../src/model/config.ts";
+import { conditionEmbedding } from "../../../src/model/flow-head.ts";
 import { flowSampler } from "../../../src/model/flow-sampler.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
@@ -63,22 +64,37 @@ async function runVariant(
   const table = solverTable(sampler, { steps, shift, ...(noiseLevel === undefined ? {} : { noiseLevel }) });
   const column = (key: "t" | "a" | "b" | "c"): HostTensor =>
     floats(
-      [steps],
-      Float32Array.from(table, (row) => row[key]),
+      [steps, images],
+      Float32Array.from(table.flatMap((row) => new Array<number>(images).fill(row[key]))),
     );
+  const filled = fillDraws(await check.floats(`${prefix}noise`), { images, draws, wanted: steps + 1, width });
+  const draw = (index: number): Float32Array[] =>
+    Array.from({ length: images }, (_, image) => {
+      const from = (image * (steps + 1) + index) * width;
+      return filled.subarray(from, from + width);
+    });
   const results = await context.compute(graph(config, steps), tensors, {
     conditions: floats([rows, config.hiddenSize], await check.floats(`${prefix}c`)),
+    state: floats([images, width], join(draw(0))),
+    picture_of_row: ids(
+      [rows],
+      Array.from({ length: rows }, (_, row) => row % images),
+    ),
     times: column("t"),
     a: column("a"),
     b: column("b"),
     c: column("c"),
+    branch_rows: ids(
+      [branches, images],
+      Array.from({ length: rows }, (_, row) => row),
+    ),
     weights: floats(
       [branches, images],
       Float32Array.from(weights.flatMap((weight) => new Array<number>(images).fill(weight))),
     ),
     noise: floats(
-      [images, steps + 1, width],
-      fillDraws(await check.floats(`${prefix}noise`), { images, draws, wanted: steps + 1, width }),
+      [steps, images, width],
+      join(Array.from({ length: steps }, (_, step) => draw(step + 1)).flat()),
     ),
   });
   const stacked = (part: string, count: number): HostTensor => {
@@ -91,14 +107,20 @@ async function runVariant(
 }
 
 function graph(config: NextStepConfig, steps: number) {
-  const { states, velocities } = flowSampler(new ParameterScope(), config, steps, {
-    conditions: input("conditions", "float32", ["branches*images", config.hiddenSize]),
-    times: input("times", "float32", [steps]),
-    a: input("a", "float32", [steps]),
-    b: input("b", "float32", [steps]),
-    c: input("c", "float32", [steps]),
+  const scope = new ParameterScope();
+  const conditions = input("conditions", "float32", ["rows", config.hiddenSize]);
+  const table = (name: string): Value => input(name, "float32", [steps, "images"]);
+  const { states, velocities } = flowSampler(scope, config, steps, {
+    state: input("state", "float32", ["images", tokenWidth(config)]),
+    condition: conditionEmbedding(scope, config, conditions),
+    pictureOfRow: input("picture_of_row", "int64", ["rows"]),
+    times: table("times"),
+    a: table("a"),
+    b: table("b"),
+    c: table("c"),
+    branchRows: input("branch_rows", "int64", ["branches", "images"]),
     weights: input("weights", "float32", ["branches", "images"]),
-    noise: input("noise", "float32", ["images", steps + 1, tokenWidth(config)]),
+    noise: input("noise", "float32", [steps, "images", tokenWidth(config)]),
   });
   return Object.fromEntries([
     ...states.map((state, i) => [`x.${i}`, state] as const),
@@ -125,6 +147,14 @@ function fillDraws(
 function stack(list: readonly HostTensor[]): HostTensor {
   const data = joined(list.map((tensor) => tensor.data as Float32Array));
   return floats([list.length, ...(list[0]?.shape ?? [])], data);
+}
+
+function join(arrays: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(arrays.flatMap((array) => [...array]));
+}
+
+function ids(shape: readonly number[], values: readonly number[]): HostTensor {
+  return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
 }
 
 function floats(shape: readonly number[], data: Float32Array): HostTensor {

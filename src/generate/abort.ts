@@ -1,0 +1,26 @@
+/** @file Waiting no longer than an AbortSignal allows. */
+import { abortError, refuseAborted } from "../errors.ts";
+
+/**
+ * What `work` gives, or an error as soon as the signal says so; the work itself goes on where it cannot be stopped.
+ * @throws as {@link refuseAborted} does
+ */
+export async function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  if (signal === undefined) return work;
+  // Whoever leaves early does not hear how it ended.
+  work.catch(() => {});
+  refuseAborted(signal);
+  let leave = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(abortError(signal));
+    signal.addEventListener("abort", leave, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}

@@ -1,0 +1,72 @@
+import { expect, it } from "vitest";
+import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
+import { AbortedError, InputError } from "../errors.ts";
+import { LocalFolder } from "../files/local-folder.ts";
+import { LocalEngine } from "../runtime/node/local-engine.ts";
+import { ModelSessions } from "./model-sessions.ts";
+import { testModelPath } from "./test-models.ts";
+
+/** Counts the weights that are read, and waits in front of each. */
+async function slowFolder(): Promise<{ folder: ModelFolder; read: () => number } & AsyncDisposable> {
+  const folder = await openModelFolder(new LocalFolder(testModelPath("v1.1")));
+  let count = 0;
+  const weightSource: ModelFolder["tensors"]["weightSource"] = async (port) => {
+    count++;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    return folder.tensors.weightSource(port);
+  };
+  const tensors = new Proxy(folder.tensors, {
+    get: (target, key) => (key === "weightSource" ? weightSource : Reflect.get(target, key, target)),
+  });
+  const slow = new Proxy(folder, {
+    get: (target, key) => (key === "tensors" ? tensors : Reflect.get(target, key, target)),
+  });
+  return { folder: slow, read: () => count, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+it("stops reading weights when nobody waits for them any more, and reads them for the next who asks", async () => {
+  await using slow = await slowFolder();
+  await using engine = new LocalEngine({ threads: 1 });
+  const sessions = new ModelSessions(engine, slow.folder);
+  const abort = new AbortController();
+  const loading = sessions.backbone(abort.signal);
+  await pause(10);
+  abort.abort();
+  await expect(loading).rejects.toThrow(AbortedError);
+  await pause(10);
+  const stopped = slow.read();
+  await pause(30);
+  expect(slow.read()).toBe(stopped);
+  const session = await sessions.backbone();
+  expect(slow.read() - stopped).toBe(session.model.parameters.length);
+  expect(stopped).toBeLessThan(session.model.parameters.length);
+});
+
+it("goes on for another who waits", async () => {
+  await using slow = await slowFolder();
+  await using engine = new LocalEngine({ threads: 1 });
+  const sessions = new ModelSessions(engine, slow.folder);
+  const abort = new AbortController();
+  const [left, stays] = [sessions.backbone(abort.signal), sessions.backbone()];
+  await pause(10);
+  abort.abort();
+  await expect(left).rejects.toThrow(AbortedError);
+  expect((await stays).model.parameters.length).toBe(slow.read());
+});
+
+it("ends what waits when it is closed, once no file is read any more", async () => {
+  await using slow = await slowFolder();
+  await using engine = new LocalEngine({ threads: 1 });
+  const sessions = new ModelSessions(engine, slow.folder);
+  const loading = sessions.backbone();
+  await pause(10);
+  const refused = expect(loading).rejects.toThrow(InputError);
+  await sessions.close();
+  await refused;
+  const read = slow.read();
+  await pause(20);
+  expect(slow.read()).toBe(read);
+  await expect(sessions.solver()).rejects.toThrow(/was closed/);
+});

@@ -1,0 +1,148 @@
+/** @file The image head's work for a token of several pictures: one chain of runs, each picture with a solver of its own. */
+import type { ChainLink, HostTensor, Session } from "../runtime/engine.ts";
+import { BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
+import type { Slot } from "./slot.ts";
+import type { SolverRow } from "./solvers.ts";
+
+/** A picture whose next cell is drawn. */
+export interface Sampling {
+  readonly slot: Slot;
+  /** What the image head is told about each branch. [branches, D] */
+  readonly conditions: Float32Array;
+}
+
+/** Changes nothing, behind the last step of a table that does not fill its chunk. */
+const IDENTITY: SolverRow = { t: 0, a: 1, b: 0, c: 0 };
+
+function chunksOf({ slot }: Sampling): number {
+  return Math.ceil(slot.table.length / SOLVER_CHUNK);
+}
+
+/**
+ * Draws the next token of each picture. Pictures with more steps stand in front, so that those that are done leave the
+ * runs that follow.
+ * @param run runs a chain on the engine of both sessions
+ * @returns tokens, each [64], in the order of `samplings`
+ */
+export async function sampleTokens(
+  samplings: readonly Sampling[],
+  sessions: { readonly condition: Session; readonly solver: Session },
+  run: (links: readonly ChainLink[]) => Promise<readonly Record<string, HostTensor>[]>,
+): Promise<Float32Array[]> {
+  const sorted = [...samplings].sort((a, b) => chunksOf(b) - chunksOf(a));
+  const chunks = sorted.map(chunksOf);
+  const branches = sorted.map(({ slot }) => slot.branches);
+  const width = sorted[0]?.slot.canvas.width ?? 0;
+  const noise = sorted.map(({ slot }) => slot.noise());
+  const weights = sorted.map(({ slot }) => slot.weights());
+  const links: ChainLink[] = [
+    { session: sessions.condition, feeds: { hidden: joinedConditions(sorted, sum(branches)) } },
+  ];
+  for (let chunk = 0; chunk < (chunks[0] ?? 0); chunk++) {
+    const pictures = chunks.filter((count) => count > chunk).length;
+    const present = branches.slice(0, pictures);
+    const state = { link: chunk, output: "next", rows: pictures };
+    const tables = sorted.slice(0, pictures).map(({ slot }) => slot.table);
+    links.push({
+      session: sessions.solver,
+      feeds: {
+        ...tableFeeds(tables, chunk),
+        ...branchFeeds(present, weights),
+        noise: stepNoise(noise.slice(0, pictures), chunk, width),
+        ...(chunk === 0
+          ? { state: float32([pictures, width], join(noise.map((own) => own.subarray(0, width)))) }
+          : {}),
+      },
+      takes: {
+        condition: { link: 0, output: "condition", rows: sum(present) },
+        ...(chunk === 0 ? {} : { state }),
+      },
+      fetch: chunks.includes(chunk + 1) ? ["next"] : [],
+    });
+  }
+  const results = await run(links);
+  const tokens = new Map(
+    sorted.map((sampling, picture) => {
+      const last = results[chunks[picture] as number]?.next?.data as Float32Array;
+      return [sampling, last.slice(picture * width, (picture + 1) * width)];
+    }),
+  );
+  return samplings.map((sampling) => tokens.get(sampling) as Float32Array);
+}
+
+function joinedConditions(samplings: readonly Sampling[], rows: number): HostTensor {
+  const data = join(samplings.map(({ conditions }) => conditions));
+  return float32([rows, data.length / rows], data);
+}
+
+/** `times`, `a`, `b`, `c` [steps, pictures] of one chunk. */
+function tableFeeds(tables: readonly (readonly SolverRow[])[], chunk: number): Record<string, HostTensor> {
+  const rows = Array.from({ length: SOLVER_CHUNK }, (_, step) =>
+    tables.map((table) => table[chunk * SOLVER_CHUNK + step] ?? IDENTITY),
+  ).flat();
+  const column = (pick: keyof SolverRow): HostTensor =>
+    float32(
+      [SOLVER_CHUNK, tables.length],
+      Float32Array.from(rows, (row) => row[pick]),
+    );
+  return { times: column("t"), a: column("a"), b: column("b"), c: column("c") };
+}
+
+/** Which rows are a picture's branches: they stand side by side, the pictures one behind the other. */
+function branchFeeds(
+  branches: readonly number[],
+  weights: readonly (readonly number[])[],
+): Record<string, HostTensor> {
+  const pictures = branches.length;
+  const starts = branches.map((_, picture) => sum(branches.slice(0, picture)));
+  const rowOf = new BigInt64Array(BRANCHES * pictures);
+  const share = new Float32Array(BRANCHES * pictures);
+  for (let branch = 0; branch < BRANCHES; branch++) {
+    branches.forEach((count, picture) => {
+      const place = branch * pictures + picture;
+      rowOf[place] = BigInt((starts[picture] as number) + (branch < count ? branch : 0));
+      share[place] = weights[picture]?.[branch] ?? 0;
+    });
+  }
+  const pictureOf = branches.flatMap((count, picture) => new Array<number>(count).fill(picture));
+  return {
+    picture_of_row: {
+      dtype: "int64",
+      shape: [pictureOf.length],
+      data: BigInt64Array.from(pictureOf, BigInt),
+    },
+    branch_rows: { dtype: "int64", shape: [BRANCHES, pictures], data: rowOf },
+    weights: float32([BRANCHES, pictures], share),
+  };
+}
+
+/** Noise of one chunk's steps, [steps, pictures, width]: draw 0 is the start, draw 1 + k belongs to step k. */
+function stepNoise(noise: readonly Float32Array[], chunk: number, width: number): HostTensor {
+  const pictures = noise.length;
+  const data = new Float32Array(SOLVER_CHUNK * pictures * width);
+  noise.forEach((own, picture) => {
+    for (let step = 0; step < SOLVER_CHUNK; step++) {
+      const from = (1 + chunk * SOLVER_CHUNK + step) * width;
+      data.set(own.subarray(from, from + width), (step * pictures + picture) * width);
+    }
+  });
+  return float32([SOLVER_CHUNK, pictures, width], data);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function join(arrays: readonly Float32Array[]): Float32Array {
+  const data = new Float32Array(sum(arrays.map(({ length }) => length)));
+  let at = 0;
+  for (const array of arrays) {
+    data.set(array, at);
+    at += array.length;
+  }
+  return data;
+}
+
+function float32(shape: readonly number[], data: Float32Array): HostTensor {
+  return { dtype: "float32", shape, data };
+}

@@ -1,0 +1,84 @@
+/** @file What a run of the backbone is fed about its tokens: which they are, where they stand, what they see. */
+import type { HostTensor } from "../runtime/engine.ts";
+
+/** Far below any score, far above where adding a score would overflow. */
+const MASKED = -1e30;
+
+/** Tokens to read: ids, some of which are places of image tokens. */
+export interface TokenRow {
+  readonly ids: readonly number[];
+  /** Image tokens [length, 64] that stand at the ids from `start` on. */
+  readonly images?: readonly { readonly start: number; readonly tokens: Float32Array }[];
+  /**
+   * Rotary position of the first token that a row reads, default 0. Attention knows distances only, so that any start
+   * gives the same numbers up to the rounding of angles; the published code counts the padding in front of a row.
+   */
+  readonly position?: number;
+}
+
+/**
+ * Tokens `start` to `start + count` of each row, padded behind a row's end.
+ * @param base tokens that each row has read, and the rotary position of its first one
+ */
+export function tokenFeeds(
+  rows: readonly TokenRow[],
+  base: readonly { readonly length: number; readonly origin: number }[],
+  { start, count, width }: { readonly start: number; readonly count: number; readonly width: number },
+): Record<string, HostTensor> {
+  const places = rows.length * count;
+  const ids = new BigInt64Array(places);
+  const positions = new BigInt64Array(places);
+  const cachePlaces = new BigInt64Array(places);
+  const images = new Float32Array(places * width);
+  const isImage = new Float32Array(places);
+  rows.forEach((row, index) => {
+    const from = index * count;
+    const { length, origin } = base[index] as { length: number; origin: number };
+    for (let place = 0; place < count; place++) {
+      const id = row.ids[start + place];
+      if (id !== undefined) ids[from + place] = BigInt(id);
+      positions[from + place] = BigInt(origin + length + start + place);
+      cachePlaces[from + place] = BigInt(length + start + place);
+    }
+    for (const image of row.images ?? []) {
+      const first = Math.max(image.start, start);
+      const end = Math.min(image.start + image.tokens.length / width, start + count);
+      if (end <= first) continue;
+      const tokens = image.tokens.subarray((first - image.start) * width, (end - image.start) * width);
+      images.set(tokens, (from + first - start) * width);
+      isImage.fill(1, from + first - start, from + end - start);
+    }
+  });
+  const shape = [rows.length, count];
+  return {
+    ids: { dtype: "int64", shape, data: ids },
+    positions: { dtype: "int64", shape, data: positions },
+    places: { dtype: "int64", shape, data: cachePlaces },
+    images: { dtype: "float32", shape: [...shape, width], data: images },
+    is_image: { dtype: "float32", shape: [...shape, 1], data: isImage },
+  };
+}
+
+/**
+ * Each token sees the first `seen` tokens of its row's cache, then the new ones up to itself. In a replay it sees those
+ * in the cache too, and only itself beside it.
+ */
+export function maskFeed(
+  seen: readonly number[],
+  {
+    capacity,
+    count,
+    replay,
+  }: { readonly capacity: number; readonly count: number; readonly replay: boolean },
+): HostTensor {
+  const width = capacity + count;
+  const data = new Float32Array(seen.length * count * width).fill(MASKED);
+  seen.forEach((length, row) => {
+    for (let token = 0; token < count; token++) {
+      const from = (row * count + token) * width;
+      data.fill(0, from, from + length + (replay ? token : 0));
+      data.fill(0, from + capacity, from + capacity + (replay ? 1 : token + 1));
+    }
+  });
+  return { dtype: "float32", shape: [seen.length, 1, count, width], data };
+}

@@ -1,0 +1,373 @@
+/**
+ * @file The loop that draws image tokens (docs/nextstep-spec.md 3.2), one of each picture a step: the image head is run
+ * under each picture's own solver, and the backbone reads what came out. Pictures join and leave between steps, and no
+ * number of one depends on another.
+ */
+import { EngineError, InputError, NextStepError, refuseAborted } from "../errors.ts";
+import { untilAborted } from "./abort.ts";
+import { CachedRows } from "./cached-rows.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+import { checkPositions } from "./position-limit.ts";
+import type { Slot } from "./slot.ts";
+import { type Sampling, sampleTokens } from "./solver-chain.ts";
+import type { TokenRow } from "./token-feeds.ts";
+import { normalizeToken } from "./token-norm.ts";
+
+/** What a step did to a slot. One that is finished or failed has left the loop. */
+export type TokenEvent =
+  | {
+      readonly kind: "token";
+      readonly slot: Slot;
+      /** Raster index of the cell that was passed, from 0. */
+      readonly cell: number;
+      /** [64] */
+      readonly token: Float32Array;
+      /** What the image head was told about each branch: hidden states, plus the generation position. [branches, D] */
+      readonly conditions: Float32Array;
+      readonly finished: boolean;
+    }
+  | { readonly kind: "failed"; readonly slot: Slot; readonly error: NextStepError };
+
+/** A slot in the loop. */
+interface Seat {
+  readonly slot: Slot;
+  /** Its branches' places among the rows that are read. */
+  rows: readonly number[];
+  /** Tokens of each branch's prompt, and the state behind it. */
+  readonly prompts: readonly number[];
+  readonly promptHidden: Float32Array;
+  /** State of each branch's last token. [branches, D] */
+  hidden: Float32Array;
+  /** Cells whose tokens the rows have read. */
+  read: number;
+  readonly positions: Float32Array | undefined;
+}
+
+export class TokenLoop implements AsyncDisposable {
+  readonly #sessions: ModelSessions;
+  readonly #seats = new Map<Slot, Seat>();
+  #cached: CachedRows | undefined;
+  /** What the engine still reads after a step. */
+  #reading: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(sessions: ModelSessions) {
+    this.#sessions = sessions;
+  }
+
+  /** Slots that are drawn. */
+  get slots(): readonly Slot[] {
+    return [...this.#seats.keys()];
+  }
+
+  /**
+   * Reads the slots' prompts and what is known of their pictures, beside the steps that go on meanwhile, then seats them.
+   * Slots whose pictures are complete are passed over.
+   * @throws InputError for prompts and pictures beyond the model's positions, before any weight is read; AbortedError.
+   */
+  async join(...slots: readonly Slot[]): Promise<void> {
+    const { config } = this.#sessions.folder;
+    for (const { request, canvas } of slots) {
+      checkPositions(request.rows, canvas.count, config, request.name);
+    }
+    const joining = slots.filter(({ canvas }) => canvas.forcedAhead() < canvas.count - canvas.next);
+    for (const { canvas } of slots) canvas.pass(canvas.forcedAhead());
+    if (joining.length === 0) return;
+    const signal = this.#sessions.signal(commonSignal(joining));
+    const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
+    const loading = this.#sessions.backbone(signal);
+    // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
+    for (const head of [this.#sessions.condition(signal), this.#sessions.solver(signal)])
+      head.catch(() => {});
+    const backbone = await loading;
+    const rows = joining.flatMap(({ request }) => request.rows);
+    const unique = [...new Set(rows)];
+    const apart = new CachedRows(this.#sessions.engine, backbone, config, 0);
+    try {
+      const hidden = await this.#readApart(apart, unique, rows, signal);
+      const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
+      await this.#readKnown(apart, seats, signal);
+      await this.#exclusive(() => this.#admit(apart, seats));
+    } finally {
+      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
+    }
+  }
+
+  /**
+   * Draws one token of every slot. The engine reads on while the caller looks at what came out.
+   * @throws EngineError when the engine fails, which ends all slots; what befalls one slot alone is among the events.
+   */
+  step(): Promise<readonly TokenEvent[]> {
+    return this.#exclusive(async () => {
+      await this.#reading;
+      const failed = [...this.#seats.values()].flatMap(({ slot }): TokenEvent[] => {
+        const error = abortedOf(slot, this.#sessions);
+        return error === undefined ? [] : [{ kind: "failed", slot, error }];
+      });
+      await this.#remove(failed.map(({ slot }) => slot));
+      const seats = [...this.#seats.values()];
+      for (const seat of seats) this.#rewind(seat);
+      const ready = seats.filter(({ slot, read }) => read === slot.canvas.next);
+      const passed = ready.filter(({ slot }) => slot.canvas.stateOf(slot.canvas.next) === "forced");
+      const events: TokenEvent[] = [...failed];
+      for (const seat of passed) events.push(passEvent(seat, this.#conditionsOf(seat)));
+      events.push(...(await this.#sample(ready.filter((seat) => !passed.includes(seat)))));
+      await this.#remove(events.filter(hasLeft).map(({ slot }) => slot));
+      this.#reading = this.#readNext();
+      // The next step meets the error.
+      this.#reading.catch(() => {});
+      return events;
+    });
+  }
+
+  /** Gives up a slot's place; one that has left already stays away. */
+  leave(slot: Slot): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#reading.catch(() => {});
+      await this.#remove([slot]);
+    });
+  }
+
+  /** Ends all slots. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#reading.catch(() => {});
+      this.#seats.clear();
+      await this.#cached?.[Symbol.asyncDispose]();
+      this.#cached = undefined;
+    });
+  }
+
+  /** One after another: rows do not move while they are read. */
+  #exclusive<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** Reads each prompt once, then repeats it for those who have it too. Returns the states behind `rows`, [rows, D]. */
+  async #readApart(
+    apart: CachedRows,
+    unique: readonly TokenRow[],
+    rows: readonly TokenRow[],
+    signal: AbortSignal,
+  ): Promise<Float32Array> {
+    const first = new Map(unique.map((row, index) => [row, index]));
+    const sources = rows.map((row) => first.get(row) as number);
+    const { engine, folder } = this.#sessions;
+    if (unique.length === rows.length) {
+      apart.add(unique.length);
+      return apart.append(unique, { signal });
+    }
+    await using prompts = new CachedRows(
+      engine,
+      await this.#sessions.backbone(signal),
+      folder.config,
+      unique.length,
+    );
+    const read = await prompts.append(unique, { signal });
+    await apart.adopt(prompts, sources);
+    const width = folder.config.hiddenSize;
+    const hidden = new Float32Array(rows.length * width);
+    sources.forEach((source, row) => {
+      hidden.set(read.subarray(source * width, (source + 1) * width), row * width);
+    });
+    return hidden;
+  }
+
+  /** Reads the cells that are known in front of each picture's first open one, as they were read when they were drawn. */
+  async #readKnown(apart: CachedRows, seats: readonly Seat[], signal: AbortSignal): Promise<void> {
+    if (seats.every(({ slot }) => slot.canvas.next === 0)) return;
+    const { config } = this.#sessions.folder;
+    const rows = seats.flatMap(({ slot: { canvas, branches } }) =>
+      new Array<TokenRow>(branches).fill(imageRow(canvas.tokens(), canvas.next, config.placeholder)),
+    );
+    const hidden = await apart.append(rows, { replay: true, signal });
+    for (const seat of seats) {
+      if (seat.slot.canvas.next > 0) seat.hidden = pickRows(hidden, seat.rows, config.hiddenSize);
+      seat.read = seat.slot.canvas.next;
+    }
+  }
+
+  async #admit(apart: CachedRows, seats: readonly Seat[]): Promise<void> {
+    await this.#reading;
+    const before = this.#cached?.lengths.length ?? 0;
+    if (before === 0) {
+      await this.#cached?.[Symbol.asyncDispose]();
+      this.#cached = apart;
+    } else await this.#cached?.adopt(apart);
+    for (const seat of seats) {
+      seat.rows = seat.rows.map((row) => row + before);
+      this.#seats.set(seat.slot, seat);
+    }
+  }
+
+  /** A canvas that was rewound: the rows forget what they read from there on, and read the cell in front of it again. */
+  #rewind(seat: Seat): void {
+    const { next } = seat.slot.canvas;
+    if (next >= seat.read) return;
+    seat.read = Math.max(0, next - 1);
+    if (next === 0) seat.hidden = seat.promptHidden;
+    seat.rows.forEach((row, branch) => {
+      this.#cached?.truncate(row, (seat.prompts[branch] as number) + seat.read);
+    });
+  }
+
+  async #sample(seats: readonly Seat[]): Promise<TokenEvent[]> {
+    if (seats.length === 0) return [];
+    const [condition, solver] = await Promise.all([this.#sessions.condition(), this.#sessions.solver()]);
+    const samplings = seats.map(
+      (seat): Sampling => ({ slot: seat.slot, conditions: this.#conditionsOf(seat) }),
+    );
+    const tokens = await sampleTokens(samplings, { condition, solver }, (links) =>
+      this.#sessions.engine.runChain(links),
+    );
+    return samplings.map(({ slot, conditions }, index): TokenEvent => {
+      const token = tokens[index] as Float32Array;
+      const { canvas, request } = slot;
+      if (request.useNorm) normalizeToken(token);
+      if (!token.every(Number.isFinite)) return { kind: "failed", slot, error: notFinite(slot) };
+      const cell = canvas.next;
+      canvas.sample(token);
+      return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
+    });
+  }
+
+  /** Every slot's next token that its rows have not read; the state behind the last one would predict nothing. */
+  async #readNext(): Promise<void> {
+    const seats = [...this.#seats.values()];
+    if (seats.length === 0 || this.#cached === undefined) return;
+    const { placeholder, hiddenSize } = this.#sessions.folder.config;
+    const rows: TokenRow[] = [];
+    for (const { slot, rows: places, read } of seats) {
+      const row = imageRow(slot.canvas.tokens(read, read + 1), 1, placeholder);
+      for (const place of places) rows[place] = row;
+    }
+    const hidden = await this.#cached.append(rows);
+    for (const seat of seats) {
+      seat.hidden = pickRows(hidden, seat.rows, hiddenSize);
+      seat.read++;
+    }
+  }
+
+  async #remove(slots: readonly Slot[]): Promise<void> {
+    const leaving = slots.flatMap((slot) => this.#seats.get(slot) ?? []);
+    if (leaving.length === 0) return;
+    const moves = await this.#cached?.remove(new Set(leaving.flatMap(({ rows }) => rows)));
+    for (const { slot } of leaving) this.#seats.delete(slot);
+    const moved = new Map(moves?.map(({ from, to }) => [from, to]));
+    for (const seat of this.#seats.values()) seat.rows = seat.rows.map((row) => moved.get(row) ?? row);
+  }
+
+  /** The table is indexed by the cell, whatever the shape of the picture, as published. */
+  #conditionsOf({ slot, hidden, positions }: Seat): Float32Array {
+    if (positions === undefined) return hidden;
+    const width = this.#sessions.folder.config.hiddenSize;
+    const offset = slot.canvas.next * width;
+    return hidden.map((value, i) => value + (positions[offset + (i % width)] as number));
+  }
+
+  /**
+   * The generation position embedding, if the model has one. The inference code of the velocity samplers does not know it
+   * (docs/nextstep-spec.md 3.9).
+   */
+  async #generationPositions({ request, canvas }: Slot): Promise<Float32Array | undefined> {
+    if (request.sampler !== "v1" && request.sampler !== "v1.1") return undefined;
+    const { folder } = this.#sessions;
+    const table = await folder.generationPositions();
+    if (table === undefined) return undefined;
+    const held = table.length / folder.config.hiddenSize;
+    if (canvas.count <= held) return table;
+    throw new InputError(
+      `${canvas.count} tokens are more than the ${held} generation positions of this model`,
+      {
+        where: "size",
+        remedy: "draw a smaller picture",
+      },
+    );
+  }
+}
+
+/**
+ * Draws slots from beginning to end, one yield a step.
+ * @throws what befalls any of them; {@link TokenLoop} keeps slots apart.
+ */
+export async function* drawTokens(
+  sessions: ModelSessions,
+  slots: readonly Slot[],
+): AsyncGenerator<readonly (TokenEvent & { readonly kind: "token" })[]> {
+  await using loop = new TokenLoop(sessions);
+  const signal = sessions.signal(commonSignal(slots));
+  await untilAborted(loop.join(...slots), signal);
+  while (loop.slots.length > 0) {
+    const events = await untilAborted(loop.step(), signal);
+    yield events.map((event) => {
+      if (event.kind === "failed") throw event.error;
+      return event;
+    });
+  }
+}
+
+/** The signal that stops work which is done for all of the slots. */
+function commonSignal(slots: readonly Slot[]): AbortSignal | undefined {
+  const [signal, ...others] = new Set(slots.map(({ request }) => request.signal));
+  return others.length === 0 ? signal : undefined;
+}
+
+function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepError | undefined {
+  try {
+    refuseAborted(sessions.signal());
+    refuseAborted(request.signal);
+    return undefined;
+  } catch (error) {
+    return error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+  }
+}
+
+function notFinite({ request, canvas }: Slot): EngineError {
+  return new EngineError(`token ${canvas.next + 1} of ${canvas.count} holds numbers that are not finite`, {
+    where: request.name,
+    remedy: "use smaller guidance scales; if these are usual ones, the model's weights are damaged",
+  });
+}
+
+function hasLeft(event: TokenEvent): boolean {
+  return event.kind === "failed" || event.finished;
+}
+
+function passEvent({ slot }: Seat, conditions: Float32Array): TokenEvent {
+  const { canvas } = slot;
+  const cell = canvas.next;
+  canvas.pass(1);
+  const token = canvas.tokens(cell, cell + 1);
+  return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
+}
+
+function seatsOf(
+  slots: readonly Slot[],
+  hidden: Float32Array,
+  width: number,
+  positions: readonly (Float32Array | undefined)[],
+): Seat[] {
+  let next = 0;
+  return slots.map((slot, index) => {
+    const rows = slot.request.rows.map(() => next++);
+    const promptHidden = pickRows(hidden, rows, width);
+    const prompts = slot.request.rows.map(({ ids }) => ids.length);
+    return { slot, rows, prompts, promptHidden, hidden: promptHidden, read: 0, positions: positions[index] };
+  });
+}
+
+/** Image tokens, [count, 64], as a row reads them. */
+function imageRow(tokens: Float32Array, count: number, placeholder: number): TokenRow {
+  return { ids: new Array<number>(count).fill(placeholder), images: [{ start: 0, tokens }] };
+}
+
+/** [all, width] -> [rows, width] */
+function pickRows(values: Float32Array, rows: readonly number[], width: number): Float32Array {
+  const picked = new Float32Array(rows.length * width);
+  rows.forEach((row, index) => {
+    picked.set(values.subarray(row * width, (row + 1) * width), index * width);
+  });
+  return picked;
+}
