@@ -7,7 +7,7 @@ import type { Engine, Session, WeightSource } from "../runtime/engine.ts";
 import { refuseAborted, untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
-import { conditionGraph, lmHeadGraph, solverGraph } from "./head-graphs.ts";
+import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
 
 interface Entry {
   readonly session: Promise<Session>;
@@ -51,20 +51,15 @@ export class ModelSessions {
     return this.#once("backbone", this.engine, this.folder, () => backboneGraph(this.folder.config), signal);
   }
 
-  /** What the image head makes of hidden states once a token. */
-  condition(signal?: AbortSignal): Promise<Session> {
+  /** The image head under its solver, some steps a run. */
+  imageHead(signal?: AbortSignal): Promise<Session> {
     return this.#once(
-      "condition",
+      "image head",
       this.engine,
       this.folder,
-      () => conditionGraph(this.folder.config),
+      () => imageHeadGraph(this.folder.config),
       signal,
     );
-  }
-
-  /** Steps of the image head under a solver. */
-  solver(signal?: AbortSignal): Promise<Session> {
-    return this.#once("solver", this.engine, this.folder, () => solverGraph(this.folder.config), signal);
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {
