@@ -2,7 +2,7 @@
 
 import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
 import { backboneGraph, cacheNames } from "../src/generate/backbone-graph.ts";
-import { BRANCHES, conditionGraph, SOLVER_CHUNK, solverGraph } from "../src/generate/head-graphs.ts";
+import { BRANCHES, imageHeadGraph, SOLVER_CHUNK } from "../src/generate/head-graphs.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
 import { rotaryTables } from "../src/model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
@@ -25,8 +25,7 @@ export async function benchHead(
   sizes: HeadSizes,
 ): Promise<Measurement> {
   const { steps, branches, images, runs } = sizes;
-  const condition = await engine.createSession(conditionGraph(config), randomWeights(1));
-  const solver = await engine.createSession(solverGraph(config), randomWeights(1));
+  const session = await engine.createSession(imageHeadGraph(config), randomWeights(1));
   const rows = branches * images;
   const table = (value: number): HostTensor => ({
     dtype: "float32",
@@ -44,16 +43,13 @@ export async function benchHead(
     weights: randomTensor([BRANCHES, images]),
     noise: randomTensor([SOLVER_CHUNK, images, tokenWidth(config)]),
   };
-  const chunks = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
-    const told = { condition: { link: 0, output: "condition" } };
-    return chunk === 0
-      ? { session: solver, feeds: { ...feeds, state }, takes: told }
-      : { session: solver, feeds, takes: { ...told, state: { link: chunk, output: "next" } } };
+  const none = (width: number): HostTensor => randomTensor([0, width]);
+  const first = { hidden: randomTensor([rows, config.hiddenSize]), kept: none(config.headWidth), state };
+  const links = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
+    if (chunk === 0) return { session, feeds: { ...feeds, ...first } };
+    const takes = { kept: { link: 0, output: "condition" }, state: { link: chunk - 1, output: "next" } };
+    return { session, feeds: { ...feeds, hidden: none(config.hiddenSize) }, takes };
   });
-  const links: ChainLink[] = [
-    { session: condition, feeds: { hidden: randomTensor([rows, config.hiddenSize]) } },
-    ...chunks,
-  ];
   const { headWidth: width, headLayers, hiddenSize } = config;
   const step =
     headLayers * (3 * width ** 2 + 2 * width ** 2) + 2 * width ** 2 + 2 * tokenWidth(config) * width;

@@ -1,5 +1,6 @@
-/** @file What stands on the hidden states: the image head in two parts, and the LM head. */
+/** @file What stands on the hidden states: the image head under its solver, and the LM head. */
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
+import { concat } from "../graph/operators/layout.ts";
 import { input, type Value } from "../graph/value.ts";
 import { imageOut, lmHead } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
@@ -9,7 +10,7 @@ import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 
 /**
- * Solver steps of one run of {@link solverGraph}. Most published numbers of steps are multiples of it (16, 20, 28, of 50
+ * Solver steps of one run of {@link imageHeadGraph}. Most published numbers of steps are multiples of it (16, 20, 28, of 50
  * not quite), and a chunk is long enough that starting a run costs little beside it.
  */
 export const SOLVER_CHUNK = 4;
@@ -18,32 +19,30 @@ export const SOLVER_CHUNK = 4;
 export const BRANCHES = 3;
 
 /**
- * What is done once a token. Input: `hidden` [rows, D], the states that predict the token. Output: `condition`
- * [rows, headWidth].
+ * {@link SOLVER_CHUNK} steps of every picture's solver. What the hidden states that predict the tokens come to is worked
+ * out once a token: a token's first chunk is given them as `hidden` [told, D] and no rows of `kept`, the others no rows of
+ * `hidden`, and as `kept` [kept, headWidth] the output `condition` of the first. One session for both: each has threads of
+ * its own, which go on looking for work for a while and stand in the way of another's.
+ *
+ * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
+ * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
+ * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps.
  */
-export function conditionGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
-  const scope = new ParameterScope(plan);
-  const hidden = input("hidden", "float32", ["rows", config.hiddenSize]);
-  const condition = conditionEmbedding(scope, config, imageOut(scope, config, hidden));
-  return writeOnnx({ condition }, { parameters: "initializers" });
-}
-
-/**
- * {@link SOLVER_CHUNK} steps of every picture's solver. Inputs, see SamplerInputs: `state` [pictures, 64], `condition`
- * [rows, headWidth], `picture_of_row` int64 [rows], `times`, `a`, `b`, `c` [steps, pictures], `branch_rows` int64 and
- * `weights` [3, pictures], `noise` [steps, pictures, 64]. Output: `state` after the steps, as `next` [pictures, 64].
- */
-export function solverGraph(
+export function imageHeadGraph(
   config: NextStepConfig,
   plan?: WeightPlan,
   steps: number = SOLVER_CHUNK,
 ): OnnxModel {
+  const scope = new ParameterScope(plan);
   const width = tokenWidth(config);
   const table = (name: string): Value => input(name, "float32", [steps, "pictures"]);
-  const { states } = flowSampler(new ParameterScope(plan), config, steps, {
+  const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
+  const kept = input("kept", "float32", ["kept", config.headWidth]);
+  const condition = concat([conditionEmbedding(scope, config, imageOut(scope, config, hidden)), kept], 0);
+  const { states } = flowSampler(scope, config, steps, {
     state: input("state", "float32", ["pictures", width]),
-    condition: input("condition", "float32", ["rows", config.headWidth]),
-    pictureOfRow: input("picture_of_row", "int64", ["rows"]),
+    condition,
+    pictureOfRow: input("picture_of_row", "int64", ["kept+told"]),
     times: table("times"),
     a: table("a"),
     b: table("b"),
@@ -52,7 +51,7 @@ export function solverGraph(
     weights: input("weights", "float32", [BRANCHES, "pictures"]),
     noise: input("noise", "float32", [steps, "pictures", width]),
   });
-  return writeOnnx({ next: states.at(-1) as Value }, { parameters: "initializers" });
+  return writeOnnx({ condition, next: states.at(-1) as Value }, { parameters: "initializers" });
 }
 
 /** Input: `hidden` [rows, D]. Output: `logits` [rows, vocabulary]. */

@@ -68,5 +68,5 @@ it("ends what waits when it is closed, once no file is read any more", async () 
   const read = slow.read();
   await pause(20);
   expect(slow.read()).toBe(read);
-  await expect(sessions.solver()).rejects.toThrow(/was closed/);
+  await expect(sessions.imageHead()).rejects.toThrow(/was closed/);
 });

@@ -10,7 +10,7 @@ import type { Engine, Session, WeightSource } from "../runtime/engine.ts";
 import { untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
-import { conditionGraph, lmHeadGraph, solverGraph } from "./head-graphs.ts";
+import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
 
 interface Entry {
   readonly session: Promise<Session>;
@@ -54,14 +54,9 @@ export class ModelSessions {
     return this.#ofModel("backbone", backboneGraph, signal);
   }
 
-  /** What the image head makes of hidden states once a token. */
-  condition(signal?: AbortSignal): Promise<Session> {
-    return this.#ofModel("condition", conditionGraph, signal);
-  }
-
-  /** Steps of the image head under a solver. */
-  solver(signal?: AbortSignal): Promise<Session> {
-    return this.#ofModel("solver", solverGraph, signal);
+  /** The image head under its solver, some steps a run. */
+  imageHead(signal?: AbortSignal): Promise<Session> {
+    return this.#ofModel("image head", imageHeadGraph, signal);
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {

@@ -360,8 +360,8 @@ describe("opening", () => {
     expect(seen).toEqual([{ phase: "reading" }]);
     await followed.draw("rain", { ...FAST, seed: 1 });
     const loading = seen.filter((progress) => progress.phase === "loading weights");
-    // Backbone, both parts of the image head and decoder, each to its end.
-    expect(loading.filter(({ done, of }) => done === of)).toHaveLength(4);
+    // Backbone, image head and decoder, each to its end.
+    expect(loading.filter(({ done, of }) => done === of)).toHaveLength(3);
     for (const { done, of } of loading) expect(done).toBeLessThanOrEqual(of);
     const signal = AbortSignal.abort();
     await expect(open(testModelPath("v1.1"), { signal })).rejects.toThrow(AbortedError);

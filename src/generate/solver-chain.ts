@@ -1,5 +1,6 @@
 /** @file The image head's work for a token of several pictures: one chain of runs, each picture with a solver of its own. */
-import type { ChainLink, HostTensor, Session } from "../runtime/engine.ts";
+import type { NextStepConfig } from "../model/config.ts";
+import type { ChainLink, Engine, HostTensor, Session } from "../runtime/engine.ts";
 import { BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
 import type { SolverRow } from "./solvers.ts";
@@ -18,16 +19,21 @@ function chunksOf({ slot }: Sampling): number {
   return Math.ceil(slot.table.length / SOLVER_CHUNK);
 }
 
+/** What draws tokens: a session of imageHeadGraph, the model's sizes, and its engine. */
+export interface ImageHead {
+  readonly session: Session;
+  readonly config: Pick<NextStepConfig, "hiddenSize" | "headWidth">;
+  readonly engine: Pick<Engine, "runChain">;
+}
+
 /**
  * Draws the next token of each picture. Pictures with more steps stand in front, so that those that are done leave the
  * runs that follow.
- * @param run runs a chain on the engine of both sessions
  * @returns tokens, each [64], in the order of `samplings`
  */
 export async function sampleTokens(
   samplings: readonly Sampling[],
-  sessions: { readonly condition: Session; readonly solver: Session },
-  run: (links: readonly ChainLink[]) => Promise<readonly Record<string, HostTensor>[]>,
+  { session, config, engine }: ImageHead,
 ): Promise<Float32Array[]> {
   const sorted = [...samplings].sort((a, b) => chunksOf(b) - chunksOf(a));
   const chunks = sorted.map(chunksOf);
@@ -35,44 +41,53 @@ export async function sampleTokens(
   const width = sorted[0]?.slot.canvas.width ?? 0;
   const noise = sorted.map(({ slot }) => slot.noise());
   const weights = sorted.map(({ slot }) => slot.weights());
-  const links: ChainLink[] = [
-    { session: sessions.condition, feeds: { hidden: joinedConditions(sorted, sum(branches)) } },
-  ];
-  for (let chunk = 0; chunk < (chunks[0] ?? 0); chunk++) {
+  const links = Array.from({ length: chunks[0] ?? 0 }, (_, chunk): ChainLink => {
     const pictures = chunks.filter((count) => count > chunk).length;
     const present = branches.slice(0, pictures);
-    const state = { link: chunk, output: "next", rows: pictures };
     const tables = sorted.slice(0, pictures).map(({ slot }) => slot.table);
-    links.push({
-      session: sessions.solver,
-      feeds: {
-        ...tableFeeds(tables, chunk),
-        ...branchFeeds(present, weights),
-        noise: stepNoise(noise.slice(0, pictures), chunk, width),
-        ...(chunk === 0
-          ? { state: float32([pictures, width], join(noise.map((own) => own.subarray(0, width)))) }
-          : {}),
-      },
+    const feeds = {
+      ...tableFeeds(tables, chunk),
+      ...branchFeeds(present, weights),
+      noise: stepNoise(noise.slice(0, pictures), chunk, width),
+    };
+    // Pictures whose last chunk this is.
+    const fetch = chunks.includes(chunk + 1) ? ["next"] : [];
+    if (chunk === 0)
+      return { session, feeds: { ...feeds, ...firstFeeds(sorted, config, noise, width) }, fetch };
+    return {
+      session,
+      feeds: { ...feeds, hidden: float32([0, config.hiddenSize], new Float32Array(0)) },
       takes: {
-        condition: { link: 0, output: "condition", rows: sum(present) },
-        ...(chunk === 0 ? {} : { state }),
+        kept: { link: 0, output: "condition", rows: sum(present) },
+        state: { link: chunk - 1, output: "next", rows: pictures },
       },
-      fetch: chunks.includes(chunk + 1) ? ["next"] : [],
-    });
-  }
-  const results = await run(links);
+      fetch,
+    };
+  });
+  const results = await engine.runChain(links);
   const tokens = new Map(
     sorted.map((sampling, picture) => {
-      const last = results[chunks[picture] as number]?.next?.data as Float32Array;
+      const last = results[(chunks[picture] as number) - 1]?.next?.data as Float32Array;
       return [sampling, last.slice(picture * width, (picture + 1) * width)];
     }),
   );
   return samplings.map((sampling) => tokens.get(sampling) as Float32Array);
 }
 
-function joinedConditions(samplings: readonly Sampling[], rows: number): HostTensor {
-  const data = join(samplings.map(({ conditions }) => conditions));
-  return float32([rows, data.length / rows], data);
+/** What only the first chunk is fed: the states that predict the tokens, and where the tokens start. */
+function firstFeeds(
+  samplings: readonly Sampling[],
+  { hiddenSize, headWidth }: ImageHead["config"],
+  noise: readonly Float32Array[],
+  width: number,
+): Record<string, HostTensor> {
+  const hidden = join(samplings.map(({ conditions }) => conditions));
+  const start = join(noise.map((own) => own.subarray(0, width)));
+  return {
+    hidden: float32([hidden.length / hiddenSize, hiddenSize], hidden),
+    kept: float32([0, headWidth], new Float32Array(0)),
+    state: float32([samplings.length, width], start),
+  };
 }
 
 /** `times`, `a`, `b`, `c` [steps, pictures] of one chunk. */

@@ -77,8 +77,7 @@ export class TokenLoop implements AsyncDisposable {
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
     const loading = this.#sessions.backbone(signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
-    for (const head of [this.#sessions.condition(signal), this.#sessions.solver(signal)])
-      head.catch(() => {});
+    this.#sessions.imageHead(signal).catch(() => {});
     const backbone = await loading;
     const rows = joining.flatMap(({ request }) => request.rows);
     const unique = [...new Set(rows)];
@@ -215,13 +214,12 @@ export class TokenLoop implements AsyncDisposable {
 
   async #sample(seats: readonly Seat[]): Promise<TokenEvent[]> {
     if (seats.length === 0) return [];
-    const [condition, solver] = await Promise.all([this.#sessions.condition(), this.#sessions.solver()]);
+    const { engine, folder } = this.#sessions;
+    const session = await this.#sessions.imageHead();
     const samplings = seats.map(
       (seat): Sampling => ({ slot: seat.slot, conditions: this.#conditionsOf(seat) }),
     );
-    const tokens = await sampleTokens(samplings, { condition, solver }, (links) =>
-      this.#sessions.engine.runChain(links),
-    );
+    const tokens = await sampleTokens(samplings, { session, config: folder.config, engine });
     return samplings.map(({ slot, conditions }, index): TokenEvent => {
       const token = tokens[index] as Float32Array;
       const { canvas, request } = slot;

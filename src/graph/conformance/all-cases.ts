@@ -1,5 +1,6 @@
 /** @file The conformance cases of every operator, by the name under which it is exported. */
 import { blockCases } from "./block-cases.ts";
+import { choiceCases } from "./choice-cases.ts";
 import { elementwiseCases } from "./elementwise-cases.ts";
 import { gatherCases } from "./gather-cases.ts";
 import { layoutCases } from "./layout-cases.ts";
@@ -11,6 +12,7 @@ import { reduceCases } from "./reduce-cases.ts";
 
 export const operatorCases: Readonly<Record<string, CaseGenerator>> = {
   ...blockCases,
+  ...choiceCases,
   ...elementwiseCases,
   ...gatherCases,
   ...layoutCases,

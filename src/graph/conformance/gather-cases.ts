@@ -31,6 +31,28 @@ export const gatherCases: Readonly<Record<string, CaseGenerator>> = {
       other,
     ]);
   },
+  placeAlong: (draw) => {
+    const [rows, heads, width] = [draw.axis(1, 3), draw.axis(1, 2), draw.axis(1, 3)];
+    const capacity = draw.axis(2, 5);
+    const count = draw.known(draw.integer(1, capacity.size));
+    const target = draw.fixed([rows, heads, capacity, width], () => draw.number(-2, 2));
+    const x = draw.fixed([rows, heads, count, width], () => draw.number(-2, 2));
+    const free: number[] = [];
+    const places = draw.integers([rows, count], () => {
+      // Distinct within a row.
+      if (free.length <= capacity.size - count.size)
+        free.splice(0, free.length, ...draw.order(capacity.size));
+      return free.pop() as number;
+    });
+    return draw.finish(placeAlong(target.value, x.value, places.value, 2), (old, fresh, chosen) =>
+      generate(old.shape, (index) => {
+        const [row, head, place, column] = index as [number, number, number, number];
+        for (let i = 0; i < count.size; i++)
+          if (at(chosen, [row, i]) === place) return at(fresh, [row, head, i, column]);
+        return at(old, index);
+      }),
+    );
+  },
   pickLast: (draw) => {
     const lead = draw.axes(0, 3);
     const width = draw.axis(1, 5);

@@ -115,6 +115,11 @@ export class CaseDraw {
     return this.#add("int64", axes, element, false);
   }
 
+  /** One truth value, bool []. */
+  flag(): Operand {
+    return this.#add("bool", [], () => this.integer(0, 1), false);
+  }
+
   #add(dtype: ValueType, axes: readonly Axis[], element: () => number, differentiable: boolean): Operand {
     const name = `operand${this.#operands.length}`;
     const shape = axes.map(({ dim }) => dim);

@@ -30,8 +30,9 @@ const engine = new LocalEngine({ threads: 1, spin: false });
 afterAll(() => engine[Symbol.asyncDispose]());
 
 function host(tensor: Tensor64, dtype: HostTensor["dtype"]): HostTensor {
-  const data = dtype === "int64" ? BigInt64Array.from(tensor.data, BigInt) : Float32Array.from(tensor.data);
-  return { dtype, shape: tensor.shape, data };
+  const { shape, data } = tensor;
+  if (dtype === "int64") return { dtype, shape, data: BigInt64Array.from(data, BigInt) };
+  return { dtype, shape, data: dtype === "bool" ? Uint8Array.from(data) : Float32Array.from(data) };
 }
 
 function expectClose(actual: HostTensor, expected: Tensor64, tolerance: number, what: string): void {
@@ -71,7 +72,7 @@ async function check(test: OperatorCase, rng: CounterRng, target: Target): Promi
   const model = writeOnnx(outputs, { parameters: "inputs", target });
   const given: Record<string, HostTensor> = {};
   for (const { name, value, tensor } of test.operands)
-    given[name] = host(tensor, value.dtype === "int64" ? "int64" : "float32");
+    given[name] = host(tensor, value.dtype as HostTensor["dtype"]);
   upstream.forEach((tensor, index) => {
     given[`upstream${index}`] = host(tensor, "float32");
   });
