@@ -36,6 +36,8 @@ class TargetStage implements TrainStage<TargetPlan> {
     epsilon: 1e-8,
   });
   readonly identity: JsonValue = { stage: "target" };
+  adjustable: JsonValue = { steps: 20 };
+  readonly learningRate = 0.2;
   readonly parts: number;
   visits = 0;
   readonly planner: StepPlanner<TargetPlan> = {

@@ -22,6 +22,7 @@ import type { Engine, Session } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import { SampleError } from "../data/sample-error.ts";
 import { matchSimilarSizes } from "./edit-captions.ts";
 
 export interface LatentOptions {
@@ -175,7 +176,9 @@ export class LatentStore {
     const hash = createHash("sha256").update(encoderKey);
     let pictures = 0;
     for (const sample of samples) {
-      for (const bytes of await this.#source.encodedImagesAt(sample)) {
+      // Stored bytes of a faulty sample change nothing: it has no tokens, and is found faulty when its visit comes.
+      const stored = await usableOr(this.#source.encodedImagesAt(sample), []);
+      for (const bytes of stored) {
         hash.update(`${sample}:${bytes.length};`).update(bytes);
         pictures++;
       }
@@ -208,7 +211,11 @@ export class LatentStore {
     first: number,
     samples: readonly number[],
   ): Promise<Map<number, PictureTokens[]>> {
-    const encoded = await this.#encode(samples);
+    const usable: number[] = [];
+    for (const sample of samples) {
+      if ((await usableOr(this.#source.imagesAt(sample), undefined)) !== undefined) usable.push(sample);
+    }
+    const encoded = await this.#encode(usable);
     const tensors = [...encoded].flatMap(([sample, pictures]) =>
       pictures.map(
         ({ grid, tokens }, image) =>
@@ -292,4 +299,17 @@ interface Waiting {
   readonly image: number;
   readonly grid: Grid;
   readonly picture: RgbImage;
+}
+
+/** What is read of a sample, or `otherwise` when the sample cannot be used. */
+async function usableOr<Read, Otherwise>(
+  reading: Promise<Read>,
+  otherwise: Otherwise,
+): Promise<Read | Otherwise> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof SampleError) return otherwise;
+    throw error;
+  }
 }
