@@ -6,8 +6,21 @@ import { join, relative, sep } from "node:path";
 import { z } from "zod";
 import { ModelFormatError } from "../../errors.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
-import { plainJson } from "../plain-json.ts";
-import type { TrainProgress } from "./train-state.ts";
+import { type JsonValue, plainJson } from "../plain-json.ts";
+
+/** Counters of a run. */
+export interface TrainProgress {
+  /** Updates done. */
+  readonly step: number;
+  /** Pictures trained on so far. */
+  readonly images: number;
+  /** Settings and inputs that decide the result; a run is only continued with the same. */
+  readonly identity: JsonValue;
+  /** Settings that may be changed when a run is continued; every change is told. */
+  readonly adjustable: JsonValue;
+  /** What the stage itself must remember, e.g. its position in the data. */
+  readonly stage: JsonValue;
+}
 
 const STATE_FILE = "training/state.json";
 

@@ -13,7 +13,7 @@ export function refuseUnmeant(
   stepsField: string,
 ): void {
   const { name, warmupSteps } = schedule;
-  if (name !== "constant" && warmupSteps > 0 && warmupSteps >= steps) {
+  if (name !== "constant" && warmupSteps > steps) {
     throw new ConfigError(`a warm-up of ${warmupSteps} steps does not end within ${steps}`, {
       where: "loop.schedule.warmupSteps",
       remedy: `make it shorter, or ${stepsField} longer`,

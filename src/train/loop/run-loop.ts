@@ -17,11 +17,12 @@ import type { Optimizer } from "../optimizer/optimizer.ts";
 import { scheduleFactor } from "../optimizer/schedule.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
+import type { TrainProgress } from "./checkpoint-seal.ts";
 import { ProgressLog } from "./progress-log.ts";
 import { StepClock } from "./step-clock.ts";
 import type { LoopConfig } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import { CheckpointFolder, type RestoredRun, replaceFolder, type TrainProgress } from "./train-state.ts";
+import { CheckpointFolder, type RestoredRun, replaceFolder } from "./train-state.ts";
 
 /** What a stage gives the loop. */
 export interface TrainStage<Plan extends StepPlan> {

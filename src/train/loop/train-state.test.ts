@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-import { CheckpointFolder, type TrainProgress } from "./train-state.ts";
+import type { TrainProgress } from "./checkpoint-seal.ts";
+import { CheckpointFolder } from "./train-state.ts";
 
 let folder: string;
 beforeEach(async () => {

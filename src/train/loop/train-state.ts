@@ -11,23 +11,8 @@ import { syncFolder } from "../../files/sync-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-import type { JsonValue } from "../plain-json.ts";
-import { readSeal, sealCheckpoint } from "./checkpoint-seal.ts";
+import { readSeal, sealCheckpoint, type TrainProgress } from "./checkpoint-seal.ts";
 import { differences } from "./json-differences.ts";
-
-/** Counters of a run. */
-export interface TrainProgress {
-  /** Updates done. */
-  readonly step: number;
-  /** Pictures trained on so far. */
-  readonly images: number;
-  /** Settings and inputs that decide the result; a run is only continued with the same. */
-  readonly identity: JsonValue;
-  /** Settings that may be changed when a run is continued; every change is told. */
-  readonly adjustable: JsonValue;
-  /** What the stage itself must remember, e.g. its position in the data. */
-  readonly stage: JsonValue;
-}
 
 export interface RestoredRun {
   readonly progress: TrainProgress;
@@ -129,7 +114,11 @@ export class CheckpointFolder {
       await readBuffers(join(folder, TENSORS_FILE), buffers);
       for (const { name } of damaged)
         await replaceFolder(join(this.path, name), join(this.path, `${name}.damaged`));
-      if (candidate.isTransient) await replaceFolder(folder, this.checkpointPath(candidate.step));
+      if (candidate.isTransient) {
+        // The name is free: a damaged checkpoint of this step was set aside.
+        await rename(folder, this.checkpointPath(candidate.step));
+        await syncFolder(this.path);
+      }
       await this.#removeTransient();
       const changes = differences(progress.adjustable, now.adjustable).map(
         ({ path, before, after }) => `${path}: ${before} before, ${after} now`,
