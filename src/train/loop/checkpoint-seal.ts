@@ -88,7 +88,8 @@ async function filesOf(folder: string): Promise<string[]> {
     .sort();
 }
 
-async function digestFile(path: string): Promise<string> {
+/** SHA-256 of a file, in hexadecimal. */
+export async function digestFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest("hex");

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -250,6 +250,19 @@ describe("training of the model", () => {
     await expect(
       trainModel(settings("new-tokenizer", { start: join(root, "whole", "model") })),
     ).rejects.toThrow(/textTokenizer: a newly learned tokenizer/);
+  });
+
+  it("does not train on cached latents that were damaged", async () => {
+    const cache = join(root, "padded-straight", "latents");
+    const copy = join(root, "flipped", "latents");
+    await cp(cache, copy, { recursive: true });
+    for (const name of (await readdir(copy)).filter((one) => one.endsWith(".safetensors"))) {
+      const bytes = await readFile(join(copy, name));
+      bytes[bytes.length - 1] = bytes[bytes.length - 1]! ^ 64;
+      await writeFile(join(copy, name), bytes);
+    }
+    await trainModel(settings("flipped"));
+    expect((await weightsOf("flipped")).equals(await weightsOf("padded-straight"))).toBe(true);
   });
 
   it("names what does not fit", async () => {
