@@ -3,7 +3,6 @@
  * what the {@link Reconstruction} objective asks for.
  */
 import { mkdir, stat, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { readFeatureNet } from "../../checkpoint/feature-net-file.ts";
 import { ConfigError } from "../../errors.ts";
@@ -35,7 +34,8 @@ import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { type NamedBuffer, type Trainable, weightFeeds } from "../optimizer/trainable.ts";
-import { type JsonValue, plainJson } from "../plain-json.ts";
+import type { JsonValue } from "../plain-json.ts";
+import { adjustableOf, identityOf } from "./autoencoder-identity.ts";
 import { autoencoderOptimizer } from "./autoencoder-optimizer.ts";
 import { initialAutoencoderWeights, readAutoencoderWeights } from "./autoencoder-start-weights.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
@@ -173,35 +173,6 @@ function autoencoderConfig(config: AutoencoderTrainConfig): AutoencoderConfig {
     }
   }
   return parsed.config;
-}
-
-/** Everything that decides the weights; periods and paths do not. */
-function identityOf(config: AutoencoderTrainConfig, data: string, hasFeatureNet: boolean): JsonValue {
-  const { resolution, seed, autoencoder, noise, phases } = config;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const loop = { accumulate, maxGradientNorm, schedule, ema };
-  const { train, permuteChannels, muon } = config;
-  const perceptual = hasFeatureNet ? config.loss.perceptual!.weight : 0;
-  const options = {
-    train,
-    permuteChannels,
-    muon: muon === null ? null : plainJson({ ...muon, learningRate: undefined }),
-    loss: { chroma: config.loss.chroma, perceptual },
-    hasStart: config.start !== null,
-    hasLatents: config.latents !== null,
-  };
-  const base = { resolution, seed, autoencoder, noise, phases, optimizer, loop };
-  return { stage: "autoencoder", data, ...base, ...options };
-}
-
-/** What may be changed when a run is continued. Another number of threads rounds differently. */
-function adjustableOf({ optimizer, muon, engine }: AutoencoderTrainConfig): JsonValue {
-  return {
-    learningRate: optimizer.learningRate,
-    muonLearningRate: muon?.learningRate ?? null,
-    threads: engine.threads ?? availableParallelism(),
-  };
 }
 
 /** What a run begins with. */

@@ -3,11 +3,10 @@
  * kept in files that a later start reads; the rest is encoded when its batch comes.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { AbortedError, DataFormatError } from "../../errors.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
@@ -23,9 +22,9 @@ import type { Engine, Session } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
-import { SampleError } from "../data/sample-error.ts";
-import { digestFile } from "../loop/checkpoint-seal.ts";
+import { usableOr } from "../data/sample-error.ts";
 import { matchSimilarSizes } from "./edit-captions.ts";
+import { hasItsDigest, writeDigest } from "./file-digest.ts";
 
 export interface LatentOptions {
   /** Latent pixels on a side of an image token. */
@@ -191,9 +190,7 @@ export class LatentStore {
   /** Tensors are named `OFFSET/IMAGE` and have the shape [height, width, 64]. */
   async #readChunk(path: string, first: number): Promise<Map<number, PictureTokens[]> | undefined> {
     // A file that is damaged, or whose digest was not written any more, is encoded again to the same tokens.
-    const digest = await readFile(digestPath(path), "utf8").catch(() => undefined);
-    const isWhole = digest !== undefined && digest === (await digestFile(path).catch(() => undefined));
-    if (!isWhole) return undefined;
+    if (!(await hasItsDigest(path))) return undefined;
     const file = await openSafetensors(path);
     try {
       const found = new Map<number, PictureTokens[]>();
@@ -229,8 +226,7 @@ export class LatentStore {
     );
     await mkdir(dirname(path), { recursive: true });
     await writeSafetensors(path, tensorsToWrite(tensors));
-    const digest = new TextEncoder().encode(await digestFile(path));
-    await replaceFile(digestPath(path), (file) => file.write(digest));
+    await writeDigest(path);
     return encoded;
   }
 
@@ -306,22 +302,4 @@ interface Waiting {
   readonly image: number;
   readonly grid: Grid;
   readonly picture: RgbImage;
-}
-
-/** What is read of a sample, or `otherwise` when the sample cannot be used. */
-async function usableOr<Read, Otherwise>(
-  reading: Promise<Read>,
-  otherwise: Otherwise,
-): Promise<Read | Otherwise> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof SampleError) return otherwise;
-    throw error;
-  }
-}
-
-/** Where the SHA-256 of a cache file stands. */
-function digestPath(path: string): string {
-  return `${path}.sha256`;
 }
