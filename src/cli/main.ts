@@ -4,19 +4,11 @@ import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
+import { type Interrupt, listenForInterrupts } from "./interrupt.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-/** What shells expect of a program that Ctrl-C ended. */
-const EXIT_INTERRUPTED = 130;
-
-/** Aborts at the first interrupt, so that work can end in order; a second one ends the process at once. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
-  return controller.signal;
-}
 
 function addInspectCommand(program: Command, terminal: Terminal): void {
   program
@@ -100,11 +92,12 @@ function addDataCommands(program: Command, terminal: Terminal): void {
 
 /** Runs the command line `argv` (without node and script) and sets the process' exit code. */
 async function main(argv: readonly string[]): Promise<void> {
+  const interrupt = listenForInterrupts(process, [process.stdout, process.stderr]);
   const terminal: Terminal = {
     out: process.stdout,
     err: process.stderr,
     environment: process.env,
-    signal: interruptSignal(),
+    signal: interrupt.signal,
   };
   const program = new Command("nextstep")
     .description("Draws pictures by next-token prediction.")
@@ -128,16 +121,16 @@ Examples:
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
-    process.exitCode = reportFailure(error, terminal);
+    process.exitCode = reportFailure(error, terminal, interrupt);
   }
 }
 
 /** One line a failure; only faults of the program itself show a stack. */
-function reportFailure(error: unknown, terminal: Terminal): number {
+function reportFailure(error: unknown, terminal: Terminal, interrupt: Interrupt): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof NextStepError) {
     terminal.err.write(`nextstep: ${printable(error.message)}\n`);
-    return error.code === "aborted" ? EXIT_INTERRUPTED : EXIT_FAILURE;
+    return error.code === "aborted" ? interrupt.exitCode : EXIT_FAILURE;
   }
   const systemCode = error instanceof Error && "code" in error && typeof error.code === "string";
   terminal.err.write(

@@ -29,6 +29,8 @@ export function describeEvent(event: TrainEvent): string {
     }
     case "validation":
       return `validation at step ${event.step}: ${formatMetrics(event.metrics)}`;
+    case "faulty":
+      return `left out ${event.message} (${event.faulty} of ${event.samples} samples so far)`;
     case "samples":
     case "checkpoint":
       return `${event.type} ${event.path}`;

@@ -25,13 +25,17 @@ import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { ShardedEpochOrder } from "../data/epoch-order.ts";
+import { FaultySamples } from "../data/faulty-samples.ts";
+import { refuseUnmeant } from "../loop/config-sense.ts";
 import { pictureGrid } from "../loop/picture-grid.ts";
+import { RunLock } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { type NamedBuffer, type Trainable, weightFeeds } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
+import { adjustableOf, identityOf } from "./autoencoder-identity.ts";
 import { autoencoderOptimizer } from "./autoencoder-optimizer.ts";
 import { initialAutoencoderWeights, readAutoencoderWeights } from "./autoencoder-start-weights.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
@@ -49,10 +53,11 @@ import { Reconstruction, type ReconstructionPlan, type VisitedPictures } from ".
 const SAMPLE_PICTURES = 8;
 
 interface AutoencoderData {
-  /** Pictures of the data, and what they are trained on in the order of visits. */
-  readonly length: number;
+  /** Digest of what the headers say of the data, and what is trained on in the order of visits. */
+  readonly fingerprint: string;
   readonly visits: VisitedPictures;
   readonly heldOut: readonly RgbImage[];
+  readonly faults: FaultySamples;
   /** What the sample grid shows. */
   readonly samples: readonly RgbImage[];
 }
@@ -61,6 +66,9 @@ class AutoencoderStage implements TrainStage<ReconstructionPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
+  readonly adjustable: JsonValue;
+  readonly learningRate: number;
+  readonly faults: FaultySamples;
   readonly planner: Reconstruction;
   readonly #config: AutoencoderTrainConfig;
   readonly #autoencoder: AutoencoderConfig;
@@ -83,7 +91,10 @@ class AutoencoderStage implements TrainStage<ReconstructionPlan> {
     this.#engine = engine;
     this.#heldOut = data.heldOut;
     this.#samples = data.samples;
-    this.identity = identityOf(config, data.length, weights.featureNet !== undefined);
+    this.identity = identityOf(config, data.fingerprint, weights.featureNet !== undefined);
+    this.adjustable = adjustableOf(config);
+    this.learningRate = config.optimizer.learningRate;
+    this.faults = data.faults;
     this.trainables = weights.trainables;
     this.optimizer = weights.optimizer;
     this.#frozen = weights.frozen;
@@ -164,25 +175,6 @@ function autoencoderConfig(config: AutoencoderTrainConfig): AutoencoderConfig {
   return parsed.config;
 }
 
-/** Everything that decides the weights; periods, threads and paths do not. */
-function identityOf(config: AutoencoderTrainConfig, pictures: number, hasFeatureNet: boolean): JsonValue {
-  const { resolution, seed, autoencoder, noise, phases, optimizer } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const loop = { accumulate, maxGradientNorm, schedule, ema };
-  const { train, permuteChannels, muon } = config;
-  const perceptual = hasFeatureNet ? config.loss.perceptual!.weight : 0;
-  const options = {
-    train,
-    permuteChannels,
-    muon,
-    loss: { chroma: config.loss.chroma, perceptual },
-    hasStart: config.start !== null,
-    hasLatents: config.latents !== null,
-  };
-  const base = { resolution, seed, autoencoder, noise, phases, optimizer, loop };
-  return { stage: "autoencoder", pictures, ...base, ...options };
-}
-
 /** What a run begins with. */
 interface AutoencoderWeights {
   readonly autoencoder: AutoencoderConfig;
@@ -242,15 +234,21 @@ export async function trainAutoencoder(
 ): Promise<TrainResult> {
   const { resolution, cacheBytes, validationData, validationPictures } = config;
   const { threads, spin } = config.engine;
+  const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
+  refuseUnmeant(config.loop, steps, "phases");
+  await using _lock = await RunLock.acquire(config.output);
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using dataset = await TarDataset.open(config.data, { cacheBytes: 0 });
   const weights = await firstWeights(config, engine);
   await using latents = await openLatents(config, weights.autoencoder, dataset);
-  const pictures = new PictureStore(firstPictures(dataset), resolution, cacheBytes);
+  const faults = new FaultySamples(config.maxFaultyShare);
+  const pictures = new PictureStore(firstPictures(dataset), resolution, cacheBytes, faults);
   const order = new ShardedEpochOrder(config.seed, dataset.tarLengths);
   const visits: VisitedPictures = {
     pictureAt: (visit) => pictures.at(order.sampleAt(visit)),
-    ...(latents === undefined ? {} : { latentsAt: (visit) => latents.at(order.sampleAt(visit)) }),
+    ...(latents === undefined
+      ? {}
+      : { latentsAt: async (visit) => latents.at(await pictures.usableIndex(order.sampleAt(visit))) }),
   };
   const heldOut =
     validationData === null ? [] : await readPictures(validationData, resolution, validationPictures);
@@ -260,9 +258,8 @@ export async function trainAutoencoder(
     const text = `there is no ${config.loss.perceptual.file}: the perceptual loss is off`;
     options.onEvent?.({ type: "note", step: 0, text });
   }
-  const data = { length: pictures.length, visits, heldOut, samples };
+  const data = { fingerprint: dataset.fingerprint(), visits, heldOut, samples, faults };
   const stage = new AutoencoderStage(config, engine, data, weights);
-  const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
   // Awaited here: the data set and the engine are closed when this function returns.
   return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
 }
@@ -279,5 +276,5 @@ async function openLatents(
 
 async function readPictures(path: string, side: number, count: number): Promise<RgbImage[]> {
   await using dataset = await TarDataset.open(path, { cacheBytes: 0 });
-  return await new PictureStore(firstPictures(dataset), side, 0).first(count);
+  return await new PictureStore(firstPictures(dataset), side, 0, new FaultySamples(1)).first(count);
 }

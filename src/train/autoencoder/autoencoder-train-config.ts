@@ -1,6 +1,12 @@
 /** @file Config of autoencoder training. */
 import { z } from "zod";
-import { adamWSchema, engineSchema, loopSchema, muonSchema } from "../loop/train-config.ts";
+import {
+  adamWSchema,
+  engineSchema,
+  loopSchema,
+  maxFaultyShareSchema,
+  muonSchema,
+} from "../loop/train-config.ts";
 
 const phaseSchema = z.strictObject({
   /** Sides of the square crops, in pixels; crops smaller than the pictures are chosen to show something. */
@@ -59,6 +65,7 @@ export const autoencoderTrainConfigSchema = z.strictObject({
   loss: lossSchema.prefault({}),
   /** Taken one after the other. */
   phases: z.array(phaseSchema).min(1),
+  maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),
   /** Muon for the convolutions between the first and the last of encoder and decoder; null: AdamW for all. */
   muon: muonSchema.nullable().default(null),

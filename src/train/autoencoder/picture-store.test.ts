@@ -1,6 +1,7 @@
 /** @file Squares, bounded memory, missing pictures. */
 import { expect, it } from "vitest";
 import { DataFormatError } from "../../errors.ts";
+import { FaultySamples } from "../data/faulty-samples.ts";
 import { PictureStore } from "./picture-store.ts";
 
 function source(count: number) {
@@ -17,7 +18,7 @@ function source(count: number) {
 
 it("makes squares and keeps as many as fit", async () => {
   const pictures = source(3);
-  const store = new PictureStore(pictures, 4, 2 * 48 + 10);
+  const store = new PictureStore(pictures, 4, 2 * 48 + 10, new FaultySamples(0));
   for (const index of [0, 1, 2, 0, 1, 2]) {
     const square = await store.at(index);
     expect([square.width, square.height, square.data[0]]).toEqual([4, 4, index]);
@@ -27,5 +28,5 @@ it("makes squares and keeps as many as fit", async () => {
 });
 
 it("refuses an empty source", () => {
-  expect(() => new PictureStore(source(0), 4, 0)).toThrow(DataFormatError);
+  expect(() => new PictureStore(source(0), 4, 0, new FaultySamples(0))).toThrow(DataFormatError);
 });

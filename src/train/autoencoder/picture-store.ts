@@ -3,6 +3,8 @@ import { DataFormatError } from "../../errors.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { squareCrop } from "../../image/resize.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
+import { SampleError } from "../data/sample-error.ts";
 
 /** Where pictures come from, by index from 0. */
 export interface PictureSource {
@@ -17,8 +19,9 @@ export function firstPictures(dataset: TarDataset): PictureSource {
     async pictureAt(index) {
       const [first] = await dataset.imagesAt(index);
       if (first === undefined) {
-        const { where } = await dataset.textAt(index);
-        throw new DataFormatError("has no picture", { where, remedy: "leave such samples out of the data" });
+        throw new SampleError(dataset.placeOf(index), "has no picture", {
+          remedy: "leave it out of the data",
+        });
       }
       return first;
     },
@@ -29,17 +32,22 @@ export class PictureStore {
   readonly #source: PictureSource;
   readonly #side: number;
   readonly #capacity: number;
+  readonly #faults: FaultySamples;
+  /** Pictures that stand in for others. */
+  readonly #substitutes = new Map<number, number>();
   readonly #kept = new Map<number, RgbImage>();
 
   /**
    * @param side sides of the squares that pictures are cropped and scaled to, in pixels.
    * @param maxBytes bound on what is kept; pictures beyond it are decoded at every visit.
+   * @param faults takes note of pictures that cannot be used.
    * @throws DataFormatError when the source is empty.
    */
-  constructor(source: PictureSource, side: number, maxBytes: number) {
+  constructor(source: PictureSource, side: number, maxBytes: number, faults: FaultySamples) {
     if (source.length === 0) throw new DataFormatError("holds no pictures", { where: "data" });
     this.#source = source;
     this.#side = side;
+    this.#faults = faults;
     this.#capacity = Math.floor(maxBytes / (3 * side * side));
   }
 
@@ -47,8 +55,36 @@ export class PictureStore {
     return this.#source.length;
   }
 
-  /** The picture as a square. Throws as its source does. */
-  async at(index: number): Promise<RgbImage> {
+  /**
+   * The picture as a square. In place of one that cannot be used stands the next that can, at every visit the same.
+   * @throws DataFormatError when too many cannot be used, and what else its source throws.
+   */
+  async at(wanted: number): Promise<RgbImage> {
+    return (await this.#usable(wanted)).picture;
+  }
+
+  /** Which picture `at` gives. Throws as `at`. */
+  async usableIndex(wanted: number): Promise<number> {
+    return (await this.#usable(wanted)).index;
+  }
+
+  async #usable(wanted: number): Promise<{ picture: RgbImage; index: number }> {
+    const of = this.length;
+    const first = this.#substitutes.get(wanted) ?? wanted;
+    for (let passed = 0; passed < of; passed++) {
+      const index = (first + passed) % of;
+      try {
+        const picture = await this.#squareAt(index);
+        if (index !== wanted) this.#substitutes.set(wanted, index);
+        return { picture, index };
+      } catch (error) {
+        this.#faults.leaveOut(error, { set: 0, index, of });
+      }
+    }
+    throw new DataFormatError("holds no picture that can be used", { where: "data" });
+  }
+
+  async #squareAt(index: number): Promise<RgbImage> {
     const kept = this.#kept.get(index);
     if (kept !== undefined) return kept;
     const picture = await this.#source.pictureAt(index);

@@ -1,5 +1,6 @@
 /** @file Random access to the samples of tars: captions, pictures, metadata (docs/nextstep-spec.md 5). */
 
+import { createHash } from "node:crypto";
 import { DataFormatError, InputError } from "../../errors.ts";
 import { decodeImage } from "../../files/decode-image.ts";
 import { FileSource } from "../../files/file-source.ts";
@@ -102,6 +103,16 @@ export class TarDataset implements AsyncDisposable {
   /** The tars, in the order of sample indices. */
   get tars(): readonly string[] {
     return this.#paths;
+  }
+
+  /** Digest of the names and sizes of all members of all samples, in order: what the headers say of the data. */
+  fingerprint(): string {
+    const hash = createHash("sha256");
+    for (const { key, json, text, images } of this.#samples.flat()) {
+      const members = [json, text, ...images].map((entry) => entry && [entry.name, entry.size]);
+      hash.update(JSON.stringify([key, members]));
+    }
+    return hash.digest("hex");
   }
 
   /** Tar and key of a sample. Throws InputError for an index that is none. */

@@ -47,3 +47,16 @@ export async function onSample<Result>(
     });
   }
 }
+
+/** What is read of a sample, or `otherwise` when the sample cannot be used. */
+export async function usableOr<Read, Otherwise>(
+  reading: Promise<Read>,
+  otherwise: Otherwise,
+): Promise<Read | Otherwise> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof SampleError) return otherwise;
+    throw error;
+  }
+}

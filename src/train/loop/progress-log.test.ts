@@ -19,6 +19,7 @@ const stepEvent = (step: number): TrainEvent => ({
   loss: 0.51234,
   metrics: { psnr: 21.5 },
   rateFactor: 1,
+  rate: 0.1,
   gradientNorm: 2,
   images: 8 * step,
   imagesPerSecond: 12.34,

@@ -36,6 +36,8 @@ class TargetStage implements TrainStage<TargetPlan> {
     epsilon: 1e-8,
   });
   readonly identity: JsonValue = { stage: "target" };
+  adjustable: JsonValue = { steps: 20 };
+  readonly learningRate = 0.2;
   readonly parts: number;
   visits = 0;
   readonly planner: StepPlanner<TargetPlan> = {
@@ -148,6 +150,38 @@ describe("runTraining", () => {
     const state = (path: string) =>
       readFile(join(path, "checkpoints/checkpoint-20/training/state.safetensors"));
     expect((await state(output)).equals(await state(straight))).toBe(true);
+  });
+
+  it("does not write a step again that is saved", async () => {
+    const settings = { config: config({ saveEvery: 5 }), steps: 20, output: folder };
+    const train = async (stopAt: number): Promise<TrainEvent[]> => {
+      const controller = new AbortController();
+      if (stopAt === 0) controller.abort();
+      const events: TrainEvent[] = [];
+      const onEvent = (event: TrainEvent): void => {
+        events.push(event);
+        if (event.type === "step" && event.step === stopAt) controller.abort();
+      };
+      const stopped = runTraining(new TargetStage(), { ...settings, signal: controller.signal, onEvent });
+      await expect(stopped).rejects.toThrow(AbortedError);
+      return events.filter(({ type }) => type === "checkpoint");
+    };
+    // The interrupt comes in a step after which a save is due anyway, then before any step.
+    expect(await train(5)).toHaveLength(1);
+    expect(await train(0)).toEqual([]);
+  });
+
+  it("tells a changed setting when it goes on, and goes on to more steps", async () => {
+    const settings = { config: config(), output: folder };
+    await runTraining(new TargetStage(), { ...settings, steps: 20 });
+    const stage = new TargetStage();
+    stage.adjustable = { steps: 25 };
+    const events: TrainEvent[] = [];
+    const onEvent = (event: TrainEvent): void => void events.push(event);
+    expect(await runTraining(stage, { ...settings, steps: 25, onEvent })).toMatchObject({ step: 25 });
+    const text = "the run is continued with another setting: steps: 20 before, 25 now";
+    expect(events).toContainEqual({ type: "note", step: 20, text });
+    expect(await readFile(join(folder, "log.jsonl"), "utf8")).toContain(text);
   });
 
   it("sums the shares of all parts", async () => {

@@ -4,10 +4,11 @@
  *
  * A run folder holds `checkpoints/`, `samples/`, `log.jsonl` and, at the end, `model/`.
  */
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
 import { addSums, type GradientReducer, SINGLE_RANK } from "../objective/gradient-reducer.ts";
 import type { LossSums, StepPlan, StepPlanner } from "../objective/objective.ts";
 import { MovingAverage } from "../optimizer/ema.ts";
@@ -16,17 +17,25 @@ import type { Optimizer } from "../optimizer/optimizer.ts";
 import { scheduleFactor } from "../optimizer/schedule.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
+import type { TrainProgress } from "./checkpoint-seal.ts";
 import { ProgressLog } from "./progress-log.ts";
+import { StepClock } from "./step-clock.ts";
 import type { LoopConfig } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import { CheckpointFolder, type TrainProgress } from "./train-state.ts";
+import { CheckpointFolder, type RestoredRun, replaceFolder } from "./train-state.ts";
 
 /** What a stage gives the loop. */
 export interface TrainStage<Plan extends StepPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
-  /** Settings that decide the result, for the check when a run is continued. */
+  /** Settings and inputs that decide the result: a run is only continued with the same. */
   readonly identity: JsonValue;
+  /** Settings that may be changed when a run is continued; a change is told and logged. */
+  readonly adjustable: JsonValue;
+  /** Learning rate of the optimizer's first group, before the schedule. */
+  readonly learningRate: number;
+  /** Samples that were left out because they cannot be used. */
+  readonly faults?: FaultySamples;
   readonly planner: StepPlanner<Plan>;
   /**
    * Forward and backward of part `part` (from 0) of a plan; its gradients replace the trainables' (`isFirst`) or are
@@ -64,9 +73,6 @@ export interface TrainResult {
   readonly model: string;
 }
 
-/** Weight of the newest step in the running mean of the step time that ETA comes from. */
-const STEP_TIME_GAIN = 0.05;
-
 class TrainLoop<Plan extends StepPlan> {
   readonly #stage: TrainStage<Plan>;
   readonly #options: LoopOptions;
@@ -76,7 +82,9 @@ class TrainLoop<Plan extends StepPlan> {
   #step = 0;
   #images = 0;
   #log: ProgressLog | undefined;
-  #meanStepMs: number | undefined;
+  /** Updates that the newest checkpoint holds. */
+  #savedStep: number | undefined;
+  readonly #clock = new StepClock();
 
   constructor(stage: TrainStage<Plan>, options: LoopOptions) {
     this.#stage = stage;
@@ -96,13 +104,13 @@ class TrainLoop<Plan extends StepPlan> {
   async run(): Promise<TrainResult> {
     const { steps, output, config } = this.#options;
     await mkdir(this.#checkpoints.path, { recursive: true });
-    await this.#checkpoints.removePartial();
-    const restored = await this.#checkpoints.restoreLatest(this.#buffers, this.#stage.identity);
-    if (restored !== undefined) this.#resume(restored);
+    const restored = await this.#checkpoints.restoreLatest(this.#buffers, this.#stage);
+    if (restored !== undefined) this.#resume(restored.progress);
     this.#log = await ProgressLog.open(join(output, "log.jsonl"), this.#step);
     try {
       const parameters = this.#stage.trainables.reduce((sum, { data }) => sum + data.length, 0);
       await this.#emit({ type: "start", step: this.#step, steps, parameters }, false);
+      if (restored !== undefined) await this.#tellRestored(restored);
       while (this.#step < steps) {
         if (this.#options.signal?.aborted === true) {
           await this.#save();
@@ -125,8 +133,17 @@ class TrainLoop<Plan extends StepPlan> {
     }
   }
 
+  async #tellRestored({ changes, damaged }: RestoredRun): Promise<void> {
+    const messages = [
+      ...damaged.map((reason) => `a damaged checkpoint was passed over and set aside: ${reason}`),
+      ...changes.map((change) => `the run is continued with another setting: ${change}`),
+    ];
+    for (const text of messages) await this.#emit({ type: "note", step: this.#step, text });
+  }
+
   #resume(progress: TrainProgress): void {
     this.#step = progress.step;
+    this.#savedStep = progress.step;
     this.#images = progress.images;
     this.#stage.planner.restorePosition(progress.stage);
   }
@@ -149,6 +166,9 @@ class TrainLoop<Plan extends StepPlan> {
     const { config, steps } = this.#options;
     const started = performance.now();
     const plan = await this.#stage.planner.plan(this.#step);
+    for (const fault of this.#stage.faults?.take() ?? []) {
+      await this.#emit({ type: "faulty", step: this.#step + 1, ...fault });
+    }
     const sums = await this.#computeGradients(plan);
     const { loss } = sums;
     const norm = gradientNorm(this.#stage.trainables);
@@ -165,14 +185,10 @@ class TrainLoop<Plan extends StepPlan> {
       rateFactor,
       gradientFactor: clipping,
     });
-    this.#average?.update();
+    this.#average?.update(this.#step + 1);
     this.#step++;
     this.#images += plan.images;
-    const elapsed = performance.now() - started;
-    this.#meanStepMs =
-      this.#meanStepMs === undefined
-        ? elapsed
-        : this.#meanStepMs + STEP_TIME_GAIN * (elapsed - this.#meanStepMs);
+    this.#clock.add(performance.now() - started);
     const event: TrainEvent = {
       type: "step",
       step: this.#step,
@@ -180,10 +196,11 @@ class TrainLoop<Plan extends StepPlan> {
       loss,
       metrics: this.#stage.planner.metrics(plan, sums),
       rateFactor,
+      rate: this.#stage.learningRate * rateFactor,
       gradientNorm: norm,
       images: this.#images,
-      imagesPerSecond: (plan.images * 1000) / this.#meanStepMs,
-      etaSeconds: ((steps - this.#step) * this.#meanStepMs) / 1000,
+      imagesPerSecond: (plan.images * 1000) / this.#clock.meanMs,
+      etaSeconds: ((steps - this.#step) * this.#clock.meanMs) / 1000,
     };
     await this.#emit(event, this.#step % config.logEvery === 0 || this.#step === steps);
   }
@@ -204,7 +221,8 @@ class TrainLoop<Plan extends StepPlan> {
       const averaged = await this.#stage.validate(this.#average.averages);
       for (const [name, value] of Object.entries(averaged)) metrics[`ema/${name}`] = value;
     }
-    await this.#emit({ type: "validation", step: this.#step, metrics });
+    // A stage without held-out data has nothing to say.
+    if (Object.keys(metrics).length > 0) await this.#emit({ type: "validation", step: this.#step, metrics });
   }
 
   async #drawSamples(): Promise<void> {
@@ -216,15 +234,18 @@ class TrainLoop<Plan extends StepPlan> {
   }
 
   async #save(): Promise<void> {
+    if (this.#savedStep === this.#step) return;
     const progress: TrainProgress = {
       step: this.#step,
       images: this.#images,
       identity: this.#stage.identity,
+      adjustable: this.#stage.adjustable,
       stage: this.#stage.planner.position(),
     };
     const path = await this.#checkpoints.save(progress, this.#buffers, this.#options.config.keep, (folder) =>
       this.#stage.writeModel(folder, this.#weights),
     );
+    this.#savedStep = this.#step;
     await this.#emit({ type: "checkpoint", step: this.#step, path });
   }
 
@@ -233,8 +254,7 @@ class TrainLoop<Plan extends StepPlan> {
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });
     await this.#stage.writeModel(partial, this.#weights);
-    await rm(path, { recursive: true, force: true });
-    await rename(partial, path);
+    await replaceFolder(partial, path);
   }
 
   async #emit(event: TrainEvent, isLogged = true): Promise<void> {

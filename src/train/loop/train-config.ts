@@ -43,7 +43,10 @@ export const loopSchema = z.strictObject({
 
 export type LoopConfig = z.infer<typeof loopSchema>;
 
-/** Engine settings. They do not enter the identity of a run. */
+/** Share of the samples of a data set that may be unusable: they are left out and named; more end the run. */
+export const maxFaultyShareSchema = z.number().min(0).max(1).default(0.05);
+
+/** Engine settings. A run may be continued with others, which is told. */
 export const engineSchema = z.strictObject({
   /** Threads of one operator; null: the machine's processors. */
   threads: z.int().min(1).nullable().default(null),

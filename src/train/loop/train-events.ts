@@ -20,6 +20,8 @@ export type TrainEvent =
       readonly metrics: Readonly<Record<string, number>>;
       /** Factor of the learning rates. */
       readonly rateFactor: number;
+      /** Learning rate of the optimizer's first group. */
+      readonly rate: number;
       /** Before clipping. */
       readonly gradientNorm: number;
       /** Pictures trained on since the run was started first. */
@@ -31,6 +33,16 @@ export type TrainEvent =
       readonly type: "validation";
       readonly step: number;
       readonly metrics: Readonly<Record<string, number>>;
+    }
+  | {
+      /** A sample was left out because it cannot be used. */
+      readonly type: "faulty";
+      readonly step: number;
+      /** Tar, key and what is wrong. */
+      readonly message: string;
+      /** Faulty samples of its data set, found since this start, and samples in all. */
+      readonly faulty: number;
+      readonly samples: number;
     }
   | { readonly type: "samples"; readonly step: number; readonly path: string }
   | { readonly type: "checkpoint"; readonly step: number; readonly path: string }

@@ -1,10 +1,11 @@
 /** @file Checkpoints: round trip, retention, half-written folders, other settings, damage. */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-import { CheckpointFolder, type TrainProgress } from "./train-state.ts";
+import type { TrainProgress } from "./checkpoint-seal.ts";
+import { CheckpointFolder } from "./train-state.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -19,6 +20,7 @@ const buffers = (...values: number[]): NamedBuffer[] => [
 const progress = (step: number): TrainProgress => ({
   step,
   images: 10 * step,
+  adjustable: { steps: 100, threads: 2 },
   identity: { seed: 1, phases: [1, 2], optimizer: { rate: 0.1 } },
   stage: { visits: 7 },
 });
@@ -31,13 +33,17 @@ describe("CheckpointFolder", () => {
     const path = await checkpoints.save(progress(10), buffers(0.1, -0, 1e-40, 3e38), 3, writeModel);
     expect(await readdir(path)).toEqual(["config.json", "training"]);
     const target = buffers(0, 0, 0, 0);
-    expect(await checkpoints.restoreLatest(target, progress(0).identity)).toEqual(progress(10));
+    expect(await checkpoints.restoreLatest(target, progress(0))).toEqual({
+      progress: progress(10),
+      changes: [],
+      damaged: [],
+    });
     expect(target.map(({ data }) => data)).toEqual(buffers(0.1, -0, 1e-40, 3e38).map(({ data }) => data));
   });
 
   it("finds nothing in a new folder", async () => {
     const checkpoints = new CheckpointFolder(join(folder, "none"));
-    expect(await checkpoints.restoreLatest(buffers(0, 0, 0, 0), null)).toBeUndefined();
+    expect(await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0))).toBeUndefined();
   });
 
   it("keeps the newest by number, not by name", async () => {
@@ -57,8 +63,8 @@ describe("CheckpointFolder", () => {
     );
     await expect(failing).rejects.toThrow("killed here");
     await mkdir(join(folder, "checkpoint-99.partial", "training"), { recursive: true });
-    expect((await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0).identity))?.step).toBe(3);
-    await checkpoints.removePartial();
+    const restored = await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0));
+    expect(restored?.progress.step).toBe(3);
     expect(await readdir(folder)).toEqual(["checkpoint-3"]);
   });
 
@@ -66,22 +72,76 @@ describe("CheckpointFolder", () => {
     const checkpoints = new CheckpointFolder(folder);
     await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
     const other = { seed: 1, phases: [1, 2], optimizer: { rate: 0.2 } };
-    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), other)).rejects.toThrow(
-      /another "optimizer.rate" \(choose another output folder/,
-    );
+    await expect(
+      checkpoints.restoreLatest(buffers(0, 0, 0, 0), { ...progress(0), identity: other }),
+    ).rejects.toThrow(/another "optimizer.rate" \(choose another output folder/);
     const longer = { seed: 1, phases: [1, 2, 3], optimizer: { rate: 0.1 } };
-    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), longer)).rejects.toThrow('"phases"');
+    await expect(
+      checkpoints.restoreLatest(buffers(0, 0, 0, 0), {
+        ...progress(0),
+        identity: longer,
+      }),
+    ).rejects.toThrow('"phases"');
   });
 
   it("refuses damaged state with a remedy", async () => {
     const checkpoints = new CheckpointFolder(folder);
     const path = await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
     const target = [{ name: "weights/b", shape: [4], data: new Float32Array(4) }];
-    await expect(checkpoints.restoreLatest(target, progress(0).identity)).rejects.toThrow("holds 2 tensors");
+    await expect(checkpoints.restoreLatest(target, progress(0))).rejects.toThrow("holds 2 tensors");
     const state = join(path, "training", "state.json");
     await writeFile(state, (await readFile(state, "utf8")).slice(0, 20));
-    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), null)).rejects.toThrow(
-      /is no training state.*remove this checkpoint/,
+    await expect(checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0))).rejects.toThrow(
+      /none of 1 checkpoints is whole.*is no training state.*remove this folder/,
     );
+  });
+
+  it.each(["partial", "replaced", "removed"])(
+    "takes a whole checkpoint under a name of passage: %s",
+    async (name) => {
+      const checkpoints = new CheckpointFolder(folder);
+      const path = await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+      await rename(path, `${path}.${name}`);
+      const restored = await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0));
+      expect(restored?.progress.step).toBe(3);
+      expect(await readdir(folder)).toEqual(["checkpoint-3"]);
+    },
+  );
+
+  it("tells what was changed of the settings that may be", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const now = { ...progress(0), adjustable: { steps: 200, threads: 2 } };
+    const restored = await checkpoints.restoreLatest(buffers(0, 0, 0, 0), now);
+    expect(restored?.changes).toEqual(["steps: 100 before, 200 now"]);
+  });
+
+  it.each([
+    ["a flipped bit of the state", "training/state.safetensors"],
+    ["a flipped bit of the counters", "training/state.json"],
+    ["a flipped bit of the model", "config.json"],
+  ])("goes back to the checkpoint before: %s", async (_what, file) => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const path = await checkpoints.save(progress(4), buffers(5, 6, 7, 8), 2, writeModel);
+    const bytes = await readFile(join(path, file));
+    const at = file.endsWith(".json") ? bytes.lastIndexOf("2") : bytes.length - 1;
+    const place = at < 0 ? 0 : at;
+    bytes[place] = bytes[place]! ^ 1;
+    await writeFile(join(path, file), bytes);
+    const target = buffers(0, 0, 0, 0);
+    const restored = await checkpoints.restoreLatest(target, progress(0));
+    expect(restored?.progress.step).toBe(3);
+    expect(restored?.damaged).toEqual([expect.stringContaining("checkpoint-4")]);
+    expect([...target[0]!.data]).toEqual([1, 2, 3, 4]);
+    expect((await readdir(folder)).sort()).toEqual(["checkpoint-3", "checkpoint-4.damaged"]);
+  });
+
+  it("does not take a half-removed checkpoint for whole", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);
+    const path = await checkpoints.save(progress(4), buffers(5, 6, 7, 8), 2, writeModel);
+    await rm(join(path, "config.json"));
+    expect((await checkpoints.restoreLatest(buffers(0, 0, 0, 0), progress(0)))?.progress.step).toBe(3);
   });
 });

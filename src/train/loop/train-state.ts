@@ -1,42 +1,38 @@
 /**
  * @file Checkpoints of a run: `checkpoint-STEP/` holds a model folder in the official layout and, in `training/`,
- * everything needed to go on. A checkpoint is written under a temporary name and renamed, so one that has its name is
- * whole, whenever the process was killed.
+ * everything needed to go on. A checkpoint states the SHA-256 of each of its files, so that it is known to be whole by
+ * what it holds, not by its name: a process may be killed, and a folder half removed, at any moment.
  */
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
-import { ConfigError, ModelFormatError } from "../../errors.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { ConfigError, ModelFormatError, NextStepError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { syncFolder } from "../../files/sync-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-import type { JsonValue } from "../plain-json.ts";
+import { readSeal, sealCheckpoint, type TrainProgress } from "./checkpoint-seal.ts";
+import { differences } from "./json-differences.ts";
 
-/** Counters of a run. */
-export interface TrainProgress {
-  /** Updates done. */
-  readonly step: number;
-  /** Pictures trained on so far. */
-  readonly images: number;
-  /** Settings that decide the result; a run is only continued with the same. */
-  readonly identity: JsonValue;
-  /** What the stage itself must remember, e.g. its position in the data. */
-  readonly stage: JsonValue;
+export interface RestoredRun {
+  readonly progress: TrainProgress;
+  /** Each changed setting, e.g. `steps: 100 before, 200 now`. */
+  readonly changes: readonly string[];
+  /** Each newer checkpoint that was passed over because it is damaged. */
+  readonly damaged: readonly string[];
 }
 
 const TENSORS_FILE = join("training", "state.safetensors");
-const STATE_FILE = join("training", "state.json");
 const CHECKPOINT_NAME = /^checkpoint-(\d{1,12})$/;
+/** Names of checkpoints on their way in or out. What they hold may be whole. */
+const TRANSIENT_NAME = /^checkpoint-(\d{1,12})\.(?:partial|replaced|removed)$/;
 
-const progressSchema = z.strictObject({
-  step: z.int().min(0),
-  images: z.int().min(0),
-  identity: z.json(),
-  stage: z.json(),
-});
+/** A folder that may be a whole checkpoint. */
+interface Candidate {
+  readonly name: string;
+  readonly step: number;
+  readonly isTransient: boolean;
+}
 
 /** The checkpoints of one folder. */
 export class CheckpointFolder {
@@ -51,17 +47,15 @@ export class CheckpointFolder {
     return join(this.path, `checkpoint-${step}`);
   }
 
-  /** Steps of whole checkpoints, ascending. */
+  /** Steps of checkpoints that are kept, ascending. */
   async steps(): Promise<number[]> {
-    const names = await readdir(this.path).catch(() => []);
-    return names
-      .flatMap((name) => CHECKPOINT_NAME.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
+    const kept = (await this.#candidates()).filter(({ isTransient }) => !isTransient);
+    return kept.map(({ step }) => step).reverse();
   }
 
   /**
-   * Writes a checkpoint and removes all but the newest `keep`.
+   * Writes a checkpoint and removes all but the newest `keep`. One of the same step is moved aside, and removed only
+   * when the new one is in its place.
    * @param writeModel writes the model folder, official layout, into the folder it is given.
    * @returns its path.
    */
@@ -80,70 +74,111 @@ export class CheckpointFolder {
       buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
     );
     await writeSafetensors(join(partial, TENSORS_FILE), tensors);
-    const text = `${JSON.stringify(progress, undefined, 2)}\n`;
-    await replaceFile(join(partial, STATE_FILE), (file) => file.write(new TextEncoder().encode(text)));
-    await rm(final, { recursive: true, force: true });
-    await rename(partial, final);
-    await syncFolder(this.path);
-    await this.removeOld(keep);
+    await sealCheckpoint(partial, progress);
+    await replaceFolder(partial, final);
+    await this.#removeOld(keep);
     return final;
   }
 
-  /** Removes what a killed run left half-written. */
-  async removePartial(): Promise<void> {
-    for (const name of await readdir(this.path).catch(() => [])) {
-      if (/^checkpoint-\d+\.partial$/.test(name)) await rm(join(this.path, name), { recursive: true });
-    }
-  }
-
   /**
-   * Reads the newest checkpoint into `buffers`.
-   * @param identity the settings of this run.
-   * @returns its counters, or undefined when there is none.
-   * @throws ConfigError when it was written with other settings, ModelFormatError when its files are not what they
-   * should be.
+   * Reads the newest whole checkpoint into `buffers`, whatever its name: a process killed between two renames leaves a
+   * whole one under another name. Damaged ones are set aside as `checkpoint-STEP.damaged`.
+   * @param now the settings of this run.
+   * @returns undefined when there is none.
+   * @throws ConfigError when it was written with other settings (nothing is touched), ModelFormatError when there are
+   * checkpoints, but none is whole, or its tensors are not this run's.
    */
   async restoreLatest(
     buffers: readonly NamedBuffer[],
-    identity: JsonValue,
-  ): Promise<TrainProgress | undefined> {
-    const step = (await this.steps()).at(-1);
-    if (step === undefined) return undefined;
-    const folder = this.checkpointPath(step);
-    const progress = await readProgress(join(folder, STATE_FILE));
-    const difference = firstDifference(progress.identity, identity, "");
-    if (difference !== undefined) {
-      throw new ConfigError(`the run in this folder was started with another "${difference}"`, {
-        where: folder,
-        remedy: "choose another output folder, or restore the setting",
-      });
+    now: Pick<TrainProgress, "identity" | "adjustable">,
+  ): Promise<RestoredRun | undefined> {
+    const damaged: { readonly name: string; readonly reason: string }[] = [];
+    for (const candidate of await this.#candidates()) {
+      const folder = join(this.path, candidate.name);
+      let progress: TrainProgress;
+      try {
+        progress = await readSeal(folder);
+      } catch (error) {
+        if (!(error instanceof NextStepError)) throw error;
+        // Under a name of passage, a folder is half-written more often than not.
+        if (!candidate.isTransient) damaged.push({ name: candidate.name, reason: error.message });
+        continue;
+      }
+      const [difference] = differences(progress.identity, now.identity);
+      if (difference !== undefined) {
+        throw new ConfigError(`the run in this folder was started with another "${difference.path}"`, {
+          where: folder,
+          remedy: "choose another output folder, or restore the setting",
+        });
+      }
+      await readBuffers(join(folder, TENSORS_FILE), buffers);
+      for (const { name } of damaged)
+        await replaceFolder(join(this.path, name), join(this.path, `${name}.damaged`));
+      if (candidate.isTransient) {
+        // The name is free: a damaged checkpoint of this step was set aside.
+        await rename(folder, this.checkpointPath(candidate.step));
+        await syncFolder(this.path);
+      }
+      await this.#removeTransient();
+      const changes = differences(progress.adjustable, now.adjustable).map(
+        ({ path, before, after }) => `${path}: ${before} before, ${after} now`,
+      );
+      return { progress, changes, damaged: damaged.map(({ reason }) => reason) };
     }
-    await readBuffers(join(folder, TENSORS_FILE), buffers);
-    return progress;
+    const [newest] = damaged;
+    if (newest !== undefined) {
+      throw new ModelFormatError(
+        `none of ${damaged.length} checkpoints is whole; the newest: ${newest.reason}`,
+        {
+          where: this.path,
+          remedy: "remove this folder to train from the start, or choose another output folder",
+        },
+      );
+    }
+    await this.#removeTransient();
+    return undefined;
+  }
+
+  /** Newest first; of one step, the one with its own name first. */
+  async #candidates(): Promise<Candidate[]> {
+    const names = await readdir(this.path).catch(() => []);
+    return names
+      .flatMap((name): Candidate[] => {
+        const kept = CHECKPOINT_NAME.exec(name)?.[1];
+        const transient = TRANSIENT_NAME.exec(name)?.[1];
+        const step = kept ?? transient;
+        return step === undefined ? [] : [{ name, step: Number(step), isTransient: kept === undefined }];
+      })
+      .sort((a, b) => b.step - a.step || Number(a.isTransient) - Number(b.isTransient));
+  }
+
+  async #removeTransient(): Promise<void> {
+    for (const { name, isTransient } of await this.#candidates()) {
+      if (isTransient) await rm(join(this.path, name), { recursive: true, force: true });
+    }
   }
 
   /** The newest `keep` stay. */
-  private async removeOld(keep: number): Promise<void> {
+  async #removeOld(keep: number): Promise<void> {
     for (const step of (await this.steps()).slice(0, -keep)) {
-      // Renamed first, so that no half-removed checkpoint is ever taken for a whole one.
-      const partial = `${this.checkpointPath(step)}.partial`;
-      await rename(this.checkpointPath(step), partial);
-      await rm(partial, { recursive: true });
+      const removed = `${this.checkpointPath(step)}.removed`;
+      await rm(removed, { recursive: true, force: true });
+      await rename(this.checkpointPath(step), removed);
+      await rm(removed, { recursive: true });
     }
   }
 }
 
-async function readProgress(path: string): Promise<TrainProgress> {
-  try {
-    return progressSchema.parse(JSON.parse(await readFile(path, "utf8")));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    throw new ModelFormatError(`is no training state: ${reason}`, {
-      where: path,
-      remedy: "remove this checkpoint folder to go on from the one before",
-      cause,
-    });
-  }
+/** Moves a folder to `target`. What is there stays, as `target.replaced`, until the new one is in its place. */
+export async function replaceFolder(source: string, target: string): Promise<void> {
+  const replaced = `${target}.replaced`;
+  await rm(replaced, { recursive: true, force: true });
+  await rename(target, replaced).catch((error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  });
+  await rename(source, target);
+  await syncFolder(join(target, ".."));
+  await rm(replaced, { recursive: true, force: true });
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {
@@ -166,20 +201,4 @@ async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promi
   } finally {
     await file.close();
   }
-}
-
-function isRecord(value: JsonValue): value is { readonly [key: string]: JsonValue } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Path of the first field in which two JSON values differ. */
-function firstDifference(a: JsonValue, b: JsonValue, path: string): string | undefined {
-  if (isRecord(a) && isRecord(b)) {
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      const found = firstDifference(a[key] ?? null, b[key] ?? null, path === "" ? key : `${path}.${key}`);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-  return JSON.stringify(a) === JSON.stringify(b) ? undefined : path;
 }

@@ -6,6 +6,7 @@ import { buildPromptRows } from "../../sequence/prompt.ts";
 import type { Grid } from "../../sequence/segments.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
 import type { SampleText } from "../data/dataset-reader.ts";
+import { FaultySamples } from "../data/faulty-samples.ts";
 import { type BatchStream, PaddedBatches, type PlannedBatch } from "./batches.ts";
 import type { DataSetConfig } from "./model-train-config.ts";
 import { PackedBatches } from "./packed-batches.ts";
@@ -36,6 +37,7 @@ function source(
 ): SampleSource {
   const data = {
     length: samples.length,
+    placeOf: (index: number) => ({ tar: "test.tar", key: String(index) }),
     tarLengths: [Math.ceil(samples.length / 2), Math.floor(samples.length / 2)],
     textAt: async (index: number): Promise<SampleText> => {
       const { caption, metadata = {} } = samples[index]!;
@@ -57,7 +59,7 @@ function source(
   const latents = { gridsOf: async (index: number) => samples[index]!.grids };
   const config: DataSetConfig = { path: "", type: "image_text_pair", ...others };
   return new SampleSource(
-    { set, config, data, latents: config.type === "nlp" ? undefined : latents },
+    { set, config, data, latents: config.type === "nlp" ? undefined : latents, faults: new FaultySamples(0) },
     tokenizer,
     { ...plain, ...settings },
     limits,

@@ -3,7 +3,7 @@
  * kept in files that a later start reads; the rest is encoded when its batch comes.
  */
 import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { AbortedError, DataFormatError } from "../../errors.ts";
@@ -22,7 +22,9 @@ import type { Engine, Session } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import { usableOr } from "../data/sample-error.ts";
 import { matchSimilarSizes } from "./edit-captions.ts";
+import { hasItsDigest, writeDigest } from "./file-digest.ts";
 
 export interface LatentOptions {
   /** Latent pixels on a side of an image token. */
@@ -175,7 +177,9 @@ export class LatentStore {
     const hash = createHash("sha256").update(encoderKey);
     let pictures = 0;
     for (const sample of samples) {
-      for (const bytes of await this.#source.encodedImagesAt(sample)) {
+      // Stored bytes of a faulty sample change nothing: it has no tokens, and is found faulty when its visit comes.
+      const stored = await usableOr(this.#source.encodedImagesAt(sample), []);
+      for (const bytes of stored) {
         hash.update(`${sample}:${bytes.length};`).update(bytes);
         pictures++;
       }
@@ -185,7 +189,8 @@ export class LatentStore {
 
   /** Tensors are named `OFFSET/IMAGE` and have the shape [height, width, 64]. */
   async #readChunk(path: string, first: number): Promise<Map<number, PictureTokens[]> | undefined> {
-    if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
+    // A file that is damaged, or whose digest was not written any more, is encoded again to the same tokens.
+    if (!(await hasItsDigest(path))) return undefined;
     const file = await openSafetensors(path);
     try {
       const found = new Map<number, PictureTokens[]>();
@@ -208,7 +213,11 @@ export class LatentStore {
     first: number,
     samples: readonly number[],
   ): Promise<Map<number, PictureTokens[]>> {
-    const encoded = await this.#encode(samples);
+    const usable: number[] = [];
+    for (const sample of samples) {
+      if ((await usableOr(this.#source.imagesAt(sample), undefined)) !== undefined) usable.push(sample);
+    }
+    const encoded = await this.#encode(usable);
     const tensors = [...encoded].flatMap(([sample, pictures]) =>
       pictures.map(
         ({ grid, tokens }, image) =>
@@ -217,6 +226,7 @@ export class LatentStore {
     );
     await mkdir(dirname(path), { recursive: true });
     await writeSafetensors(path, tensorsToWrite(tensors));
+    await writeDigest(path);
     return encoded;
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -202,6 +202,67 @@ describe("training of the model", () => {
     // Two steps of AdamW, the first of rate 0 or not, move no weight further than the rate.
     expect(moved).toBeGreaterThan(0);
     expect(moved).toBeLessThan(1e-3);
+  });
+
+  it("leaves out what cannot be used, the same samples after an interruption", async () => {
+    const data = join(root, "faulty");
+    await mkdir(data);
+    await using writer = new SampleWriter(data, 4);
+    const picture = (shade: number) =>
+      encodePng({ width: SIDE, height: SIDE, data: new Uint8Array(3 * SIDE * SIDE).fill(shade) }, nodeZlib);
+    for (let index = 0; index < 8; index++) {
+      const bytes = await picture(30 * index);
+      await writer.add(`s${index}`, { caption: `shade ${index}` }, [{ bytes, extension: "png" }]);
+    }
+    await writer.add("empty", { caption: "" }, [{ bytes: await picture(9), extension: "png" }]);
+    await writer.add("bare", { caption: "no picture" }, []);
+    const bytes = Uint8Array.of(1, 2, 3);
+    await writer.add("broken", { caption: "not a picture" }, [{ bytes, extension: "png" }]);
+    await writer.close();
+    const others = { data, maxFaultyShare: 0.4, steps: 6 };
+    const straight: TrainEvent[] = [];
+    await trainModel(settings("faulty-straight", others), { onEvent: (event) => straight.push(event) });
+    const broken = await trainInterrupted(settings("faulty-broken", others), 3);
+    expect((await weightsOf("faulty-broken")).equals(await weightsOf("faulty-straight"))).toBe(true);
+    for (const events of [straight, broken]) {
+      const faults = events.flatMap((event) => (event.type === "faulty" ? [event.message] : []));
+      expect(faults.map((message) => /\.tar: (\w+): /.exec(message)?.[1]).sort()).toEqual([
+        "bare",
+        "broken",
+        "empty",
+      ]);
+    }
+    await expect(trainModel(settings("faulty-refused", { data }))).rejects.toThrow(/maxFaultyShare/);
+  });
+
+  it("leaves its drawing settings in the trained folder, or those of its start", async () => {
+    const read = async (output: string) =>
+      JSON.parse(await readFile(join(root, output, "model", "nextstep.json"), "utf8")) as unknown;
+    expect(await read("whole")).toEqual({ generation: { cfg: 3, steps: 2 } });
+    expect(await read("kept")).toEqual(await read("whole"));
+  });
+
+  it("refuses to go on with other inputs, by name", async () => {
+    const going = (others: Readonly<Record<string, unknown>>) =>
+      trainModel(settings("padded-straight", others));
+    await expect(going({ data: join(root, "heldout") })).rejects.toThrow(/another "inputs.data"/);
+    await expect(going({ textTokenizer: { tokens: 281 } })).rejects.toThrow(/another "textTokenizer.tokens"/);
+    await expect(
+      trainModel(settings("new-tokenizer", { start: join(root, "whole", "model") })),
+    ).rejects.toThrow(/textTokenizer: a newly learned tokenizer/);
+  });
+
+  it("does not train on cached latents that were damaged", async () => {
+    const cache = join(root, "padded-straight", "latents");
+    const copy = join(root, "flipped", "latents");
+    await cp(cache, copy, { recursive: true });
+    for (const name of (await readdir(copy)).filter((one) => one.endsWith(".safetensors"))) {
+      const bytes = await readFile(join(copy, name));
+      bytes[bytes.length - 1] = bytes[bytes.length - 1]! ^ 64;
+      await writeFile(join(copy, name), bytes);
+    }
+    await trainModel(settings("flipped"));
+    expect((await weightsOf("flipped")).equals(await weightsOf("padded-straight"))).toBe(true);
   });
 
   it("names what does not fit", async () => {

@@ -2,12 +2,14 @@
  * @file Training of the model: captions and image tokens in one sequence, by next-token prediction
  * (docs/nextstep-spec.md 4).
  */
-import { readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
+import { NEXTSTEP_FILE } from "../../generate/default-settings.ts";
 import { type NextStepConfig, toConfigJson } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
 import { writeModelFolder } from "../../node/write-model-folder.ts";
@@ -17,12 +19,15 @@ import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
+import { RunLock } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
+import { refuseUnmeantModel } from "./model-config-sense.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import {
@@ -32,6 +37,7 @@ import {
   TrainingTars,
   trainingGrids,
 } from "./stage-data.ts";
+import { drawingDefaults, inputDigests } from "./stage-inputs.ts";
 import { drawPromptGrid } from "./stage-preview.ts";
 import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
 import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
@@ -49,8 +55,10 @@ interface StageParts {
   readonly tokenizerPath: string;
   readonly autoencoder: AutoencoderFolder;
   readonly data: TrainingData;
-  /** Samples of each data set. */
-  readonly samples: readonly number[];
+  /** Digests of what the weights depend on beside the settings. */
+  readonly inputs: JsonValue;
+  /** Content of nextstep.json. */
+  readonly drawingDefaults: JsonValue;
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly validation: ModelValidation | undefined;
@@ -60,6 +68,9 @@ class ModelStage implements TrainStage<PretrainingPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
+  readonly adjustable: JsonValue;
+  readonly learningRate: number;
+  readonly faults: FaultySamples;
   readonly planner: Pretraining;
   /** Left out without prompts. */
   readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
@@ -73,6 +84,9 @@ class ModelStage implements TrainStage<PretrainingPlan> {
     this.trainables = trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
+    this.adjustable = adjustableOf(config);
+    this.learningRate = config.optimizer.learningRate;
+    this.faults = data.faults;
     this.planner = new Pretraining(model, data, {
       seed,
       corruption: { noise: readNoise, swap: swapTokens },
@@ -93,6 +107,7 @@ class ModelStage implements TrainStage<PretrainingPlan> {
     const { config, tokenizer } = this.#parts;
     const folder = join(config.output, "samples", ".model");
     await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
     try {
       await this.writeModel(folder, weights);
       return await drawPromptGrid(folder, tokenizer, config);
@@ -107,6 +122,8 @@ class ModelStage implements TrainStage<PretrainingPlan> {
       weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
     );
     const grids = trainingGrids(config);
+    const { drawingDefaults: defaults } = this.#parts;
+    await writeFile(join(folder, NEXTSTEP_FILE), `${JSON.stringify(defaults, undefined, 2)}\n`);
     const written = join(folder, ".model");
     await writeModelFolder(written, {
       configJson: {
@@ -129,13 +146,14 @@ class ModelStage implements TrainStage<PretrainingPlan> {
   }
 }
 
-/** Everything that decides the weights; periods, threads and paths do not. */
-function identityOf({ config, model, samples }: StageParts): JsonValue {
-  const { imageSize, seed, steps, batch, packing, captions, dropText, dropCaption } = config;
+/** Everything that decides the weights; periods and paths do not. */
+function identityOf({ config, model, inputs }: StageParts): JsonValue {
+  const { imageSize, seed, batch, packing, captions, dropText, dropCaption, textTokenizer } = config;
   const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
+  const { learningRate: _rate, ...optimizer } = config.optimizer;
   return {
     stage: "model",
-    samples,
+    inputs,
     data:
       typeof config.data === "string"
         ? null
@@ -143,11 +161,23 @@ function identityOf({ config, model, samples }: StageParts): JsonValue {
             plainJson({ type, samples: weight, captions: own, filter }),
           ),
     model: plainJson(toConfigJson(model)),
-    ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, steps, batch, packing },
+    ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, batch, packing },
+    textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
     captions: plainJson(captions),
     ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
-    ...{ optimizer: config.optimizer, muon: config.muon },
+    optimizer,
+    muon: config.muon === null ? null : plainJson({ ...config.muon, learningRate: undefined }),
     loop: { accumulate, maxGradientNorm, schedule, ema },
+  };
+}
+
+/** What may be changed when a run is continued. Another number of threads rounds differently. */
+function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
+  return {
+    steps,
+    learningRate: optimizer.learningRate,
+    muonLearningRate: muon?.learningRate ?? null,
+    threads: engine.threads ?? availableParallelism(),
   };
 }
 
@@ -158,6 +188,8 @@ function identityOf({ config, model, samples }: StageParts): JsonValue {
  */
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   const { threads, spin } = config.engine;
+  refuseUnmeantModel(config);
+  await using _lock = await RunLock.acquire(config.output);
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using tars = await TrainingTars.open(config.data);
   await using autoencoder = await openAutoencoderFolder(
@@ -177,7 +209,8 @@ export async function trainModel(config: ModelTrainConfig, options: TrainOptions
   const trainables = await initialModelWeights(modelParameters(model), config.seed, start);
   const stage = new ModelStage({
     ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
-    samples: tars.sets.map(({ length }) => length),
+    inputs: await inputDigests({ config, tars, autoencoder, start }),
+    drawingDefaults: await drawingDefaults(config, start),
     optimizer: await createOptimizer(engine, config, trainables),
   });
   // Awaited here: data, weights and engine are closed when this function returns.

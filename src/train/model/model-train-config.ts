@@ -1,6 +1,12 @@
 /** @file Config of model training. The defaults are the published recipe where it says something. */
 import { z } from "zod";
-import { adamWSchema, engineSchema, loopSchema, muonSchema } from "../loop/train-config.ts";
+import {
+  adamWSchema,
+  engineSchema,
+  loopSchema,
+  maxFaultyShareSchema,
+  muonSchema,
+} from "../loop/train-config.ts";
 
 const packingSchema = z.strictObject({
   /** Ids of a row. Samples are laid end to end and the rest is padding. */
@@ -118,6 +124,7 @@ export const modelTrainConfigSchema = z.strictObject({
    * by the token at the same place of another picture of the batch.
    */
   swapTokens: z.number().min(0).max(1).default(0),
+  maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),
   /** Muon for the matrices of backbone layers and head blocks; null: AdamW for all. */
   muon: muonSchema.nullable().default(null),

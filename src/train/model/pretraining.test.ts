@@ -11,6 +11,7 @@ import type { Grid } from "../../sequence/segments.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import type { SampleText } from "../data/dataset-reader.ts";
+import { FaultySamples } from "../data/faulty-samples.ts";
 import { addSums } from "../objective/gradient-reducer.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -63,6 +64,7 @@ function source(set: number, type: DataSetConfig["type"], samples: number): Samp
   const gridOf = (index: number): Grid => GRIDS[index % 2]!;
   const data = {
     length: 10,
+    placeOf: (index: number) => ({ tar: "test.tar", key: String(index) }),
     tarLengths: [5, 5],
     textAt: async (index: number): Promise<SampleText> => {
       const caption = "word ".repeat(1 + (index % 7)).trim();
@@ -75,7 +77,12 @@ function source(set: number, type: DataSetConfig["type"], samples: number): Samp
   const config: DataSetConfig = { path: "", type, samples };
   const settings = { seed: SEED, captions: "weighted" as const, dropText: 0.3, dropCaption: 0.1 };
   const limits = { maxLength: MAX_LENGTH, maxImageTokens: 4 };
-  return new SampleSource({ set, config, data, latents }, tokenizer, settings, limits);
+  return new SampleSource(
+    { set, config, data, latents, faults: new FaultySamples(0) },
+    tokenizer,
+    settings,
+    limits,
+  );
 }
 
 const LAYOUTS = ["padded", "packed", "packed apart"] as const;

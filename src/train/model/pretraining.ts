@@ -5,6 +5,7 @@
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
+import { CausalMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
 import { addCounts, countLosses, type LossCounts } from "../objective/loss-counts.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
@@ -62,6 +63,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
   readonly #model: NextStepConfig;
   readonly #data: Pick<TrainingData, "batches" | "load">;
   readonly #options: PretrainingOptions;
+  readonly #masks = new CausalMasks();
   /** Pictures of the update under way: its parts swap tokens with each other. */
   #loaded: { readonly plan: PretrainingPlan; readonly pictures: Map<number, PictureTokens> } | undefined;
 
@@ -128,7 +130,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
       return { tokens, read: seen, predicted: image.predicted };
     });
     const draws = flowDraws(this.#model, plan.flow, firstPrediction, counts.predictions);
-    return trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts).feeds;
+    return trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts, this.#masks).feeds;
   }
 
   metrics({ counts, padding, leftOut }: PretrainingPlan, sums: LossSums): Record<string, number> {

@@ -8,6 +8,8 @@ import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { CounterRng } from "../../tensor/counter-rng.ts";
 import type { SampleText, TarDataset } from "../data/dataset-reader.ts";
 import { ShardedEpochOrder } from "../data/epoch-order.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
+import { onSample } from "../data/sample-error.ts";
 import { pickCaption } from "../data/sample-json.ts";
 import { randomFor } from "../step-random.ts";
 import { applyTemplate, choose, drawCaption } from "./captions.ts";
@@ -61,23 +63,27 @@ export class SampleSource {
   readonly #settings: SampleSettings;
   readonly #limits: SampleLimits;
   readonly #tokenizer: TextTokenizer;
-  readonly #data: Pick<TarDataset, "textAt" | "imagesAt">;
+  readonly #data: Pick<TarDataset, "textAt" | "imagesAt" | "placeOf">;
   readonly #latents: Pick<LatentStore, "gridsOf"> | undefined;
   readonly #order: ShardedEpochOrder;
+  readonly #faults: FaultySamples;
 
   /** @param source.latents of the pictures; language data needs none. */
   constructor(
     source: {
       readonly set: number;
       readonly config: DataSetConfig;
-      readonly data: Pick<TarDataset, "textAt" | "imagesAt" | "tarLengths" | "length">;
+      readonly data: Pick<TarDataset, "textAt" | "imagesAt" | "placeOf" | "tarLengths" | "length">;
       readonly latents: Pick<LatentStore, "gridsOf"> | undefined;
+      /** Takes note of samples that cannot be used. */
+      readonly faults: FaultySamples;
     },
     tokenizer: TextTokenizer,
     settings: SampleSettings,
     limits: SampleLimits,
   ) {
-    const { set, config, data, latents } = source;
+    const { set, config, data, latents, faults } = source;
+    this.#faults = faults;
     this.type = config.type;
     this.length = data.length;
     this.weight = config.samples ?? data.length;
@@ -92,11 +98,14 @@ export class SampleSource {
   }
 
   /**
-   * The sample of a visit, or null when the filter or the form leaves it out.
-   * @throws DataFormatError for a sample without caption or with damaged pictures.
+   * The sample of a visit, or null when the filter or the form leaves it out, or it cannot be used.
+   * @throws DataFormatError when too many samples cannot be used.
    */
   async build(visit: number): Promise<BuiltSample | null> {
-    const index = this.#order.sampleAt(visit);
+    return this.#usable(visit, (index) => this.#build(index, visit));
+  }
+
+  async #build(index: number, visit: number): Promise<BuiltSample | null> {
     const text = await this.#data.textAt(index);
     const rng = this.#random(visit);
     const caption = captionOf(text, this.#config.captions ?? this.#settings.captions, () => rng.uniform());
@@ -115,9 +124,23 @@ export class SampleSource {
     return { sample, images };
   }
 
-  /** Ids of the text of a visit to language data, or null when the filter leaves it out. */
+  /** Ids of the text of a visit to language data, or null as for `build`. Throws as `build`. */
   async buildText(visit: number): Promise<number[] | null> {
+    return this.#usable(visit, (index) => this.#buildText(index));
+  }
+
+  /** What is made of a visit's sample; null, with a note, when it cannot be used. */
+  async #usable<Built>(visit: number, build: (index: number) => Promise<Built>): Promise<Built | null> {
     const index = this.#order.sampleAt(visit);
+    try {
+      return await onSample(this.#data.placeOf(index), () => build(index));
+    } catch (error) {
+      this.#faults.leaveOut(error, { set: this.#set, index, of: this.length });
+      return null;
+    }
+  }
+
+  async #buildText(index: number): Promise<number[] | null> {
     const text = await this.#data.textAt(index);
     const content = text.description.text ?? text.captions[0]?.text;
     if (content === undefined) throw new DataFormatError("has no text", { where: text.where });
@@ -141,6 +164,11 @@ export class SampleSource {
     if (this.type === "image_editing") {
       const changed = augmentEditCaption(caption, random);
       const order = taggedImages(changed, grids.length);
+      if (order.length === 0) {
+        throw new DataFormatError("the caption of an edit has no image tags", {
+          remedy: "write <image_0> and so on where its pictures stand, or set type to image_text_pair",
+        });
+      }
       const tagged = order.map((image) => grids[image]!);
       return { sample: editingSample(tokenizer, changed, tagged), order };
     }

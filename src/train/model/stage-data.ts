@@ -7,6 +7,7 @@ import type { Engine } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
+import { FaultySamples } from "../data/faulty-samples.ts";
 import { type BatchStream, PaddedBatches } from "./batches.ts";
 import { LatentStore, type PictureTokens } from "./latent-store.ts";
 import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
@@ -82,10 +83,16 @@ export function openLatents(
 /** Batches with the tokens of their pictures. */
 export class TrainingData {
   readonly batches: BatchStream;
+  readonly faults: FaultySamples;
   readonly #latents: readonly (LatentStore | undefined)[];
 
-  private constructor(batches: BatchStream, latents: readonly (LatentStore | undefined)[]) {
+  private constructor(
+    batches: BatchStream,
+    latents: readonly (LatentStore | undefined)[],
+    faults: FaultySamples,
+  ) {
     this.batches = batches;
+    this.faults = faults;
     this.#latents = latents;
   }
 
@@ -98,13 +105,16 @@ export class TrainingData {
       maxLength: packing?.maxLength ?? Number.POSITIVE_INFINITY,
       maxImageTokens: Math.max(...grids.map(([height, width]) => height * width)),
     };
+    const faults = new FaultySamples(config.maxFaultyShare);
     const latents: (LatentStore | undefined)[] = [];
     const sources: SampleSource[] = [];
     for (const [set, data] of tars.sets.entries()) {
       const own = tars.configs[set]!;
       const store = own.type === "nlp" ? undefined : await openLatents(parts, data, own.type);
       latents.push(store);
-      sources.push(new SampleSource({ set, config: own, data, latents: store }, tokenizer, config, limits));
+      sources.push(
+        new SampleSource({ set, config: own, data, latents: store, faults }, tokenizer, config, limits),
+      );
     }
     const { pad, eos } = tokenizer.specials;
     const options = { seed, batch, accumulate: config.loop.accumulate, pad };
@@ -112,7 +122,7 @@ export class TrainingData {
       packing === null
         ? new PaddedBatches(sources, options)
         : new PackedBatches(sources, { ...options, ...packing, grids, eos });
-    return new TrainingData(batches, latents);
+    return new TrainingData(batches, latents, faults);
   }
 
   /** Clean tokens of a batch's images, in order. */

@@ -12,6 +12,7 @@ import type { Engine } from "../../runtime/engine.ts";
 import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import { SampleError } from "../data/sample-error.ts";
 import { adamW } from "../optimizer/adamw.ts";
 import { muon } from "../optimizer/muon.ts";
 import { combineOptimizers, type Optimizer, type ParameterGroup } from "../optimizer/optimizer.ts";
@@ -70,6 +71,12 @@ export async function prepareTokenizer(
   if (source === null) {
     throw new ConfigError("is needed when training starts from scratch", { where: "textTokenizer" });
   }
+  if (config.start !== null && typeof source !== "string") {
+    throw new ConfigError("a newly learned tokenizer would change what the ids of the start's weights mean", {
+      where: "textTokenizer",
+      remedy: "leave it out to keep the start's",
+    });
+  }
   const isThere = (await stat(join(folder, "tokenizer.json")).catch(() => undefined)) !== undefined;
   if (!isThere) {
     const files =
@@ -89,7 +96,13 @@ export async function prepareTokenizer(
 async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {
   for (const set of data) {
     for (let index = 0; index < set.length; index++) {
-      const { captions, description } = await set.textAt(index);
+      // A sample without a readable description is left out here as it is in training, where it is named.
+      const text = await set.textAt(index).catch((error: unknown) => {
+        if (error instanceof SampleError) return undefined;
+        throw error;
+      });
+      if (text === undefined) continue;
+      const { captions, description } = text;
       if (description.text !== undefined) yield description.text;
       for (const { text } of captions) yield text;
     }

@@ -38,13 +38,24 @@ const IMAGE_MODULES = /^image_(in_projector|out_projector|head)\.|^before_lm_hea
  * All weights of a model.
  * @param start where present weights are taken from. Tables of fewer rows than the vocabulary needs are continued with
  * new rows.
- * @throws ConfigError when a weight of another shape, or none at all, is found for a part that is not an image module.
+ * @throws ConfigError when a weight of another shape, or none at all, is found for a part that is not an image module, or a
+ * layer of the start has no place in the model.
  */
 export async function initialModelWeights(
   parameters: readonly ParameterSpec[],
   seed: number,
   start?: ModelFolder,
 ): Promise<Trainable[]> {
+  const known = new Set(parameters.map(({ name }) => name));
+  const dropped = [...(start?.tensors.entries.keys() ?? [])].find(
+    (name) => /\.\d+\./.test(name) && !known.has(name),
+  );
+  if (dropped !== undefined) {
+    throw new ConfigError("is among the start weights and has no place in the model", {
+      where: dropped,
+      remedy: "leave out numbers of layers of the model that are less than the start's",
+    });
+  }
   const weights: Trainable[] = [];
   for (const spec of parameters) {
     const { name, shape } = spec;

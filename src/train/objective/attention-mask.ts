@@ -13,6 +13,16 @@ export function causalMask(tokens: number): HostTensor {
   return { dtype: "float32", shape: [1, 1, tokens, tokens], data };
 }
 
+/** Causal masks, the last one kept: rows of packed training all have one length. */
+export class CausalMasks {
+  #last: { readonly tokens: number; readonly mask: HostTensor } | undefined;
+
+  of(tokens: number): HostTensor {
+    if (this.#last?.tokens !== tokens) this.#last = { tokens, mask: causalMask(tokens) };
+    return this.#last.mask;
+  }
+}
+
 /**
  * Earlier positions of the same sample. [rows, 1, tokens, tokens]
  * @param samples [rows * tokens]: which sample of its row a position belongs to, ascending along the row.

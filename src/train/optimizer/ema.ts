@@ -14,9 +14,13 @@ export class MovingAverage {
     this.averages = weights.map(({ name, shape, data }) => ({ name, shape, data: data.slice() }));
   }
 
-  /** average += (1 - decay) * (weight - average), once after every update of the weights. */
-  update(): void {
-    const gain = 1 - this.decay;
+  /**
+   * average += (1 - d) * (weight - average), once after every update of the weights. d rises to `decay` as
+   * (1 + update) / (10 + update), so that a short run does not keep its first weights.
+   * @param update 1 for the first update of the run.
+   */
+  update(update: number): void {
+    const gain = 1 - Math.min(this.decay, (1 + update) / (10 + update));
     this.averages.forEach(({ data: average }, index) => {
       const { data } = this.#weights[index]!;
       for (let i = 0; i < average.length; i++) average[i] = average[i]! + gain * (data[i]! - average[i]!);
