@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { DataFormatError } from "../errors.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { checkImage, type RgbImage } from "../image/pixels.ts";
-import { FileSource } from "./file-source.ts";
+import { readWholeFile } from "./file-source.ts";
 
 /** Most pixels of a picture that is opened. 64 megapixels are 192 MB of RGB. */
 export const MAX_PIXELS = 1 << 26;
@@ -52,16 +52,7 @@ export async function readImage(
   path: string,
   options: { readonly maxPixels?: number } = {},
 ): Promise<RgbImage> {
-  const source = await FileSource.open(path);
-  let bytes: Uint8Array;
-  try {
-    if (source.byteLength > MAX_PICTURE_BYTES) {
-      throw unreadable(path, `${source.byteLength} bytes, more than ${MAX_PICTURE_BYTES}`);
-    }
-    bytes = await source.read(0, source.byteLength);
-  } finally {
-    await source.close();
-  }
+  const bytes = await readWholeFile(path, MAX_PICTURE_BYTES);
   return decodeImage(bytes, path, options);
 }
 

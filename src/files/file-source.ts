@@ -1,5 +1,6 @@
 /** @file A file on the disk as a source of bytes. */
 
+import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataFormatError, InputError } from "../errors.ts";
@@ -28,7 +29,8 @@ export class FileSource implements ByteSource {
     try {
       // Before it is opened: to open a pipe is to wait for its other end.
       if (!(await stat(path)).isFile()) throw notAFile(path);
-      handle = await open(path, "r");
+      // Should a pipe have taken its place since, opening it must not wait either.
+      handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     } catch (cause) {
       if (cause instanceof InputError) throw cause;
       throw new InputError("cannot be opened", { where: path, cause, remedy: describeOpenFailure(cause) });
@@ -66,6 +68,24 @@ export class FileSource implements ByteSource {
   }
 }
 
+/**
+ * All bytes of a file.
+ * Throws InputError if there is no such readable regular file, DataFormatError if it holds more than `maxBytes`.
+ */
+export async function readWholeFile(path: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const source = await FileSource.open(path);
+  try {
+    if (source.byteLength > maxBytes) {
+      throw new DataFormatError(`${source.byteLength} bytes are too many, at most ${maxBytes} are read`, {
+        where: path,
+      });
+    }
+    return await source.read(0, source.byteLength);
+  } finally {
+    await source.close();
+  }
+}
+
 function notAFile(path: string): InputError {
   return new InputError("is not a regular file", { where: path, remedy: "name a file" });
 }
@@ -73,6 +93,7 @@ function notAFile(path: string): InputError {
 function describeOpenFailure(cause: unknown): string {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "ENOENT") return "there is no such file";
+  if (code === "ENOTDIR") return "a part of the path is a file";
   if (code === "EACCES" || code === "EPERM") return "permission is missing";
   return cause instanceof Error ? cause.message : String(cause);
 }

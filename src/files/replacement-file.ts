@@ -1,12 +1,32 @@
 /** @file Writing a file so that it is either the old one or the whole new one, whatever happens in between. */
 
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, link, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ByteSink } from "../formats/byte-sink.ts";
-import { syncFolder } from "./sync-folder.ts";
+import { syncFolder, syncHandle } from "./sync-folder.ts";
+import { hasCode, writeFailure } from "./write-failure.ts";
 
-/** A file under a temporary name beside its target; `commit` makes it durable and moves it into place. */
+/** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
+export const MAX_WRITE_BYTES = 256 * 1024 * 1024;
+
+/** Appends all of `bytes` at the handle's position, in pieces that every system takes. */
+export async function writeAll(handle: Pick<FileHandle, "write">, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await handle.write(
+      bytes,
+      done,
+      Math.min(bytes.byteLength - done, MAX_WRITE_BYTES),
+    );
+    done += bytesWritten;
+  }
+}
+
+/**
+ * A file under a temporary name beside its target; `commit` makes it durable and moves it into place. What the system
+ * refuses is thrown as an InputError that names the target.
+ */
 export class ReplacementFile implements ByteSink {
   /** Its path. */
   readonly name: string;
@@ -23,10 +43,15 @@ export class ReplacementFile implements ByteSink {
 
   /** Starts writing `path`; its folder is made if need be. */
   static async create(path: string): Promise<ReplacementFile> {
-    const folder = dirname(path);
-    await mkdir(folder, { recursive: true });
-    const temporaryPath = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
-    return new ReplacementFile(path, temporaryPath, await open(temporaryPath, "wx"));
+    try {
+      const folder = dirname(path);
+      await mkdir(folder, { recursive: true });
+      // Without the target's name: the longest that a system takes would be too long with more around it.
+      const temporaryPath = join(folder, `.${randomBytes(8).toString("hex")}.partial`);
+      return new ReplacementFile(path, temporaryPath, await open(temporaryPath, "wx"));
+    } catch (error) {
+      throw writeFailure(error, path);
+    }
   }
 
   /** Bytes written so far. */
@@ -36,25 +61,32 @@ export class ReplacementFile implements ByteSink {
 
   /** Appends all of `bytes`. */
   async write(bytes: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < bytes.byteLength) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.byteLength - done);
-      done += bytesWritten;
+    try {
+      await writeAll(this.#handle, bytes);
+    } catch (error) {
+      throw writeFailure(error, this.name);
     }
     this.#position += bytes.byteLength;
   }
 
   /** Flushes to the disk, then renames over the target. Leaves nothing behind if that fails. */
   async commit(): Promise<void> {
-    try {
-      await this.#handle.sync();
-      await this.#close();
-      await rename(this.#temporaryPath, this.name);
-    } catch (error) {
-      await this.discard();
-      throw error;
-    }
-    await syncFolder(dirname(this.name));
+    await this.#finish(() => rename(this.#temporaryPath, this.name));
+  }
+
+  /**
+   * Flushes to the disk, then takes the first of `names` that no file has, in one step: of several that write at once
+   * each gets a name of its own.
+   * @param names paths in the target's folder, without end.
+   * @returns the name it took
+   */
+  async commitAsFirstFree(names: Iterable<string>): Promise<string> {
+    return this.#finish(async () => {
+      for (const name of names) {
+        if (await takeName(this.#temporaryPath, name)) return name;
+      }
+      throw new Error("the names came to an end");
+    });
   }
 
   /** Gives up: removes the temporary file. Harmless after `commit`. */
@@ -63,11 +95,45 @@ export class ReplacementFile implements ByteSink {
     await rm(this.#temporaryPath, { force: true });
   }
 
+  async #finish<T>(place: () => Promise<T>): Promise<T> {
+    try {
+      await syncHandle(this.#handle);
+      await this.#close();
+      const result = await place();
+      await syncFolder(dirname(this.name));
+      return result;
+    } catch (error) {
+      await this.discard();
+      throw writeFailure(error, this.name);
+    }
+  }
+
   async #close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
     await this.#handle.close();
   }
+}
+
+/** Whether `name` was free and is now the file's. */
+async function takeName(temporaryPath: string, name: string): Promise<boolean> {
+  try {
+    await link(temporaryPath, name);
+    await rm(temporaryPath);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+  }
+  // A file system without links: an empty file holds the name until it is replaced.
+  try {
+    await (await open(name, "wx")).close();
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    throw error;
+  }
+  await rename(temporaryPath, name);
+  return true;
 }
 
 /** Writes `path` through `fill`; the file appears whole, or not at all if `fill` throws. */

@@ -3,7 +3,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors.ts";
-import { writeFailure } from "./write-failure.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 
 /** A folder under construction beside its final place. Disposing it without `commit` removes everything. */
 export class OutputFolder {

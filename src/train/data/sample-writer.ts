@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { InputError } from "../../errors.ts";
 import { TarFile } from "../../files/tar-file.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 import type { CaptionAlternatives } from "./sample-json.ts";
-import { writeFailure } from "./write-failure.ts";
 
 /** Description of a sample with pictures as it stands in `KEY.json`. */
 export interface CaptionedJson {
