@@ -1,7 +1,8 @@
 /** @file Crops look for content and are cut exactly. */
 import { expect, it } from "vitest";
+import type { RgbImage } from "../../image/pixels.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
-import { contentCrop } from "./content-crop.ts";
+import { contentPlace, cropAt } from "./content-crop.ts";
 
 /** Value of each byte from its place, on white; a block of noise-like content in the lower right. */
 function picture(side: number, isContent: (y: number, x: number) => boolean) {
@@ -13,6 +14,9 @@ function picture(side: number, isContent: (y: number, x: number) => boolean) {
   }
   return { width: side, height: side, data };
 }
+
+const contentCrop = (source: RgbImage, side: number, rng: CounterRng): RgbImage =>
+  cropAt(source, side, contentPlace(source, side, rng));
 
 it("cuts the pixels of one place", () => {
   const source = picture(32, () => true);

@@ -59,14 +59,6 @@ export function contentPlace(picture: RgbImage, side: number, rng: CounterRng, g
   return place;
 }
 
-/**
- * A square crop of `side` pixels at a random place, drawn again (a few times at most) while it is nearly plain.
- * `picture` must be at least that large; one of exactly that size is returned as it is.
- */
-export function contentCrop(picture: RgbImage, side: number, rng: CounterRng): RgbImage {
-  return cropAt(picture, side, contentPlace(picture, side, rng));
-}
-
 /** The square crop at a place; the picture itself where that is the whole of it. */
 export function cropAt(picture: RgbImage, side: number, { top, left }: CropPlace): RgbImage {
   return picture.width === side && picture.height === side ? picture : cutSquare(picture, top, left, side);
