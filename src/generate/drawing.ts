@@ -3,13 +3,13 @@ import { AbortedError, EngineError, InputError, NextStepError } from "../errors.
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
+import { drawTokens } from "./draw-tokens.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Slot } from "./slot.ts";
-import { drawTokens } from "./token-loop.ts";
 
 /** Image tokens of a batch, row-major. */
 export interface TokenBatch {

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AbortedError, EngineError, InputError } from "../errors.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
+import { drawTokens } from "./draw-tokens.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { Slot } from "./slot.ts";
 import type { SamplerName } from "./solvers.ts";
 import { afresh, openTestSessions, testSlots } from "./test-models.ts";
 import type { TokenRow } from "./token-feeds.ts";
-import { drawTokens, TokenLoop } from "./token-loop.ts";
+import { TokenLoop } from "./token-loop.ts";
 import { seededNoise } from "./token-noise.ts";
 
 const SHORT = "rain";

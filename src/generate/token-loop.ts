@@ -4,10 +4,10 @@
  * number of one depends on another.
  */
 import { EngineError, InputError, NextStepError, refuseAborted } from "../errors.ts";
-import { untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
+import { commonSignal, imageRow, pickRows, type Seat, seatsOf } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { type Sampling, sampleTokens } from "./solver-chain.ts";
 import type { TokenRow } from "./token-feeds.ts";
@@ -27,21 +27,6 @@ export type TokenEvent =
       readonly finished: boolean;
     }
   | { readonly kind: "failed"; readonly slot: Slot; readonly error: NextStepError };
-
-/** A slot in the loop. */
-interface Seat {
-  readonly slot: Slot;
-  /** Its branches' places among the rows that are read. */
-  rows: readonly number[];
-  /** Tokens of each branch's prompt, and the state behind it. */
-  readonly prompts: readonly number[];
-  readonly promptHidden: Float32Array;
-  /** State of each branch's last token. [branches, D] */
-  hidden: Float32Array;
-  /** Cells whose tokens the rows have read. */
-  read: number;
-  readonly positions: Float32Array | undefined;
-}
 
 export class TokenLoop implements AsyncDisposable {
   readonly #sessions: ModelSessions;
@@ -286,32 +271,6 @@ export class TokenLoop implements AsyncDisposable {
   }
 }
 
-/**
- * Draws slots from beginning to end, one yield a step.
- * @throws what befalls any of them; {@link TokenLoop} keeps slots apart.
- */
-export async function* drawTokens(
-  sessions: ModelSessions,
-  slots: readonly Slot[],
-): AsyncGenerator<readonly (TokenEvent & { readonly kind: "token" })[]> {
-  await using loop = new TokenLoop(sessions);
-  const signal = sessions.signal(commonSignal(slots));
-  await untilAborted(loop.join(...slots), signal);
-  while (loop.slots.length > 0) {
-    const events = await untilAborted(loop.step(), signal);
-    yield events.map((event) => {
-      if (event.kind === "failed") throw event.error;
-      return event;
-    });
-  }
-}
-
-/** The signal that stops work which is done for all of the slots. */
-function commonSignal(slots: readonly Slot[]): AbortSignal | undefined {
-  const [signal, ...others] = new Set(slots.map(({ request }) => request.signal));
-  return others.length === 0 ? signal : undefined;
-}
-
 function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepError | undefined {
   try {
     refuseAborted(sessions.signal());
@@ -339,33 +298,4 @@ function passEvent({ slot }: Seat, conditions: Float32Array): TokenEvent {
   canvas.pass(1);
   const token = canvas.tokens(cell, cell + 1);
   return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
-}
-
-function seatsOf(
-  slots: readonly Slot[],
-  hidden: Float32Array,
-  width: number,
-  positions: readonly (Float32Array | undefined)[],
-): Seat[] {
-  let next = 0;
-  return slots.map((slot, index) => {
-    const rows = slot.request.rows.map(() => next++);
-    const promptHidden = pickRows(hidden, rows, width);
-    const prompts = slot.request.rows.map(({ ids }) => ids.length);
-    return { slot, rows, prompts, promptHidden, hidden: promptHidden, read: 0, positions: positions[index] };
-  });
-}
-
-/** Image tokens, [count, 64], as a row reads them. */
-function imageRow(tokens: Float32Array, count: number, placeholder: number): TokenRow {
-  return { ids: new Array<number>(count).fill(placeholder), images: [{ start: 0, tokens }] };
-}
-
-/** [all, width] -> [rows, width] */
-function pickRows(values: Float32Array, rows: readonly number[], width: number): Float32Array {
-  const picked = new Float32Array(rows.length * width);
-  rows.forEach((row, index) => {
-    picked.set(values.subarray(row * width, (row + 1) * width), index * width);
-  });
-  return picked;
 }
