@@ -1,7 +1,7 @@
 /** @file `nextstep PROMPT...` and `nextstep again FILE`: draws, shows, writes. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { InputError } from "../errors.ts";
+import { InputError, NextStepError } from "../errors.ts";
+import { readWholeFile } from "../files/file-source.ts";
 import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
@@ -12,10 +12,18 @@ import type { Model } from "../generate/model.ts";
 import type { Picture } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
+import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { open } from "../node/open-model.ts";
 import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
-import { freeName, parseTarget, promptSlug, type Target } from "./picture-file.ts";
+import {
+  checkTarget,
+  checkWritable,
+  parseTarget,
+  promptSlug,
+  type Target,
+  writePicture,
+} from "./picture-file.ts";
 import { ProgressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { colorDepthOf, renderPreview } from "./terminal-preview.ts";
@@ -25,6 +33,8 @@ const PREVIEW_COLUMNS = 48;
 /** Previews of many pictures push everything else off the screen. */
 const MAX_PREVIEWS = 4;
 const NOISE_TENSOR = "noise";
+/** Most numbers of given noise: 2 GiB, far beyond what any drawing takes. */
+const MAX_NOISE_NUMBERS = 1 << 29;
 
 /** Draws each prompt and writes the pictures. */
 export async function runDraw(
@@ -33,7 +43,8 @@ export async function runDraw(
   terminal: Terminal,
 ): Promise<void> {
   const target = parseTarget(options.out, prompts.length * (options.count ?? 1));
-  await using model = await openModel(options);
+  await checkOutputs(target, options);
+  await using model = await openModel(options, terminal);
   await drawAndWrite(
     model.start(prompts, { ...drawOptionsOf(options), ...(await inputs(options, terminal)) }),
     {
@@ -48,12 +59,19 @@ export async function runDraw(
 export async function runAgain(file: string, options: OutputOptions, terminal: Terminal): Promise<void> {
   const target = parseTarget(options.out, 1);
   const recipe = await readRecipe(file);
-  await using model = await openModel(options);
+  await checkOutputs(target, options);
+  await using model = await openModel(options, terminal);
   await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { target, options, terminal });
 }
 
-function openModel({ model, threads }: OutputOptions): Promise<Model> {
-  return open(model, threads === undefined ? {} : { threads });
+/** Before anything is drawn. */
+async function checkOutputs(target: Target, { saveTokens }: OutputOptions): Promise<void> {
+  await checkTarget(target);
+  if (saveTokens !== undefined) await checkWritable(saveTokens);
+}
+
+function openModel({ model, threads }: OutputOptions, { signal }: Terminal): Promise<Model> {
+  return open(model, { signal, ...(threads === undefined ? {} : { threads }) });
 }
 
 async function inputs(
@@ -68,12 +86,7 @@ async function inputs(
 }
 
 async function readRecipe(file: string): Promise<Recipe> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new InputError("cannot be read", { where: file, remedy: "give a PNG that nextstep wrote", cause });
-  }
+  const bytes = await readWholeFile(file, MAX_PICTURE_BYTES);
   const text = (await readPngTexts(bytes, nodeZlib, file)).find(({ keyword }) => keyword === RECIPE_KEYWORD);
   if (text === undefined) {
     throw new InputError("has no recipe in it", { where: file, remedy: "give a PNG that nextstep wrote" });
@@ -87,6 +100,9 @@ async function readNoise(path: string): Promise<InjectedNoise> {
     const entry = source.tensors.get(NOISE_TENSOR);
     if (entry === undefined) {
       throw new InputError(`holds no tensor "${NOISE_TENSOR}"`, { where: path });
+    }
+    if (entry.shape.reduce((product, size) => product * size, 1) > MAX_NOISE_NUMBERS) {
+      throw new InputError(`holds noise of [${entry.shape.join(", ")}], more than is read`, { where: path });
     }
     return { data: toFloat32(await source.readTensor(NOISE_TENSOR)), shape: entry.shape };
   } finally {
@@ -110,35 +126,68 @@ async function drawAndWrite(drawing: Drawing, { target, options, terminal }: Des
     line.clear();
   }
   const pictures = await drawing.pictures();
-  const files: string[] = [];
-  for (const picture of pictures) {
-    const path =
-      target.kind === "file"
-        ? target.path
-        : await freeName(target.path, `${promptSlug(picture.prompt)}-${picture.seed}`);
-    await picture.save(path);
-    files.push(path);
-  }
-  if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
+  const { saved, failures } = await writePictures(target, pictures);
   const seconds = (performance.now() - started) / 1000;
-  if (options.json === true) {
-    terminal.out.write(`${JSON.stringify(report(pictures, files, seconds))}\n`);
-    return;
-  }
-  pictures.forEach((picture, index) => {
-    if (options.preview && terminal.out.isTTY === true && index < MAX_PREVIEWS) {
-      const columns = Math.min(PREVIEW_COLUMNS, terminal.out.columns || PREVIEW_COLUMNS);
-      terminal.out.write(`${renderPreview(picture.pixels, columns, colorDepthOf(terminal.environment))}\n`);
+  if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds))}\n`);
+  else {
+    for (const [index, { picture, file }] of saved.entries()) {
+      if (options.preview && terminal.out.isTTY === true && index < MAX_PREVIEWS) {
+        const columns = Math.min(PREVIEW_COLUMNS, terminal.out.columns || PREVIEW_COLUMNS);
+        terminal.out.write(`${renderPreview(picture.pixels, columns, colorDepthOf(terminal.environment))}\n`);
+      }
+      terminal.out.write(`${file}\n`);
     }
-    terminal.out.write(`${files[index]}\n`);
-  });
-  terminal.err.write(`drawn in ${seconds.toFixed(1)} s\n`);
+    terminal.err.write(`drawn in ${seconds.toFixed(1)} s\n`);
+  }
+  if (failures.length > 0) throw notSaved(failures, pictures.length);
+  if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
 }
 
-function report(pictures: readonly Picture[], files: readonly string[], seconds: number): unknown {
+interface SavedPicture {
+  readonly picture: Picture;
+  readonly file: string;
+}
+
+interface FailedSave {
+  readonly picture: Picture;
+  readonly error: NextStepError;
+}
+
+/** Tries every picture: where one finds no room, another may, and what is saved must be told. */
+async function writePictures(
+  target: Target,
+  pictures: readonly Picture[],
+): Promise<{ readonly saved: readonly SavedPicture[]; readonly failures: readonly FailedSave[] }> {
+  const saved: SavedPicture[] = [];
+  const failures: FailedSave[] = [];
+  for (const picture of pictures) {
+    try {
+      const stem = `${promptSlug(picture.prompt)}-${picture.seed}`;
+      saved.push({ picture, file: await writePicture(target, stem, await picture.toPng()) });
+    } catch (error) {
+      if (!(error instanceof NextStepError)) throw error;
+      failures.push({ picture, error });
+    }
+  }
+  return { saved, failures };
+}
+
+/** Seeds bring back what could not be saved. */
+function notSaved(failures: readonly FailedSave[], of: number): Error {
+  const [first] = failures;
+  const { where, reason } = first?.error ?? {};
+  const seeds = failures.map(({ picture }) => picture.seed).join(", ");
+  return new InputError(`${reason}; ${failures.length} of ${of} pictures are not saved`, {
+    ...(where === undefined ? {} : { where }),
+    remedy: `make room or give another --out, and draw with seed ${seeds} again`,
+    cause: first?.error,
+  });
+}
+
+function report(saved: readonly SavedPicture[], seconds: number): unknown {
   return {
     seconds: Number(seconds.toFixed(3)),
-    pictures: pictures.map(({ recipe }, index) => ({ file: resolve(files[index] as string), ...recipe })),
+    pictures: saved.map(({ picture, file }) => ({ file: resolve(file), ...picture.recipe })),
   };
 }
 

@@ -1,9 +1,15 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
-import { freeName, parseTarget, promptSlug } from "./picture-file.ts";
+import { checkTarget, parseTarget, promptSlug, writePicture } from "./picture-file.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "nextstep-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
 
 describe("promptSlug", () => {
   it("keeps letters and digits of any script", () => {
@@ -20,18 +26,48 @@ describe("promptSlug", () => {
   });
 });
 
-describe("freeName", () => {
-  it("counts up rather than overwriting", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "nextstep-"));
-    try {
-      expect(await freeName(folder, "dog-1")).toBe(join(folder, "dog-1.png"));
-      await writeFile(join(folder, "dog-1.png"), "first");
-      expect(await freeName(folder, "dog-1")).toBe(join(folder, "dog-1-2.png"));
-      expect(await readFile(join(folder, "dog-1.png"), "utf8")).toBe("first");
-      expect(await readdir(folder)).toEqual(["dog-1.png"]);
-    } finally {
-      await rm(folder, { recursive: true });
+describe("writePicture", () => {
+  it("counts up rather than overwriting, among writers at the same time too", async () => {
+    const target = { kind: "folder", path: folder } as const;
+    const bytes = [1, 2, 3, 4].map((value) => Uint8Array.of(value));
+    const paths = await Promise.all(bytes.map((png) => writePicture(target, "dog-1", png)));
+    expect([...paths].sort()).toEqual(
+      ["dog-1-2.png", "dog-1-3.png", "dog-1-4.png", "dog-1.png"].map((name) => join(folder, name)),
+    );
+    expect(await Promise.all(paths.map(async (path) => (await readFile(path))[0]))).toEqual([1, 2, 3, 4]);
+    expect(await readdir(folder)).toHaveLength(4);
+  });
+
+  it("replaces a file that is named", async () => {
+    const target = { kind: "file", path: join(folder, "dog.png") } as const;
+    await writePicture(target, "", Uint8Array.of(1));
+    expect(await writePicture(target, "", Uint8Array.of(2))).toBe(target.path);
+    expect([...(await readFile(target.path))]).toEqual([2]);
+  });
+
+  it("takes any prompt for a name", async () => {
+    const target = { kind: "folder", path: folder } as const;
+    for (const prompt of ["字".repeat(79), "😀é".repeat(300), "字 ".repeat(79)]) {
+      const path = await writePicture(
+        target,
+        `${promptSlug(prompt)}-${Number.MAX_SAFE_INTEGER}`,
+        new Uint8Array(),
+      );
+      expect(Buffer.byteLength(path) - Buffer.byteLength(folder)).toBeLessThan(140);
     }
+  });
+});
+
+describe("checkTarget", () => {
+  it("says before anything is drawn that nothing can be written", async () => {
+    await writeFile(join(folder, "file"), "");
+    await mkdir(join(folder, "folder.png"));
+    const file = join(folder, "file");
+    await expect(checkTarget({ kind: "folder", path: file })).rejects.toThrow(/file.*cannot be written/);
+    await expect(checkTarget({ kind: "file", path: join(file, "a.png") })).rejects.toThrow(InputError);
+    await expect(checkTarget({ kind: "file", path: join(folder, "folder.png") })).rejects.toThrow(InputError);
+    await checkTarget({ kind: "file", path: join(folder, "new", "a.png") });
+    expect((await readdir(folder)).sort()).toEqual(["file", "folder.png", "new"]);
   });
 });
 

@@ -1,12 +1,13 @@
-/** @file Names picture files after prompt and seed. */
-import { access } from "node:fs/promises";
+/** @file Names picture files after prompt and seed, and finds out before drawing whether they can be written. */
+import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { InputError } from "../errors.ts";
+import { ReplacementFile } from "../files/replacement-file.ts";
 
-/** Longest prompt part of a file name: leaves room for the seed under every common file system's 255 bytes. */
-const MAX_STEM = 80;
+/** Longest prompt part of a file name in UTF-8: leaves room for seed and number on every common file system. */
+const MAX_STEM_BYTES = 80;
 
-/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay. */
+/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay. Ends at a whole word, if there is one. */
 export function promptSlug(prompt: string): string {
   const words =
     prompt
@@ -15,26 +16,76 @@ export function promptSlug(prompt: string): string {
       .match(/[\p{L}\p{N}]+/gu) ?? [];
   let slug = "";
   for (const word of words) {
-    const next = slug === "" ? word : `${slug}-${word}`;
-    if (next.length > MAX_STEM) break;
+    const next = slug === "" ? cutToBytes(word, MAX_STEM_BYTES) : `${slug}-${word}`;
+    if (Buffer.byteLength(next) > MAX_STEM_BYTES) break;
     slug = next;
   }
   return slug === "" ? "picture" : slug;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+/** The first whole characters that take no more than `limit` bytes of UTF-8. */
+function cutToBytes(text: string, limit: number): string {
+  let cut = "";
+  let bytes = 0;
+  for (const character of text) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > limit) break;
+    cut += character;
+  }
+  return cut;
 }
 
-/** `dir/name.png`, or `dir/name-2.png` and so on while the name is taken: finished pictures are never overwritten. */
-export async function freeName(directory: string, stem: string): Promise<string> {
-  for (let attempt = 1; ; attempt++) {
-    const path = join(directory, attempt === 1 ? `${stem}.png` : `${stem}-${attempt}.png`);
-    if (!(await exists(path))) return path;
+/** `dir/name.png`, `dir/name-2.png` and so on. */
+function* pictureNames(directory: string, stem: string): Generator<string> {
+  yield join(directory, `${stem}.png`);
+  for (let number = 2; ; number++) yield join(directory, `${stem}-${number}.png`);
+}
+
+/**
+ * Writes a picture: to the file that was named, in place of one that is there, or under the first free name in the
+ * folder, so that nothing finished is overwritten, not even by another process at the same time.
+ * @returns its path
+ * @throws InputError naming the file that cannot be written.
+ */
+export async function writePicture(target: Target, stem: string, png: Uint8Array): Promise<string> {
+  const names = pictureNames(target.path, stem);
+  const path = target.kind === "file" ? target.path : join(target.path, `${stem}.png`);
+  const file = await ReplacementFile.create(path);
+  try {
+    await file.write(png);
+  } catch (error) {
+    await file.discard();
+    throw error;
   }
+  if (target.kind === "folder") return file.commitAsFirstFree(names);
+  await file.commit();
+  return path;
+}
+
+/**
+ * Makes the folder of a file that is to be written later, and tries that it can be written to.
+ * @throws InputError naming the file.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found !== undefined && !found.isFile()) {
+    throw new InputError("cannot be written: is not a regular file", {
+      where: path,
+      remedy: "choose another name",
+    });
+  }
+  await tryToCreate(path);
+}
+
+/** {@link checkWritable} of what a target will hold. */
+export async function checkTarget(target: Target): Promise<void> {
+  if (target.kind === "file") await checkWritable(target.path);
+  else await tryToCreate(join(target.path, "picture.png"));
+}
+
+async function tryToCreate(path: string): Promise<void> {
+  const file = await ReplacementFile.create(path);
+  await file.discard();
 }
 
 /** Where `--out` sends pictures. */

@@ -26,7 +26,7 @@ import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
 import type { Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
-import type { Recipe } from "./recipe.ts";
+import { checkRecipe, type Recipe } from "./recipe.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
 import { noiseDraws } from "./solvers.ts";
@@ -121,8 +121,9 @@ export class Model implements AsyncDisposable {
    * Draws the picture of a recipe again.
    * @throws InputError when the recipe is of another model, had noise given to it, or its images are not these.
    */
-  again(recipe: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
+  again(given: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
     return new Drawing(this.#sessions, async () => {
+      const recipe = checkRecipe(given, "recipe");
       if (recipe.model !== this.name) {
         throw new InputError(`was drawn by the model "${recipe.model}", not "${this.name}"`, {
           where: "recipe",
@@ -155,6 +156,8 @@ export class Model implements AsyncDisposable {
   /** Continues a text. */
   write(prompt: string, options: WriteOptions = {}): WrittenText {
     return this.#writeBehind(async () => {
+      if (typeof prompt !== "string")
+        throw new InputError(`${describe(prompt)} is not a text`, { where: "prompt" });
       const ids = this.#tokenizer.encode(prompt);
       if (ids.length > 0) return { ids };
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });

@@ -16,7 +16,9 @@ describe("failures to write a data set", () => {
   it("name the place, of shards and of folders", async () => {
     await writeFile(join(root, "file"), "");
     await using writer = new SampleWriter(join(root, "file", "below"));
-    await expect(writer.add("key", { caption: "x" }, [])).rejects.toThrow(/below.*tar: cannot be written: a part/);
+    await expect(writer.add("key", { caption: "x" }, [])).rejects.toThrow(
+      /below.*tar: cannot be written: a part/,
+    );
     await expect(OutputFolder.create(join(root, "file"))).rejects.toThrow(/file: is not a folder/);
     await using output = await OutputFolder.create(join(root, "out"));
     await mkdir(join(root, "out"));
