@@ -1,14 +1,12 @@
 #!/usr/bin/env node
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
-import { type Interrupt, listenForInterrupts } from "./interrupt.ts";
+import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import type { Terminal } from "./terminal.ts";
-
-const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
 
 function addInspectCommand(program: Command, terminal: Terminal): void {
   program
@@ -92,15 +90,16 @@ function addDataCommands(program: Command, terminal: Terminal): void {
 
 /** Runs the command line `argv` (without node and script) and sets the process' exit code. */
 async function main(argv: readonly string[]): Promise<void> {
-  const interrupt = listenForInterrupts(process, [process.stdout, process.stderr]);
+  const ending = watchForEnding(process.stdout, process.stderr);
   const terminal: Terminal = {
     out: process.stdout,
     err: process.stderr,
     environment: process.env,
-    signal: interrupt.signal,
+    signal: ending.signal,
   };
   const program = new Command("nextstep")
     .description("Draws pictures by next-token prediction.")
+    .version(packageVersion(), "--version", "print the version")
     .exitOverride()
     .showHelpAfterError("(see nextstep --help)")
     .usage("[options] <prompts...>")
@@ -111,7 +110,9 @@ Examples:
   nextstep "a red apple"                    draw, named after prompt and seed
   nextstep "a dog" --count 4 --seed 7       four pictures in one batch
   nextstep again a-red-apple-7.png          the same picture again
-  nextstep draw --help                      all options of drawing`,
+  nextstep draw --help                      all options of drawing
+
+${EXIT_CODES_HELP}`,
     )
     .enablePositionalOptions();
   addDrawCommands(program, terminal);
@@ -121,22 +122,32 @@ Examples:
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
-    process.exitCode = reportFailure(error, terminal, interrupt);
+    const code = reportFailure(error, terminal, ending.code());
+    // Output that could not be written sets a code of its own, before this or after.
+    if (code !== 0) process.exitCode = code;
   }
 }
 
-/** One line a failure; only faults of the program itself show a stack. */
-function reportFailure(error: unknown, terminal: Terminal, interrupt: Interrupt): number {
+function packageVersion(): string {
+  // Two folders above this file, in the sources as in the build.
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/**
+ * One line a failure; only faults of the program itself show a stack.
+ * @param ended the code of what made the work end early: that it was then given up goes without saying.
+ */
+function reportFailure(error: unknown, terminal: Terminal, ended: number | undefined): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (error instanceof NextStepError) {
-    terminal.err.write(`nextstep: ${printable(error.message)}\n`);
-    return error.code === "aborted" ? interrupt.exitCode : EXIT_FAILURE;
-  }
-  const systemCode = error instanceof Error && "code" in error && typeof error.code === "string";
-  terminal.err.write(
-    `nextstep: ${error instanceof Error ? (systemCode ? error.message : error.stack) : String(error)}\n`,
-  );
-  return EXIT_FAILURE;
+  if (ended !== undefined && error instanceof NextStepError && error.code === "aborted") return ended;
+  const isExpected = error instanceof Error && (error instanceof NextStepError || "code" in error);
+  const text =
+    error instanceof Error && !isExpected && ended === undefined
+      ? error.stack
+      : printable(error instanceof Error ? error.message : String(error));
+  terminal.err.write(`nextstep: ${text}\n`);
+  return ended ?? EXIT_FAILURE;
 }
 
 await main(process.argv.slice(2));

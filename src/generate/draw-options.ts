@@ -1,9 +1,10 @@
 /** @file What a drawing can be told, and the checks that need no model. */
 import { ConfigError, InputError } from "../errors.ts";
+import { isJsonObject } from "../formats/json-file.ts";
 import { ASPECT_NAMES, type AspectName } from "../image/aspect-buckets.ts";
 import type { ImageInput } from "./input-images.ts";
 import type { KeptTokens } from "./keep.ts";
-import { checkSeed, type DrawSettings, describe, SETTING_NAMES } from "./settings.ts";
+import { checkSeed, type DrawSettings, describe, MAX_SIDE, SETTING_NAMES } from "./settings.ts";
 import type { InjectedNoise } from "./token-noise.ts";
 
 /** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
@@ -48,6 +49,17 @@ const OPTION_NAMES: readonly string[] = [
  * @throws InputError or ConfigError naming the first that does not fit, and what it may be.
  */
 export function checkDrawOptions(prompts: readonly string[], options: DrawOptions): void {
+  // JavaScript hands in anything.
+  if (!Array.isArray(prompts)) {
+    throw new InputError(`${describe(prompts)} is not a text`, {
+      where: "prompt",
+      remedy: "give a text, or a list of texts",
+    });
+  }
+  const given: unknown = options;
+  if (!isJsonObject(given)) {
+    throw new InputError(`${describe(given)} is not an object of options`, { where: "options" });
+  }
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong >= 0) {
     throw new InputError(`${describe(prompts[wrong])} is not a text`, { where: `prompt ${wrong + 1}` });
@@ -73,6 +85,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
       remedy: "give one of them",
     });
   }
+  if (size !== undefined) checkSize(size);
   if (aspect !== undefined && !ASPECT_NAMES.some((name) => name === aspect)) {
     throw new InputError(`${describe(aspect)} is not an aspect`, {
       where: "aspect",
@@ -82,4 +95,27 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
   if (images !== undefined && !Array.isArray(images)) {
     throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
   }
+  images?.forEach(checkImageInput);
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw new InputError(`${describe(options.signal)} is not an AbortSignal`, { where: "signal" });
+  }
+}
+
+function checkSize(size: unknown): void {
+  const fits = (side: unknown): boolean =>
+    Number.isInteger(side) && Number(side) >= 1 && Number(side) <= MAX_SIDE;
+  if (isJsonObject(size) && fits(size.width) && fits(size.height)) return;
+  throw new InputError("is not a size", {
+    where: "size",
+    remedy: `give { width, height } in pixels, whole tokens, each up to ${MAX_SIDE}`,
+  });
+}
+
+function checkImageInput(image: unknown, index: number): void {
+  if (typeof image === "string" || image instanceof Uint8Array) return;
+  if (isJsonObject(image) && image.data instanceof Uint8Array) return;
+  throw new InputError(`${describe(image)} is not a picture`, {
+    where: `image ${index + 1}`,
+    remedy: "give the path of a file, its bytes, or { width, height, data } with RGB bytes",
+  });
 }

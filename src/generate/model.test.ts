@@ -304,7 +304,7 @@ describe("options", () => {
     ["a seed", { seed: 1.5 }, /seed: 1\.5/],
     ["a count", { count: 0 }, /count: 0.*1 to 256/],
     ["a size", { size: { width: 60, height: 64 } }, /multiples of 16/],
-    ["half a size", { size: { width: 64 } }, /off the token grid/],
+    ["half a size", { size: { width: 64 } }, /size: is not a size .*width, height/],
     ["an aspect", { aspect: "5:1" }, /aspect: "5:1".*16:9/],
     ["two sizes", { aspect: "1:1", size: { width: 64, height: 64 } }, /exclude each other/],
     ["images that are no list", { images: "a.png" }, /images: is not a list/],
@@ -398,6 +398,19 @@ describe("opening", () => {
       if (error === undefined) continue;
       expect(error).toBeInstanceOf(InputError);
       expect(String(error)).toMatch(/was closed/);
+    }
+  });
+
+  it("answers with typed errors whatever JavaScript hands in", async () => {
+    const call = (name: "draw" | "again" | "write", value: unknown): Promise<unknown> => {
+      const method = model[name] as (value: unknown) => { pictures?(): unknown; text?(): unknown };
+      const result = method.call(model, value);
+      return Promise.resolve(result.pictures?.() ?? result.text?.() ?? result);
+    };
+    for (const name of ["draw", "again", "write"] as const) {
+      for (const value of [5, undefined, null, {}]) {
+        await expect(call(name, value), `${name}(${String(value)})`).rejects.toThrow(NextStepError);
+      }
     }
   });
 

@@ -27,7 +27,7 @@ import type { Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
-import type { Recipe } from "./recipe.ts";
+import { checkRecipe, type Recipe } from "./recipe.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { checkSeed, type DrawSettings, describe, pickSettings } from "./settings.ts";
 import { Slot } from "./slot.ts";
@@ -129,8 +129,9 @@ export class Model implements AsyncDisposable {
    * Draws the picture of a recipe again.
    * @throws InputError when the recipe is of another model, had noise given to it, or its images are not these.
    */
-  again(recipe: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
+  again(given: Recipe, options: Pick<DrawOptions, "images" | "noise" | "signal"> = {}): Drawing {
     return createDrawing(this.#sessions, async () => {
+      const recipe = checkRecipe(given, "recipe");
       if (recipe.model !== this.name) {
         throw new InputError(`was drawn by the model "${recipe.model}", not "${this.name}"`, {
           where: "recipe",
@@ -163,6 +164,8 @@ export class Model implements AsyncDisposable {
   /** Continues a text. */
   write(prompt: string, options: WriteOptions = {}): WrittenText {
     return this.#writeBehind(async () => {
+      if (typeof prompt !== "string")
+        throw new InputError(`${describe(prompt)} is not a text`, { where: "prompt" });
       checkTextLength(prompt, this.#tokenizer.longestToken, this.#folder.config, "prompt");
       const ids = this.#tokenizer.encode(prompt);
       if (ids.length > 0) return { ids };

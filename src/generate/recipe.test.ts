@@ -33,6 +33,8 @@ describe("parseRecipe", () => {
     ["a fraction of a seed", { seed: 1.5 }],
     ["a negative seed", { seed: -1 }],
     ["no width", { width: 0 }],
+    ["a width beyond all pictures", { width: 1e9 }],
+    ["a seed beyond all seeds", { seed: 2 ** 53 }],
     ["no settings", { settings: null }],
     ["a missing setting", { settings: { ...recipe.settings, cfg: undefined } }],
     ["a wrong setting", { settings: { ...recipe.settings, steps: 1e9 } }],

@@ -1,7 +1,7 @@
 /** @file What it takes to draw a picture again: plain JSON, kept in the picture's own file. */
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
-import { type DrawSettings, pickSettings, SETTING_NAMES } from "./settings.ts";
+import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
@@ -24,16 +24,22 @@ export interface Recipe {
 
 /** @throws DataFormatError for text that is not a recipe, ConfigError for a setting that does not fit. */
 export function parseRecipe(text: string, where: string): Recipe {
-  const json = parseJson(text, where);
+  return checkRecipe(parseJson(text, where), where);
+}
+
+/** The recipe that a value is. Throws as {@link parseRecipe} does. */
+export function checkRecipe(json: unknown, where: string): Recipe {
   const refuse = (field: string): DataFormatError =>
     new DataFormatError(`the recipe's "${field}" does not fit`, {
       where,
       remedy: "the recipe was changed, or written by a newer version of this package",
     });
   if (!isJsonObject(json)) throw refuse("version");
-  const whole = (key: string, least: number): number => {
+  const whole = (key: string, least: number, most: number): number => {
     const value = json[key];
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) throw refuse(key);
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
+      throw refuse(key);
+    }
     return value;
   };
   const word = (key: string): string => {
@@ -52,9 +58,9 @@ export function parseRecipe(text: string, where: string): Recipe {
     version: VERSION,
     model: word("model"),
     prompt: word("prompt"),
-    seed: whole("seed", 0),
-    width: whole("width", 1),
-    height: whole("height", 1),
+    seed: whole("seed", 0, MAX_SEED),
+    width: whole("width", 1, MAX_SIDE),
+    height: whole("height", 1, MAX_SIDE),
     settings: settings as DrawSettings,
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),

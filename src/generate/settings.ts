@@ -137,6 +137,9 @@ export function describe(value: unknown): string {
   return printable(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
+/** Longest side of a picture in pixels: beyond it, sizes are mistakes, and their tokens alone fill the memory. */
+export const MAX_SIDE = 16384;
+
 /** Seeds are whole numbers that JSON and JavaScript hold exactly. */
 export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
