@@ -103,13 +103,18 @@ describe("worker engine", () => {
       await session.run({ x }, { fetch: ["product"] });
     })();
     const failed = expect(lost).rejects.toThrow(EngineError);
-    await thread.terminate();
+    // As when an exception ended it. Ending it by force inside the engine's own code would end the process.
+    const ended = once(thread, "exit");
+    thread.emit("exit", 1);
     await failed;
     await expect(lost).rejects.toThrow(/ended before its work was done/);
     await session.dispose();
     await state.dispose();
     await engine[Symbol.asyncDispose]();
     await expect(session.run({ x })).rejects.toThrow(EngineError);
+    await ended;
+    thread.postMessage({ id: -1, command: { kind: "close" } });
+    await once(thread, "exit");
   });
 
   it("fails all work when an answer cannot be read", async () => {
