@@ -157,9 +157,7 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
     data:
       typeof config.data === "string"
         ? null
-        : config.data.map(({ type, samples: weight, captions: own, filter }) =>
-            plainJson({ type, samples: weight, captions: own, filter }),
-          ),
+        : config.data.map(({ type, captions: own, filter }) => plainJson({ type, captions: own, filter })),
     model: plainJson(toConfigJson(model)),
     ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, batch, packing },
     textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
@@ -172,8 +170,10 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
 }
 
 /** What may be changed when a run is continued. Another number of threads rounds differently. */
-function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
+function adjustableOf({ data, curriculum, steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
   return {
+    mix: typeof data === "string" ? null : data.map(({ samples }) => samples ?? null),
+    curriculum: plainJson(curriculum),
     steps,
     learningRate: optimizer.learningRate,
     muonLearningRate: muon?.learningRate ?? null,
@@ -202,8 +202,7 @@ export async function trainModel(config: ModelTrainConfig, options: TrainOptions
   const tokenizerPath = join(config.output, "tokenizer");
   const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
   const model = modelConfig(config, tokenizer, autoencoder, start);
-  const { signal } = options;
-  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, signal };
+  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize };
   const validation = await createValidation(parts, model);
   const data = await TrainingData.create(parts, tars);
   const trainables = await initialModelWeights(modelParameters(model), config.seed, start);

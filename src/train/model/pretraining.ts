@@ -22,7 +22,7 @@ import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import type { PlannedBatch } from "./batches.ts";
-import type { PictureTokens } from "./latent-store.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import type { PlannedImage } from "./samples.ts";
 import type { TrainingData } from "./stage-data.ts";
 
@@ -85,7 +85,12 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const images = batches.flatMap(({ rows }) => rows.images);
     const rng = randomFor(seed, "batch", step, 0);
     const width = tokenWidth(this.#model);
-    const reads = planReads(images.map(tokenCount), width, corruption, rng);
+    const reads = planReads(
+      images.map((image) => ({ tokens: tokenCount(image), predicted: image.predicted })),
+      width,
+      corruption,
+      rng,
+    );
     const isNoisy = this.#model.noiseStrength > 0;
     const noises = images.map((image) => (isNoisy ? rng.reserveNormal(tokenCount(image) * width) : null));
     const ids = batches.reduce((sum, { rows }) => sum + rows.ids.length, 0);

@@ -9,9 +9,10 @@ import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { type BatchStream, PaddedBatches } from "./batches.ts";
-import { LatentStore, type PictureTokens } from "./latent-store.ts";
+import { LatentStore } from "./latent-store.ts";
 import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
 import { PackedBatches } from "./packed-batches.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import { type PlannedImage, SampleSource } from "./samples.ts";
 
 /** Decoded pictures that are kept for a moment: sizes are asked for first, pixels soon after. */
@@ -60,12 +61,11 @@ export interface TrainingDataParts {
   readonly autoencoder: AutoencoderFolder;
   /** Latent pixels on a side of an image token. */
   readonly patch: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Encodes the pictures of a data set, or reads them from an earlier start's files. */
+/** Tokens of the pictures of a data set. */
 export function openLatents(
-  { engine, config, autoencoder, patch, signal }: TrainingDataParts,
+  { engine, config, autoencoder, patch }: TrainingDataParts,
   set: TarDataset,
   type: DataSetConfig["type"],
 ): Promise<LatentStore> {
@@ -76,7 +76,6 @@ export function openLatents(
     matchSizes: type === "image_editing",
     cacheBytes: config.cacheBytes,
     folder: join(config.output, "latents"),
-    ...(signal === undefined ? {} : { signal }),
   });
 }
 
@@ -117,10 +116,11 @@ export class TrainingData {
       );
     }
     const { pad, eos } = tokenizer.specials;
+    const { curriculum } = config;
     const options = { seed, batch, accumulate: config.loop.accumulate, pad };
     const batches =
       packing === null
-        ? new PaddedBatches(sources, options)
+        ? new PaddedBatches(sources, { ...options, curriculum })
         : new PackedBatches(sources, { ...options, ...packing, grids, eos });
     return new TrainingData(batches, latents, faults);
   }
