@@ -29,6 +29,8 @@ export interface BatchStream {
   restorePosition(position: JsonValue): void;
   /** Samples left out so far, since this start: by filters, or because they do not fit. */
   readonly leftOut: number;
+  /** Number of the curriculum's entry that held for the last update; undefined behind its end. */
+  readonly lesson: number | undefined;
 }
 
 export interface BatchOptions {
@@ -135,6 +137,16 @@ export class PaddedBatches implements BatchStream {
     return this.#leftOut;
   }
 
+  get lesson(): number | undefined {
+    return this.#lessonAt(Math.floor(Math.max(0, this.#step - 1) / WINDOW_STEPS));
+  }
+
+  #lessonAt(window: number): number | undefined {
+    const { curriculum = [] } = this.#options;
+    const found = curriculum.findIndex(({ until }) => window * WINDOW_STEPS < until);
+    return found < 0 ? undefined : found;
+  }
+
   async next(): Promise<readonly PlannedBatch[]> {
     const number = Math.floor(this.#step / WINDOW_STEPS);
     if (this.#window?.number !== number) {
@@ -165,7 +177,8 @@ export class PaddedBatches implements BatchStream {
     const rows = batch * accumulate;
     const visits = [...this.#visits];
     const mix = randomFor(seed, "mix", number);
-    const lesson = curriculum?.find(({ until }) => number * WINDOW_STEPS < until);
+    const lesson = this.#lessonAt(number);
+    const numbers = lesson === undefined ? {} : curriculum?.[lesson]?.numbers;
     const weights = this.#sources.map(({ weight }) => weight);
     const built: BuiltSample[] = [];
     while (built.length < WINDOW_STEPS * rows) {
@@ -175,9 +188,7 @@ export class PaddedBatches implements BatchStream {
       for (let leftOut = 0; sample === null; leftOut++) {
         refuseEmptyEpoch(leftOut, source);
         const visit = visits[set]!++;
-        sample = await (source.type === "nlp"
-          ? buildTextRow(source, visit)
-          : source.build(visit, lesson?.numbers));
+        sample = await (source.type === "nlp" ? buildTextRow(source, visit) : source.build(visit, numbers));
         if (sample === null) this.#leftOut++;
       }
       built.push(sample);

@@ -37,11 +37,12 @@ import {
   TrainingTars,
   trainingGrids,
 } from "./stage-data.ts";
-import { drawingDefaults, inputDigests } from "./stage-inputs.ts";
+import { inheritedSettings, inputDigests, nextstepJson } from "./stage-inputs.ts";
 import { drawPromptGrid } from "./stage-preview.ts";
 import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
 import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
 import { initialModelWeights } from "./start-weights.ts";
+import { surveyTraining, type TrainingSurvey } from "./trained-on.ts";
 
 /** Graphs of a batch: with pictures, without, with pictures that are only read; one mask or one a row. */
 const MOST_SESSIONS = 4;
@@ -57,8 +58,9 @@ interface StageParts {
   readonly data: TrainingData;
   /** Digests of what the weights depend on beside the settings. */
   readonly inputs: JsonValue;
-  /** Content of nextstep.json. */
-  readonly drawingDefaults: JsonValue;
+  /** What nextstep.json says beside what is trained on. */
+  readonly inherited: Readonly<Record<string, JsonValue>>;
+  readonly survey: TrainingSurvey;
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly validation: ModelValidation | undefined;
@@ -122,8 +124,11 @@ class ModelStage implements TrainStage<PretrainingPlan> {
       weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
     );
     const grids = trainingGrids(config);
-    const { drawingDefaults: defaults } = this.#parts;
-    await writeFile(join(folder, NEXTSTEP_FILE), `${JSON.stringify(defaults, undefined, 2)}\n`);
+    const { inherited, survey, data } = this.#parts;
+    const { lesson } = data.batches;
+    const trained = lesson === undefined ? survey.all : survey.lessons[lesson]!;
+    const settings = JSON.stringify(nextstepJson(inherited, trained), undefined, 2);
+    await writeFile(join(folder, NEXTSTEP_FILE), `${settings}\n`);
     const written = join(folder, ".model");
     await writeModelFolder(written, {
       configJson: {
@@ -209,7 +214,8 @@ export async function trainModel(config: ModelTrainConfig, options: TrainOptions
   const stage = new ModelStage({
     ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
     inputs: await inputDigests({ config, tars, autoencoder, start }),
-    drawingDefaults: await drawingDefaults(config, start),
+    inherited: await inheritedSettings(config, start),
+    survey: await surveyTraining(config, tars),
     optimizer: await createOptimizer(engine, config, trainables),
   });
   // Awaited here: data, weights and engine are closed when this function returns.
