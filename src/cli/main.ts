@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
+import { addDrawnCommand } from "./drawn-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -86,6 +87,7 @@ function addDataCommands(program: Command, terminal: Terminal): void {
       const { runCheck } = await import("./data.ts");
       await runCheck(path, options.json === true, terminal);
     });
+  addDrawnCommand(data, terminal);
 }
 
 /** Runs the command line `argv` (without node and script) and sets the process' exit code. */
