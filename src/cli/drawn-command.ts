@@ -29,7 +29,7 @@ export function addDrawnCommand(data: Command, terminal: Terminal): void {
     .option("--threads <n>", "threads of one operator (default: the processors)", integerBetween(1, 256))
     .option("--json", "print JSON")
     .action(async (model: string, out: string, paths: string[], options: DrawnOptions) => {
-      const { writeDrawnLatents } = await import("../train/autoencoder/drawn-latents.ts");
+      const { writeDrawnLatents } = await import("../train/model/drawn-latents.ts");
       const line = new ProgressLine(terminal.err);
       const { pictures, seed, threads } = options;
       const result = await writeDrawnLatents({

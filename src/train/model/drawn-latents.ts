@@ -29,8 +29,8 @@ import { OutputFolder } from "../data/output-folder.ts";
 import { usableOr } from "../data/sample-error.ts";
 import { pickCaption } from "../data/sample-json.ts";
 import { type SampleImage, type SampleJson, SampleWriter } from "../data/sample-writer.ts";
-import { PictureEncoder, type PictureTokens } from "../model/picture-encoder.ts";
 import { randomFor } from "../step-random.ts";
+import { PictureEncoder, type PictureTokens } from "./picture-encoder.ts";
 
 export interface DrawnLatentsOptions {
   /** Folder of the model, autoencoder included. */

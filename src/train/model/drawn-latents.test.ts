@@ -10,11 +10,11 @@ import { encodePng } from "../../image/encode-png.ts";
 import { patchify } from "../../image/patchify.ts";
 import { defaultModelPath } from "../../node/default-model.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
+import { GivenLatents } from "../autoencoder/given-latents.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { SampleWriter } from "../data/sample-writer.ts";
-import { PictureEncoder } from "../model/picture-encoder.ts";
 import { writeDrawnLatents } from "./drawn-latents.ts";
-import { GivenLatents } from "./given-latents.ts";
+import { PictureEncoder } from "./picture-encoder.ts";
 
 let root = "";
 beforeAll(async () => {
