@@ -24,12 +24,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** What is printed, and the one line of the error behind it. */
-async function inspect(path: string, json = false): Promise<{ out: string; fault: string | undefined }> {
+async function inspect(
+  path: string,
+  json = false,
+  subjects = false,
+): Promise<{ out: string; fault: string | undefined }> {
   let out = "";
   const stream = { write: (text: string) => (out += text) };
   const terminal = { out: stream, err: stream, environment: {}, signal: new AbortController().signal };
   try {
-    await runInspect(path, json, terminal);
+    await runInspect(path, { json, subjects }, terminal);
     return { out, fault: undefined };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;

@@ -5,6 +5,8 @@ import { wordsOf } from "./trained-on.ts";
 const SHARED_CHARACTERS = 4;
 /** Part of the longer word that a shared beginning must make up. */
 const SHARED_PART = 0.6;
+/** What is left of a compound without one of its words. */
+const OTHER_CHARACTERS = 3;
 /** Misspellings are wrong in at most this part of their characters. */
 const MOST_EDITS = 1 / 3;
 
@@ -34,10 +36,11 @@ export function wordDistance(a: string, b: string): number {
   return edits <= limit ? 3 + edits / longer : Number.POSITIVE_INFINITY;
 }
 
-/** Characters of a beginning that both words share (`apples`, `apple`), or of one that is a part of the other (`sunflower`). */
+/** Characters of a beginning that both words share (`apples`, `apple`), or of one that the other is made with (`sunflower`). */
 function sharedStem(a: string, b: string): number {
   const [short, long] = a.length <= b.length ? [a, b] : [b, a];
-  if (short.length >= SHARED_CHARACTERS && long.includes(short)) return short.length;
+  const compound = short.length >= SHARED_CHARACTERS && long.length - short.length >= OTHER_CHARACTERS;
+  if (compound && (long.startsWith(short) || long.endsWith(short))) return short.length;
   let same = 0;
   while (same < short.length && short[same] === long[same]) same++;
   return same >= SHARED_CHARACTERS && same >= long.length * SHARED_PART ? same : 0;
