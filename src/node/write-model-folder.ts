@@ -70,14 +70,6 @@ export async function writeModelFolder(target: string, content: ModelFolderToWri
   });
 }
 
-/**
- * Writes an autoencoder folder (config.json and weights) by itself; see {@link writeModelFolder}.
- * @throws InputError if `target` exists already.
- */
-export async function writeAutoencoderFolder(target: string, content: AutoencoderToWrite): Promise<void> {
-  await writeFolder(target, (folder) => writeAutoencoder(folder, content));
-}
-
 /** What an open folder holds, to be written again as it is. It must stay open meanwhile. */
 export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
   const { autoencoder } = folder;
