@@ -194,7 +194,7 @@ class ModelDrawing implements Drawing {
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
-      this.#progress.push(this.#progressOf(slots, grid));
+      this.#progress.push(this.#progressOf(slots, grid, signal));
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
@@ -215,7 +215,7 @@ class ModelDrawing implements Drawing {
     return picture;
   }
 
-  #progressOf(slots: readonly Slot[], grid: Grid): DrawingProgress {
+  #progressOf(slots: readonly Slot[], grid: Grid, signal: AbortSignal): DrawingProgress {
     const passed = slots.map(({ canvas }) => canvas.next);
     const common = Math.min(...passed);
     const [first] = slots;
@@ -233,7 +233,8 @@ class ModelDrawing implements Drawing {
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
-          pictures.push(await previewPicture(this.#sessions, canvas.tokens(0, passed[picture]), grid));
+          const tokens = canvas.tokens(0, passed[picture]);
+          pictures.push(await previewPicture(this.#sessions, tokens, grid, signal));
         }
         return pictures;
       },

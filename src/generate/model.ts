@@ -1,6 +1,6 @@
 /** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
 import { modelDigest } from "../checkpoint/model-digest.ts";
-import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
+import { openModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError, refuseAborted } from "../errors.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
@@ -81,20 +81,24 @@ export class Model implements AsyncDisposable {
     const engine = report(platform.createEngine({ threads }));
     // Works now and then, beside the other: its idle threads must not take that one's time.
     const autoencoderEngine = () => report(platform.createEngine({ threads, spin: false }));
-    let folder: ModelFolder | undefined;
+    const opening = openModelFolder(files);
     try {
-      folder = await openModelFolder(files);
-      refuseAborted(signal);
-      const [tokenizer, defaults, trained] = await Promise.all([
+      const folder = await untilAborted(opening, signal);
+      const reading = [
         loadTokenizer(files),
         readDefaultSettings(files, folder.release),
         readTrainedOn(files),
-      ]);
-      refuseAborted(signal);
+      ] as const;
+      const [tokenizer, defaults, trained] = await untilAborted(Promise.all(reading), signal);
       const sessions = new ModelSessions(engine, folder, autoencoderEngine);
       return new Model({ platform, folder, sessions, tokenizer, defaults, trained, threads, engine });
     } catch (error) {
-      await Promise.all([engine[Symbol.asyncDispose](), folder?.[Symbol.asyncDispose]()]);
+      const closed = opening.then(
+        (folder) => folder[Symbol.asyncDispose](),
+        () => {},
+      );
+      // What is being read when opening is cancelled is closed when it has been read.
+      await Promise.all([engine[Symbol.asyncDispose](), signal?.aborted === true ? undefined : closed]);
       throw error;
     }
   }
