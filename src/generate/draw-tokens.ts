@@ -3,7 +3,8 @@ import { promptly, untilAborted } from "./abort.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
-import { type TokenEvent, TokenLoop } from "./token-loop.ts";
+import type { TokenEvent } from "./token-event.ts";
+import { TokenLoop } from "./token-loop.ts";
 
 /**
  * Draws slots from beginning to end, one yield a step.
