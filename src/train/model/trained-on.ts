@@ -6,6 +6,7 @@ import { z } from "zod";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
 import { readJson } from "../../formats/json-file.ts";
+import { wordsOf } from "../../generate/trained-on.ts";
 import { chooseBucket } from "../../image/aspect-buckets.ts";
 import type { ImageSize } from "../../image/pixels.ts";
 import type { SampleText, TarDataset } from "../data/dataset-reader.ts";
@@ -151,16 +152,6 @@ function captionTexts({ captions, description }: SampleText, source: ModelTrainC
   const texts = possibleCaptions(description, source);
   if (source.templates.length === 0) return texts;
   return source.templates.flatMap((template) => texts.map((text) => applyTemplate(template, text)));
-}
-
-/** The words of a text: runs of letters and digits of any script, in lower case and composed form (NFC). */
-function wordsOf(text: string): string[] {
-  return (
-    text
-      .toLowerCase()
-      .normalize("NFC")
-      .match(/[\p{L}\p{N}]+/gu) ?? []
-  );
 }
 
 /** The names in the subjects.json of a data set's folder or the one above; undefined without one. */
