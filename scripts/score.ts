@@ -3,7 +3,7 @@
  * among all subjects is the right one. JSON on standard output.
  */
 import { parseArgs } from "node:util";
-import { ProgressLine } from "../src/cli/progress-line.ts";
+import { progressLine } from "../src/cli/progress-line.ts";
 import { pictureFeature } from "../src/evaluate/picture-feature.ts";
 import { type LabelledFeature, retrievalScore } from "../src/evaluate/retrieval.ts";
 import type { DrawOptions } from "../src/generate/draw-options.ts";
@@ -44,7 +44,7 @@ for (const subject of subjects) {
 }
 
 await using model = await open(values.model);
-const line = new ProgressLine(process.stderr);
+const line = progressLine({ err: process.stderr, environment: process.env });
 const drawn: LabelledFeature[] = [];
 for (let start = 0; start < subjects.length; start += batch) {
   line.update("drawing", start, subjects.length);

@@ -31,13 +31,14 @@ export type { Drawing, DrawingProgress, FinishedPicture, TokenBatch } from "./ge
 export type { CfgSchedule } from "./generate/guidance.ts";
 export type { ImageInput } from "./generate/input-images.ts";
 export type { KeptTokens } from "./generate/keep.ts";
-export type { Model, WriteOptions } from "./generate/model.ts";
+export type { Model } from "./generate/model.ts";
 export type { LoadProgress, OpenOptions } from "./generate/open-options.ts";
 export type { Picture, PictureParts } from "./generate/picture.ts";
 export { parseRecipe, RECIPE_KEYWORD, type Recipe } from "./generate/recipe.ts";
 export type { DrawSettings } from "./generate/settings.ts";
 export { SAMPLER_NAMES, type SamplerName } from "./generate/solvers.ts";
 export type { InjectedNoise } from "./generate/token-noise.ts";
+export type { WriteOptions } from "./generate/write-options.ts";
 export type { FinishReason, WrittenText } from "./generate/written-text.ts";
 export { ASPECT_NAMES, type AspectName } from "./image/aspect-buckets.ts";
 export type { RgbImage } from "./image/pixels.ts";

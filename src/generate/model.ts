@@ -8,9 +8,8 @@ import type { Engine } from "../runtime/engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { loadTokenizer, type TextTokenizer } from "../sequence/tokenizer.ts";
-import type { TextSampling } from "./choose-token.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
-import { checkDrawOptions, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
+import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
 import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import {
@@ -34,17 +33,9 @@ import { Slot } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
+import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./write-options.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
-
-export interface WriteOptions extends TextSampling {
-  /** Most tokens to write, from 1. Default 64. */
-  readonly maxTokens?: number;
-  /** From 0 to 2^53 - 1; counts only above temperature 0. Default 0. */
-  readonly seed?: number;
-  /** Cancels between tokens. */
-  readonly signal?: AbortSignal;
-}
 
 export class Model implements AsyncDisposable {
   /** The model's folder. */
@@ -193,7 +184,7 @@ export class Model implements AsyncDisposable {
 
   async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
     this.#refuseClosed();
-    const { maxTokens = 64, seed = 0 } = options;
+    const { maxTokens = DEFAULT_MAX_TOKENS, seed = DEFAULT_TEXT_SEED } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
       throw new InputError(`${describe(maxTokens)} is not a number of tokens`, {
         where: "maxTokens",
@@ -221,7 +212,7 @@ export class Model implements AsyncDisposable {
     const given = options.images ?? [];
     const defaults = given.length > 0 ? this.defaults.editing : this.defaults.drawing;
     const settings: DrawSettings = { ...defaults, ...pickSettings({ ...options }) };
-    const count = options.count ?? 1;
+    const count = options.count ?? DEFAULT_COUNT;
     const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
     const asked = this.#askedSize(options);
     const images = await readInputImages(this.#platform, this.#sessions, given, asked);
