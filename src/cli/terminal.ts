@@ -1,4 +1,5 @@
 /** @file The streams and signals that a command talks through; tests give their own. */
+import type { Readable } from "node:stream";
 import type { ProgressStream } from "./progress-stream.ts";
 
 export interface OutputStream extends ProgressStream {
@@ -7,7 +8,7 @@ export interface OutputStream extends ProgressStream {
 
 export interface Terminal {
   /** What is fed to a command that reads `-`. */
-  readonly in: AsyncIterable<Uint8Array>;
+  readonly in: Readable;
   /** Results: what a program would read. */
   readonly out: OutputStream;
   /** Progress, notices and errors: what a person reads. */

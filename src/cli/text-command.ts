@@ -1,18 +1,13 @@
 /** @file The commands that write, `nextstep caption FILE` and `nextstep write TEXT`. */
 import type { Command } from "commander";
-import { DEFAULT_TEMPERATURE, DEFAULT_TOP_P, type TextSampling } from "../generate/choose-token.ts";
+import { DEFAULT_TEMPERATURE, DEFAULT_TOP_P } from "../generate/choose-token.ts";
 import { MAX_SEED } from "../generate/settings.ts";
 import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED } from "../generate/write-options.ts";
-import { addModelOptions, type ModelOptions } from "./model-options.ts";
+import { addModelOptions } from "./model-options.ts";
 import { integerBetween, numberBetween, probability, withDefault } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";
+import { type TextCommandOptions, textContradiction } from "./text-options.ts";
 import { refuseUsage } from "./usage-error.ts";
-
-export interface TextCommandOptions extends TextSampling, ModelOptions {
-  readonly maxTokens?: number;
-  readonly seed?: number;
-  readonly json?: true;
-}
 
 /** Beyond it, all tokens are as good as equally likely. */
 const MAX_TEMPERATURE = 100;
@@ -43,22 +38,13 @@ function addTextOptions(command: Command): Command {
   return addModelOptions(command);
 }
 
-/** The first option that does nothing as the others are, in one line; undefined if there is none. */
-export function textContradiction(options: TextCommandOptions): string | undefined {
-  if ((options.temperature ?? DEFAULT_TEMPERATURE) !== 0) return undefined;
-  const idle = (["topK", "topP", "seed"] as const).find((name) => options[name] !== undefined);
-  if (idle === undefined) return undefined;
-  const option = { topK: "--top-k", topP: "--top-p", seed: "--seed" }[idle];
-  return `${option} does nothing with --temperature 0, which always takes the best token: set --temperature above 0`;
-}
-
 /** Adds `caption` and `write`. Their work is loaded only when one of them is called. */
 export function addTextCommands(program: Command, terminal: Terminal): void {
   addTextOptions(
     program
       .command("caption")
       .description("say what pictures show, in the words the model was trained with")
-      .argument("<files...>", "PNG, JPEG, WebP, GIF or AVIF"),
+      .argument("<files...>", "pictures"),
   )
     .option("--json", "print a JSON line for each file when it is done")
     .action(async (files: string[], options: TextCommandOptions, command: Command) => {

@@ -1,5 +1,5 @@
 /** @file `nextstep caption FILE...` and `nextstep write TEXT`: prints text as it comes. */
-import { addAbortSignal, Readable } from "node:stream";
+import { addAbortSignal } from "node:stream";
 import { abortError, DataFormatError, InputError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
 import { printable } from "../formats/quoted.ts";
@@ -8,7 +8,7 @@ import type { FinishReason, WrittenText } from "../generate/written-text.ts";
 import { openNamedModel } from "./model-options.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
-import type { TextCommandOptions } from "./text-command.ts";
+import type { TextCommandOptions } from "./text-options.ts";
 
 /** Most bytes read from standard input: far beyond the positions of any model, far below any memory. */
 const MAX_INPUT_BYTES = 16 * 1024 * 1024;
@@ -94,9 +94,8 @@ function tame(piece: string): string {
 async function readInput({ in: input, signal }: Terminal): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const stream = input instanceof Readable ? input : Readable.from(input);
   try {
-    for await (const chunk of addAbortSignal(signal, stream) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of addAbortSignal(signal, input) as AsyncIterable<Uint8Array>) {
       length += chunk.byteLength;
       if (length > MAX_INPUT_BYTES) {
         throw new DataFormatError(`more than ${MAX_INPUT_BYTES} bytes`, { where: INPUT });

@@ -28,7 +28,7 @@ ${name}() {
   read -ra words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
   current=\${words[\${#words[@]} - 1]}
-${shellWalk(name, root, "for ((i = 1; i < ${#words[@]} - 1; i++))", "${words[i]}")}
+${shellWalk(name, root, `for ((i = 1; i < \${#words[@]} - 1; i++))`, `\${words[i]}`)}
   if [[ -z $waiting && $current == --*=* ]]; then
     waiting=\${current%%=*} current=\${current#*=}
   fi

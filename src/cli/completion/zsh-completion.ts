@@ -26,7 +26,7 @@ ${shellTables(root, name)}
 ${name}() {
   local place waiting word kind choices operands i
   local -a commands options
-${shellWalk(name, root, "for ((i = 2; i < CURRENT; i++))", "${words[i]}")}
+${shellWalk(name, root, "for ((i = 2; i < CURRENT; i++))", `\${words[i]}`)}
   word=\${words[CURRENT]}
   if [[ -z $waiting && $word == --*=* ]]; then
     waiting=\${word%%=*}
