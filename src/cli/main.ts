@@ -103,6 +103,10 @@ function packageVersion(): string {
 function reportFailure(error: unknown, terminal: Terminal, ended: number | undefined): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (ended !== undefined && error instanceof NextStepError && error.code === "aborted") return ended;
+  if (error instanceof Error && "syscall" in error && error.syscall === "uv_cwd") {
+    terminal.err.write("nextstep: the working directory is gone (change to one that is there)\n");
+    return EXIT_FAILURE;
+  }
   const isExpected = error instanceof Error && (error instanceof NextStepError || "code" in error);
   const text =
     error instanceof Error && !isExpected && ended === undefined

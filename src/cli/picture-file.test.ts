@@ -16,6 +16,7 @@ describe("promptSlug", () => {
     expect(promptSlug("A red Apple, please!")).toBe("a-red-apple-please");
     expect(promptSlug("ein Häuschen / 小さな家")).toBe("ein-häuschen-小さな家");
     expect(promptSlug("../../etc/passwd")).toBe("etc-passwd");
+    expect(promptSlug("<image>make it blue")).toBe("make-it-blue");
     expect(promptSlug("!!!")).toBe("picture");
   });
 

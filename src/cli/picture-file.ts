@@ -7,10 +7,11 @@ import { ReplacementFile } from "../files/replacement-file.ts";
 /** Longest prompt part of a file name in UTF-8: leaves room for seed and number on every common file system. */
 const MAX_STEM_BYTES = 80;
 
-/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay. Ends at a whole word, if there is one. */
+/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay, tags of pictures do not. Ends at a whole word, if there is one. */
 export function promptSlug(prompt: string): string {
   const words =
     prompt
+      .replaceAll("<image>", " ")
       .normalize("NFC")
       .toLowerCase()
       .match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { AUTOENCODER_FILES } from "../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
 import { syncFolder } from "../files/sync-folder.ts";
@@ -98,7 +99,7 @@ export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
 async function writeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const path = resolve(target);
   const parent = dirname(path);
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   await refuseExisting(path);
   const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
   await mkdir(temporary);
