@@ -15,8 +15,10 @@ import { NOISY_SAMPLERS } from "../generate/solvers.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
+import { threadsAgain } from "./again-threads.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
 import { openNamedModel } from "./model-options.ts";
+import { noteLines } from "./note-lines.ts";
 import { checkTarget, checkWritable, type PlaceOnDisk, promptSlug, writePicture } from "./picture-file.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
@@ -47,7 +49,7 @@ export async function runDraw(
 export async function runAgain(file: string, options: OutputOptions, terminal: Terminal): Promise<void> {
   const recipe = await readRecipe(file);
   await checkOutputs(options);
-  await using model = await openNamedModel(options, terminal);
+  await using model = await openNamedModel({ ...options, ...threadsAgain(recipe, options) }, terminal);
   await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { options, terminal });
 }
 
@@ -116,6 +118,9 @@ async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination
   const line = progressLine(terminal);
   line.show("opening the model");
   try {
+    const notes = await drawing.notes();
+    line.clear();
+    for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
     for await (const { token, of } of drawing) line.update("drawing", token, of);
   } finally {
     line.clear();
@@ -194,7 +199,11 @@ function notSaved(failures: readonly FailedSave[], of: number): Error {
 function report(saved: readonly SavedPicture[], seconds: number): unknown {
   return {
     seconds: Number(seconds.toFixed(3)),
-    pictures: saved.map(({ picture, file }) => ({ file: resolve(file), ...picture.recipe })),
+    pictures: saved.map(({ picture, file }) => ({
+      file: resolve(file),
+      ...picture.recipe,
+      notes: picture.notes,
+    })),
   };
 }
 

@@ -9,6 +9,6 @@ export interface WriteOptions extends TextSampling {
   readonly maxTokens?: number;
   /** From 0 to 2^53 - 1; counts only above temperature 0. Default 0. */
   readonly seed?: number;
-  /** Cancels between tokens. */
+  /** Cancels while loading, reading the prompt or picture, and between tokens. */
   readonly signal?: AbortSignal;
 }
