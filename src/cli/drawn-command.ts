@@ -1,7 +1,7 @@
 /** @file `nextstep data drawn`. */
 import type { Command } from "commander";
 import { integerBetween } from "./option-values.ts";
-import { ProgressLine } from "./progress-line.ts";
+import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface DrawnOptions {
@@ -30,7 +30,7 @@ export function addDrawnCommand(data: Command, terminal: Terminal): void {
     .option("--json", "print JSON")
     .action(async (model: string, out: string, paths: string[], options: DrawnOptions) => {
       const { writeDrawnLatents } = await import("../train/model/drawn-latents.ts");
-      const line = new ProgressLine(terminal.err);
+      const line = progressLine(terminal);
       const { pictures, seed, threads } = options;
       const result = await writeDrawnLatents({
         ...{ model, out, data: paths, pictures, seed },
