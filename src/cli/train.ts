@@ -1,11 +1,11 @@
 /** @file `nextstep train autoencoder|model CONFIG`: runs a stage and shows how it goes. */
 
-import { trainAutoencoder } from "../train/autoencoder/autoencoder-stage.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
+import { trainAutoencoder } from "../train/autoencoder/train-autoencoder.ts";
 import { loadTrainConfig } from "../train/loop/train-config.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
-import { trainModel } from "../train/model/model-stage.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
+import { trainModel } from "../train/model/train-model.ts";
 import type { Terminal } from "./terminal.ts";
 import { progressPrinter } from "./train-progress.ts";
 

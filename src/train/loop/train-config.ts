@@ -37,8 +37,10 @@ export const loopSchema = z.strictObject({
   validateEvery: z.int().min(0).default(500),
   sampleEvery: z.int().min(0).default(500),
   saveEvery: z.int().min(0).default(500),
-  /** Checkpoints that are kept, newest first. */
+  /** Checkpoints that are kept, newest first; the best by validation is kept beside them. */
   keep: z.int().min(1).default(2),
+  /** Whether figures are also written as TensorBoard event files, to `tensorboard/`. */
+  tensorBoard: z.boolean().default(false),
 });
 
 export type LoopConfig = z.infer<typeof loopSchema>;

@@ -17,8 +17,8 @@ import { initialAutoencoderWeights } from "../autoencoder/autoencoder-start-weig
 import { SampleWriter } from "../data/sample-writer.ts";
 import { parseTrainConfig } from "../loop/train-config.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainModel } from "./model-stage.ts";
 import { modelTrainConfigSchema } from "./model-train-config.ts";
+import { trainModel } from "./train-model.ts";
 
 const SIDE = 32;
 const COLOURS = ["red", "green", "blue"];

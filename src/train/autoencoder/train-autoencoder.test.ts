@@ -18,8 +18,8 @@ import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainAutoencoder } from "./autoencoder-stage.ts";
 import { type AutoencoderTrainConfig, autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";
+import { trainAutoencoder } from "./train-autoencoder.ts";
 
 const AUTOENCODER = { ch: 4, ch_mult: [1, 2], num_res_blocks: 1, num_groups: 2, z_channels: 4, psz: 2 };
 const PICTURES = 12;
@@ -196,7 +196,7 @@ async function weightsOf(vae: string, prefix: string): Promise<number[][]> {
 
 /** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
 async function trainAndKill(config: AutoencoderTrainConfig, step: number): Promise<void> {
-  const module = new URL("./autoencoder-stage.ts", import.meta.url).href;
+  const module = new URL("./train-autoencoder.ts", import.meta.url).href;
   const program = `import(${JSON.stringify(module)}).then(({ trainAutoencoder }) =>
     trainAutoencoder(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
   const child = spawn(process.execPath, ["--import", "tsx", "--eval", program, JSON.stringify(config)], {
