@@ -22,7 +22,7 @@ import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import type { PlannedBatch } from "./batches.ts";
-import type { PictureTokens } from "./latent-store.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import type { PlannedImage } from "./samples.ts";
 import type { TrainingData } from "./stage-data.ts";
 

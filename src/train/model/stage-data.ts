@@ -9,9 +9,10 @@ import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
 import { type BatchStream, PaddedBatches } from "./batches.ts";
-import { LatentStore, type PictureTokens } from "./latent-store.ts";
+import { LatentStore } from "./latent-store.ts";
 import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
 import { PackedBatches } from "./packed-batches.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import { type PlannedImage, SampleSource } from "./samples.ts";
 
 /** Decoded pictures that are kept for a moment: sizes are asked for first, pixels soon after. */
