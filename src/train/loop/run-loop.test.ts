@@ -256,6 +256,10 @@ describe("runTraining", () => {
     ]);
     const board = (await readdir(join(folder, "tensorboard"))).sort();
     expect(board).toHaveLength(2);
+    // The second file begins with its version, then says that step 7 and later ones are taken again.
+    const restart = Buffer.from("10073a020801", "hex");
+    const files = await Promise.all(board.map((name) => readFile(join(folder, "tensorboard", name))));
+    expect(files.map((bytes) => bytes.includes(restart))).toEqual([false, true]);
     const tags = await Promise.all(board.map((name) => tagsOf(join(folder, "tensorboard", name))));
     const figures = ["loss", "half", "rate", "gradient_norm", "images_per_second"].map(
       (name) => `train/${name}`,
