@@ -60,8 +60,9 @@ describe("curvePage", () => {
     // Equal values of two curves stand at one height.
     expect(heldOut![2]![1]).toBe(heights[3]);
     for (const [x, y] of [...training!, ...heldOut!]) {
-      expect(x! >= 64 && x! <= 628 && y! >= 12 && y! <= 212).toBe(true);
+      expect(x! >= 64 && x! <= 612 && y! >= 12 && y! <= 212).toBe(true);
     }
+    expect(training!.at(-1)![0]).toBe(612);
     expect(page).toContain("a run &#38; &#60;more&#62;");
     expect(page).not.toMatch(/<script|https?:/);
   });

@@ -3,7 +3,7 @@ import type { Curve, CurvePoint } from "./curve-points.ts";
 
 /** Pixels of a picture and of the margins that hold its labels. */
 const [WIDTH, HEIGHT] = [640, 240];
-const MARGIN = { left: 64, right: 12, top: 12, bottom: 28 } as const;
+const MARGIN = { left: 64, right: 28, top: 12, bottom: 28 } as const;
 
 /** Points drawn of a curve: more would not be seen. */
 const MOST_POINTS = 300;
@@ -36,11 +36,12 @@ interface Bin extends CurvePoint {
  * @param title what the run is; plain text.
  */
 export function curvePage(title: string, curves: readonly Curve[]): string {
+  const lastStep = Math.max(...curves.map(({ points }) => points.at(-1)?.step ?? 0));
   const figures = [...new Set(curves.map(({ figure }) => figure))];
   const pictures = figures.map((figure) => {
     const own = curves.filter((curve) => curve.figure === figure);
     const keys = own.map(({ line }) => `<span class="key ${classOf(line)}">${line}</span>`).join("");
-    return `<h2>${escaped(figure)}</h2>\n<div>${keys}</div>\n${picture(own)}`;
+    return `<h2>${escaped(figure)}</h2>\n<div>${keys}</div>\n${picture(own, lastStep)}`;
   });
   return `<!doctype html>
 <html lang="en">
@@ -54,10 +55,11 @@ ${pictures.join("\n")}
 `;
 }
 
-function picture(curves: readonly Curve[]): string {
+/** @param lastStep of all pictures, so that they can be read below each other. */
+function picture(curves: readonly Curve[], lastStep: number): string {
   const binned = curves.map(({ line, points }) => ({ line, bins: toBins(points) }));
   const all = binned.flatMap(({ bins }) => bins);
-  const x = linearAxis(0, Math.max(...all.map(({ step }) => step)), MARGIN.left, WIDTH - MARGIN.right);
+  const x = linearAxis(0, lastStep, MARGIN.left, WIDTH - MARGIN.right);
   const least = Math.min(...all.map((bin) => bin.least));
   const most = Math.max(...all.map((bin) => bin.most));
   const isLogarithmic = least > 0 && most / least > LOGARITHMIC_RATIO;
