@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { autoencoderTrainConfigSchema } from "./autoencoder/autoencoder-train-config.ts";
-import { modelTrainConfigSchema } from "./model/model-train-config.ts";
+import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
+import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
