@@ -95,6 +95,11 @@ export class TarDataset implements AsyncDisposable {
     return this.#starts.at(-1)!;
   }
 
+  /** Number of pictures of all samples. */
+  get pictures(): number {
+    return this.#samples.flat().reduce((sum, { images }) => sum + images.length, 0);
+  }
+
   /** Number of samples of each tar, as the epoch order wants them. */
   get tarLengths(): readonly number[] {
     return this.#samples.map((list) => list.length);
