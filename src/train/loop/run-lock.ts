@@ -4,6 +4,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../../errors.ts";
+import { removeTemporaryFiles } from "../../files/replacement-file.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Two that come at the same moment see each other and both step back, for different times. */
@@ -22,10 +24,21 @@ export class RunLock implements AsyncDisposable {
   }
 
   /**
+   * Removes the temporary files of processes that were killed, now that nobody writes there.
    * @param folder the run folder; made if need be.
-   * @throws InputError naming the process that trains there.
+   * @throws InputError naming the process that trains there, or the folder when it cannot be written to.
    */
   static async acquire(folder: string): Promise<RunLock> {
+    try {
+      const lock = await RunLock.#acquire(folder);
+      await removeTemporaryFiles(folder);
+      return lock;
+    } catch (cause) {
+      throw writeFailure(cause, folder);
+    }
+  }
+
+  static async #acquire(folder: string): Promise<RunLock> {
     await mkdir(folder, { recursive: true });
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);

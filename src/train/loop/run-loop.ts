@@ -4,7 +4,7 @@
  *
  * A run folder holds `checkpoints/`, `samples/`, `log.jsonl` and, at the end, `model/`.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
@@ -22,7 +22,8 @@ import { ProgressLog } from "./progress-log.ts";
 import { StepClock } from "./step-clock.ts";
 import type { LoopConfig } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import { CheckpointFolder, type RestoredRun, replaceFolder } from "./train-state.ts";
+import { CheckpointFolder, type RestoredRun } from "./train-state.ts";
+import { writeFolder } from "./written-folder.ts";
 
 /** What a stage gives the loop. */
 export interface TrainStage<Plan extends StepPlan> {
@@ -125,7 +126,7 @@ class TrainLoop<Plan extends StepPlan> {
         if (this.#isDue(config.saveEvery) || this.#step === steps) await this.#save();
       }
       const model = join(output, "model");
-      await this.#writeModel(model);
+      await writeFolder(model, (folder) => this.#stage.writeModel(folder, this.#weights));
       await this.#emit({ type: "end", step: this.#step, model });
       return { step: this.#step, model };
     } finally {
@@ -247,14 +248,6 @@ class TrainLoop<Plan extends StepPlan> {
     );
     this.#savedStep = this.#step;
     await this.#emit({ type: "checkpoint", step: this.#step, path });
-  }
-
-  async #writeModel(path: string): Promise<void> {
-    const partial = `${path}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    await this.#stage.writeModel(partial, this.#weights);
-    await replaceFolder(partial, path);
   }
 
   async #emit(event: TrainEvent, isLogged = true): Promise<void> {

@@ -55,6 +55,17 @@ describe("CheckpointFolder", () => {
     expect((await readdir(folder)).sort()).toEqual(["checkpoint-10", "checkpoint-11"]);
   });
 
+  it("keeps what is there and leaves nothing half-written when the disk is full", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 1, writeModel);
+    const failing = checkpoints.save(progress(4), buffers(1, 2, 3, 4), 1, async (path) => {
+      await writeModel(path);
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    });
+    await expect(failing).rejects.toThrow(/checkpoint-4: cannot be written: the disk is full/);
+    expect(await readdir(folder)).toEqual(["checkpoint-3"]);
+  });
+
   it("passes over and removes what was half-written", async () => {
     const checkpoints = new CheckpointFolder(folder);
     await checkpoints.save(progress(3), buffers(1, 2, 3, 4), 2, writeModel);

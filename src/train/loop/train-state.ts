@@ -3,7 +3,7 @@
  * everything needed to go on. A checkpoint states the SHA-256 of each of its files, so that it is known to be whole by
  * what it holds, not by its name: a process may be killed, and a folder half removed, at any moment.
  */
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelFormatError, NextStepError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
@@ -13,6 +13,7 @@ import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
 import { readSeal, sealCheckpoint, type TrainProgress } from "./checkpoint-seal.ts";
 import { differences } from "./json-differences.ts";
+import { replaceFolder, writeFolder } from "./written-folder.ts";
 
 export interface RestoredRun {
   readonly progress: TrainProgress;
@@ -66,16 +67,14 @@ export class CheckpointFolder {
     writeModel: (folder: string) => Promise<void>,
   ): Promise<string> {
     const final = this.checkpointPath(progress.step);
-    const partial = `${final}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(join(partial, "training"), { recursive: true });
-    await writeModel(partial);
-    const tensors = tensorsToWrite(
-      buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
-    );
-    await writeSafetensors(join(partial, TENSORS_FILE), tensors);
-    await sealCheckpoint(partial, progress);
-    await replaceFolder(partial, final);
+    await writeFolder(final, async (partial) => {
+      await writeModel(partial);
+      const tensors = tensorsToWrite(
+        buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
+      );
+      await writeSafetensors(join(partial, TENSORS_FILE), tensors);
+      await sealCheckpoint(partial, progress);
+    });
     await this.#removeOld(keep);
     return final;
   }
@@ -167,18 +166,6 @@ export class CheckpointFolder {
       await rm(removed, { recursive: true });
     }
   }
-}
-
-/** Moves a folder to `target`. What is there stays, as `target.replaced`, until the new one is in its place. */
-export async function replaceFolder(source: string, target: string): Promise<void> {
-  const replaced = `${target}.replaced`;
-  await rm(replaced, { recursive: true, force: true });
-  await rename(target, replaced).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  });
-  await rename(source, target);
-  await syncFolder(join(target, ".."));
-  await rm(replaced, { recursive: true, force: true });
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {
