@@ -53,7 +53,7 @@ import { Reconstruction, type ReconstructionPlan, type VisitedPictures } from ".
 const SAMPLE_PICTURES = 8;
 
 interface AutoencoderData {
-  /** Digest of what the headers say of the data, and what is trained on in the order of visits. */
+  /** Digest of the data, and what is trained on in the order of visits. */
   readonly fingerprint: string;
   readonly visits: VisitedPictures;
   readonly heldOut: readonly RgbImage[];
@@ -258,7 +258,7 @@ export async function trainAutoencoder(
     const text = `there is no ${config.loss.perceptual.file}: the perceptual loss is off`;
     options.onEvent?.({ type: "note", step: 0, text });
   }
-  const data = { fingerprint: dataset.fingerprint(), visits, heldOut, samples, faults };
+  const data = { fingerprint: await dataset.fingerprint(), visits, heldOut, samples, faults };
   const stage = new AutoencoderStage(config, engine, data, weights);
   // Awaited here: the data set and the engine are closed when this function returns.
   return await runTraining(stage, { config: config.loop, steps, output: config.output, ...options });
