@@ -19,7 +19,7 @@ const HELP = `npm run torture -- [--count 50] [--seed N] [--only NAME] [--json]
 Builds the command, then tortures it with tiny models and data in a temporary folder. Exit code 1 if anything was
 lost; what was lost is told, and its folder is kept.
 
-  --count N    kills of training and of drawing; the other scenarios make a share of as many trials (50)
+  --count N    kills, three fifths of them of training; the other scenarios make as many trials in proportion (50)
   --seed N     decides all choices but the machine's own timing (default: random, printed)
   --only NAME  one scenario
   --json       print the report as JSON

@@ -75,6 +75,6 @@ async function atOnce(trials: Trials): Promise<void> {
 export const atOnceScenario: Scenario = {
   name: "at-once",
   about: "three trainers, data builders or drawers that want the same place at the same moment",
-  trials: (count) => 3 * Math.ceil(count / 10),
+  trials: (count) => 3 * Math.ceil(count / 25),
   run: atOnce,
 };

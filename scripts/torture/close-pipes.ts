@@ -83,6 +83,6 @@ async function closePipes(trials: Trials): Promise<void> {
 export const closePipesScenario: Scenario = {
   name: "close-pipes",
   about: "standard output or error closed while training, drawing, building data",
-  trials: (count) => 3 * Math.ceil(count / 10),
+  trials: (count) => 3 * Math.ceil(count / 16),
   run: closePipes,
 };

@@ -117,6 +117,6 @@ async function fillDisk(trials: Trials): Promise<void> {
 export const fullDiskScenario: Scenario = {
   name: "full-disk",
   about: "a disk that is full at a random moment of training, drawing and building data",
-  trials: (count) => 4 * Math.ceil(count / 10),
+  trials: (count) => 4 * Math.ceil(count / 16),
   run: fillDisk,
 };
