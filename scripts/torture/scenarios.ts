@@ -6,6 +6,7 @@ import { flipBitsScenario } from "./flip-bits.ts";
 import { fullDiskScenario } from "./full-disk.ts";
 import { killDrawingScenario } from "./kill-drawing.ts";
 import { killTrainingScenario } from "./kill-training.ts";
+import { phoneHomeScenario } from "./phone-home.ts";
 import type { Scenario } from "./scenario.ts";
 import { signalTrainingScenario } from "./signal-training.ts";
 
@@ -18,4 +19,5 @@ export const SCENARIOS: readonly Scenario[] = [
   atOnceScenario,
   closePipesScenario,
   disposeScenario,
+  phoneHomeScenario,
 ];
