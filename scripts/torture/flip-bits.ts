@@ -140,6 +140,6 @@ function names(text: string, place: string, file: string): boolean {
 export const flipBitsScenario: Scenario = {
   name: "flip-bits",
   about: "a flipped bit in each file of checkpoints, caches, state, config, data and autoencoder",
-  trials: (count) => Math.ceil(0.6 * count),
+  trials: (count) => Math.ceil(0.5 * count),
   run: flipBits,
 };

@@ -53,6 +53,6 @@ async function signalTraining(trials: Trials): Promise<void> {
 export const signalTrainingScenario: Scenario = {
   name: "signal-training",
   about: "SIGINT, SIGTERM or SIGHUP, then SIGKILL, with one checkpoint kept",
-  trials: (count) => Math.ceil(count / 4),
+  trials: (count) => Math.ceil(count / 5),
   run: signalTraining,
 };

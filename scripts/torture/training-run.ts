@@ -21,6 +21,7 @@ export class TrainingProcess {
   reached = 0;
   /** Newest checkpoint that it reported. */
   saved = 0;
+  #isOver = false;
   readonly #waiting: { readonly wants: (event: Event) => boolean; readonly resolve: () => void }[] = [];
 
   constructor(args: readonly string[], prefix: readonly string[] = []) {
@@ -28,12 +29,14 @@ export class TrainingProcess {
     void this.command.ended
       .catch(() => {})
       .then(() => {
+        this.#isOver = true;
         for (const { resolve } of this.#waiting) resolve();
       });
   }
 
   /** Until an event comes or the process ends. */
   async until(wants: (event: Event) => boolean): Promise<void> {
+    if (this.#isOver) return;
     await new Promise<void>((resolve) => this.#waiting.push({ wants, resolve }));
   }
 
