@@ -51,7 +51,7 @@ async function withAutoencoderStage<Result>(
   const samples =
     heldOut.length > 0 ? heldOut.slice(0, SAMPLE_PICTURES) : await pictures.first(SAMPLE_PICTURES);
   const hasFeatureNet = weights.featureNet !== undefined;
-  const inputs = await inputDigests(config, { data: dataset.fingerprint(), hasFeatureNet });
+  const inputs = await inputDigests(config, { data: await dataset.fingerprint(), hasFeatureNet });
   const stage = new AutoencoderStage(config, engine, { inputs, visits, heldOut, samples, faults }, weights);
   // Awaited here: the data set and the engine are closed when this function returns.
   return await use({ stage, dataset, isWithoutNet: config.loss.perceptual !== null && !hasFeatureNet });

@@ -4,7 +4,7 @@
  *
  * A run folder holds `checkpoints/`, `samples/`, what {@link RunRecord} writes and, at the end, `model/`.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
@@ -28,8 +28,8 @@ import {
   type CheckpointFolder,
   checkpointsOf,
   type RestoredRun,
-  replaceFolder,
 } from "./train-state.ts";
+import { writeFolder } from "./written-folder.ts";
 
 /** Folder, within a model's, of the weights that its averages are taken of. */
 const RAW_FOLDER = "raw";
@@ -121,7 +121,7 @@ class TrainLoop<Plan extends StepPlan> {
       if (this.#isDue(config.saveEvery) || this.#step === steps) await this.#save();
     }
     const model = join(output, "model");
-    await this.#writeModel(model);
+    await writeFolder(model, (folder) => this.#fillModelFolder(folder));
     await this.#emit({ type: "end", step: this.#step, model });
     return { step: this.#step, model };
   }
@@ -262,14 +262,6 @@ class TrainLoop<Plan extends StepPlan> {
     this.#best = figure;
     const { metric, value } = figure;
     await this.#emit({ type: "best", step: this.#step, metric, value, path });
-  }
-
-  async #writeModel(path: string): Promise<void> {
-    const partial = `${path}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    await this.#fillModelFolder(partial);
-    await replaceFolder(partial, path);
   }
 
   /** The model; where its weights are a moving average, those that it is taken of stand in `raw/`, a model too. */

@@ -58,6 +58,21 @@ describe("CheckpointFolder", () => {
     expect((await readdir(folder)).sort()).toEqual(["checkpoint-10", "checkpoint-11"]);
   });
 
+  it("keeps what is there and leaves nothing half-written when the disk is full", async () => {
+    const checkpoints = new CheckpointFolder(folder);
+    await checkpoints.save({ progress: progress(3), buffers: buffers(1, 2, 3, 4), writeModel }, 1);
+    const failingWrite = async (path: string) => {
+      await writeModel(path);
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    };
+    const failing = checkpoints.save(
+      { progress: progress(4), buffers: buffers(1, 2, 3, 4), writeModel: failingWrite },
+      1,
+    );
+    await expect(failing).rejects.toThrow(/checkpoint-4: cannot be written: the disk is full/);
+    expect(await readdir(folder)).toEqual(["checkpoint-3"]);
+  });
+
   it("passes over and removes what was half-written", async () => {
     const checkpoints = new CheckpointFolder(folder);
     await checkpoints.save({ progress: progress(3), buffers: buffers(1, 2, 3, 4), writeModel }, 2);

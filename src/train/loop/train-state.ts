@@ -4,7 +4,7 @@
  * A checkpoint states the SHA-256 of each of its files, so that it is known to be whole by what it holds, not by its
  * name: a process may be killed, and a folder half removed, at any moment.
  */
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelFormatError, NextStepError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
@@ -16,6 +16,7 @@ import { type BestFigure, readBestFigure, writeBestFigure } from "./best-figure.
 import { readSeal, sealCheckpoint, type TrainProgress } from "./checkpoint-seal.ts";
 import { differences } from "./json-differences.ts";
 import type { Judgement } from "./train-stage.ts";
+import { replaceFolder, writeFolder } from "./written-folder.ts";
 
 export interface RestoredRun {
   readonly progress: TrainProgress;
@@ -129,17 +130,15 @@ export class CheckpointFolder {
     { progress, buffers, writeModel }: CheckpointContent,
     best?: BestFigure,
   ): Promise<void> {
-    const partial = `${final}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(join(partial, "training"), { recursive: true });
-    await writeModel(partial);
-    const tensors = tensorsToWrite(
-      buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
-    );
-    await writeSafetensors(join(partial, TENSORS_FILE), tensors);
-    if (best !== undefined) await writeBestFigure(join(partial, BEST_FILE), best);
-    await sealCheckpoint(partial, progress);
-    await replaceFolder(partial, final);
+    await writeFolder(final, async (partial) => {
+      await writeModel(partial);
+      const tensors = tensorsToWrite(
+        buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
+      );
+      await writeSafetensors(join(partial, TENSORS_FILE), tensors);
+      if (best !== undefined) await writeBestFigure(join(partial, BEST_FILE), best);
+      await sealCheckpoint(partial, progress);
+    });
   }
 
   /**
@@ -237,18 +236,6 @@ export class CheckpointFolder {
 /** The checkpoints of a run folder. */
 export function checkpointsOf(runFolder: string): CheckpointFolder {
   return new CheckpointFolder(join(runFolder, "checkpoints"));
-}
-
-/** Moves a folder to `target`. What is there stays, as `target.replaced`, until the new one is in its place. */
-export async function replaceFolder(source: string, target: string): Promise<void> {
-  const replaced = `${target}.replaced`;
-  await rm(replaced, { recursive: true, force: true });
-  await rename(target, replaced).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  });
-  await rename(source, target);
-  await syncFolder(join(target, ".."));
-  await rm(replaced, { recursive: true, force: true });
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {

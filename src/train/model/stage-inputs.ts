@@ -24,7 +24,7 @@ export async function inputDigests(parts: {
   const { config, tars, autoencoder, start } = parts;
   const { textTokenizer } = config;
   return {
-    data: tars.sets.map((set) => set.fingerprint()),
+    data: await Promise.all(tars.sets.map((set) => set.fingerprint())),
     autoencoder: await digestWeights(autoencoder.configJson, autoencoder.tensors),
     start: start === undefined ? null : await digestWeights(start.configJson, start.tensors, DIGESTED_BYTES),
     textTokenizer:

@@ -346,6 +346,26 @@ describe("training of the model", () => {
     ).rejects.toThrow(/textTokenizer: a newly learned tokenizer/);
   });
 
+  it("refuses to go on with data of the same names and sizes, or with a damaged tokenizer", async () => {
+    const data = join(root, "altered");
+    await cp(join(root, "train"), data, { recursive: true });
+    await trainModel(settings("altered-run", { data, steps: 2 }));
+    const tar = join(data, (await readdir(data))[0]!);
+    const bytes = await readFile(tar);
+    bytes[bytes.indexOf("a red square") + 2] = "b".charCodeAt(0);
+    await writeFile(tar, bytes);
+    await expect(trainModel(settings("altered-run", { data, steps: 2 }))).rejects.toThrow(
+      /another "inputs.data/,
+    );
+    const added = join(root, "padded-straight", "tokenizer", "added_tokens.json");
+    const text = await readFile(added, "utf8");
+    await writeFile(added, text.replace("begin", "began"));
+    await expect(trainModel(settings("padded-straight"))).rejects.toThrow(
+      /added_tokens.json: does not agree/,
+    );
+    await writeFile(added, text);
+  });
+
   it("does not train on cached latents that were damaged", async () => {
     const cache = join(root, "padded-straight", "latents");
     const copy = join(root, "flipped", "latents");
