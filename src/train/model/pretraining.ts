@@ -5,7 +5,7 @@
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
-import { CausalMasks } from "../objective/attention-mask.ts";
+import { AttentionMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
 import { addCounts, countLosses, type LossCounts } from "../objective/loss-counts.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
@@ -63,7 +63,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
   readonly #model: NextStepConfig;
   readonly #data: Pick<TrainingData, "batches" | "load">;
   readonly #options: PretrainingOptions;
-  readonly #masks = new CausalMasks();
+  readonly #masks = new AttentionMasks();
   /** Pictures of the update under way: its parts swap tokens with each other. */
   #loaded: { readonly plan: PretrainingPlan; readonly pictures: Map<number, PictureTokens> } | undefined;
 

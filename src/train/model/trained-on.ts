@@ -73,7 +73,7 @@ export async function surveyTraining(config: ModelTrainConfig, tars: TrainingTar
   const { data, captions, imageSize, aspectBuckets, curriculum } = config;
   const settings = JSON.stringify({ data, captions, imageSize, aspectBuckets, curriculum });
   const hash = createHash("sha256").update(settings);
-  for (const set of tars.sets) hash.update(set.fingerprint());
+  for (const set of tars.sets) hash.update(await set.fingerprint());
   const path = join(config.output, "trained", `${hash.digest("hex").slice(0, 16)}.json`);
   const known = surveySchema.safeParse(
     await readFile(path, "utf8")
