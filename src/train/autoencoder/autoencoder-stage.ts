@@ -28,7 +28,7 @@ import { ShardedEpochOrder } from "../data/epoch-order.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { refuseUnmeant } from "../loop/config-sense.ts";
 import { pictureGrid } from "../loop/picture-grid.ts";
-import { RunLock } from "../loop/run-lock.ts";
+import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -236,7 +236,7 @@ export async function trainAutoencoder(
   const { threads, spin } = config.engine;
   const steps = config.phases.reduce((sum, phase) => sum + phase.steps, 0);
   refuseUnmeant(config.loop, steps, "phases");
-  await using _lock = await RunLock.acquire(config.output);
+  await using _lock = await lockRun(config.output);
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using dataset = await TarDataset.open(config.data, { cacheBytes: 0 });
   const weights = await firstWeights(config, engine);

@@ -20,7 +20,7 @@ import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
-import { RunLock } from "../loop/run-lock.ts";
+import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -189,7 +189,7 @@ function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): Jso
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   const { threads, spin } = config.engine;
   refuseUnmeantModel(config);
-  await using _lock = await RunLock.acquire(config.output);
+  await using _lock = await lockRun(config.output);
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using tars = await TrainingTars.open(config.data);
   await using autoencoder = await openAutoencoderFolder(
