@@ -1,5 +1,5 @@
 /** @file Pulling from a hub that behaves, into a cache in the hub's own layout. */
-import { lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -172,6 +172,10 @@ describe("pull", () => {
 
   it("is refused while another process pulls the same, and not by one that has died", async () => {
     hub.serve("org/model", MODEL);
+    const { locks } = repoFolders(cache, "org/model");
+    await mkdir(locks, { recursive: true });
+    await writeFile(join(locks, ".lock-99999999-0-ab"), "");
+    await run("org/model");
     await using _lock = await lockRepository(cache, "org/model");
     await expect(run("org/model")).rejects.toThrow(InputError);
     await expect(run("org/model")).rejects.toThrow(`process ${process.pid} is at work on it`);

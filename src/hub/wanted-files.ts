@@ -43,8 +43,9 @@ export function contentOf({ files, repository }: RepoListing): RepoContent {
   const autoencoder = AUTOENCODER_FILES.find((name) => byPath.has(`${AUTOENCODER_FOLDER}/${name}`));
   const isModel = index !== undefined || byPath.has(SINGLE_FILE);
   const own = AUTOENCODER_FILES.map((name) => byPath.get(name)).find((file) => file !== undefined);
+  const isWhole = index !== undefined || autoencoder !== undefined;
   const hasTokenizer = TOKENIZER_FILES.some((name) => byPath.has(name));
-  if (byPath.has(CONFIG_FILE) && own !== undefined && index === undefined && !hasTokenizer) {
+  if (byPath.has(CONFIG_FILE) && own !== undefined && !isWhole && !hasTokenizer) {
     return { kind: "autoencoder", weights: own };
   }
   if (!byPath.has(CONFIG_FILE) || !isModel) {
