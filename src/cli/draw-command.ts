@@ -13,7 +13,10 @@ import type { Terminal } from "./terminal.ts";
 function addOutputOptions(command: Command): Command {
   return command
     .option("--image <file>", "picture to edit or refer to; repeat for several", collect)
-    .option("--model <folder>", "model folder in a published layout (default: the model in this package)")
+    .option(
+      "--model <name>",
+      "model folder, or ORG/NAME that was pulled (default: the model in this package)",
+    )
     .option("--out <path>", "file.png, or a folder (default: this folder)")
     .option(
       "--noise <file>",

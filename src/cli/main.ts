@@ -6,6 +6,8 @@ import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addModelsCommand } from "./models-command.ts";
+import { addPullCommand } from "./pull-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 function addInspectCommand(program: Command, terminal: Terminal): void {
@@ -117,6 +119,8 @@ ${EXIT_CODES_HELP}`,
     .enablePositionalOptions();
   addDrawCommands(program, terminal);
   addInspectCommand(program, terminal);
+  addPullCommand(program, terminal);
+  addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);
   try {

@@ -1,5 +1,6 @@
 /** @file `nextstep train autoencoder|model CONFIG`: runs a stage and shows how it goes. */
 
+import { resolveModel } from "../hub/resolve-model.ts";
 import { trainAutoencoder } from "../train/autoencoder/autoencoder-stage.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { loadTrainConfig } from "../train/loop/train-config.ts";
@@ -20,7 +21,23 @@ export async function runTraining(
     ? (event: TrainEvent): void => void terminal.out.write(`${JSON.stringify(event)}\n`)
     : progressPrinter(terminal.err);
   const options = { signal: terminal.signal, onEvent };
-  if (stage === "autoencoder")
-    await trainAutoencoder(await loadTrainConfig(autoencoderTrainConfigSchema, configFile), options);
-  else await trainModel(await loadTrainConfig(modelTrainConfigSchema, configFile), options);
+  // Folders of models may be given as repositories in the hub's cache.
+  const place = (name: string): Promise<string> => resolveModel(name, terminal.environment);
+  if (stage === "autoencoder") {
+    const config = await loadTrainConfig(autoencoderTrainConfigSchema, configFile);
+    const start = config.start === null ? null : await place(config.start);
+    await trainAutoencoder({ ...config, start }, options);
+    return;
+  }
+  const config = await loadTrainConfig(modelTrainConfigSchema, configFile);
+  const { textTokenizer } = config;
+  await trainModel(
+    {
+      ...config,
+      start: config.start === null ? null : await place(config.start),
+      autoencoder: await place(config.autoencoder),
+      textTokenizer: typeof textTokenizer === "string" ? await place(textTokenizer) : textTokenizer,
+    },
+    options,
+  );
 }
