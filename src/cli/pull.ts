@@ -53,7 +53,7 @@ export async function runPull(
 
 function eventPrinter({ err }: Terminal, line: ProgressLine): (event: PullEvent) => void {
   const rate = new Rate();
-  let told = Number.NEGATIVE_INFINITY;
+  let told = performance.now();
   return (event) => {
     if (event.type === "progress") {
       const { done, total } = event;

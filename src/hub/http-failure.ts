@@ -121,6 +121,11 @@ export function connectionFailure(
       fail(`${host} cannot be found`, "check the connection, HF_ENDPOINT and the proxy settings"),
     );
   }
+  if (code === "ECONNREFUSED" || code === "ENETUNREACH" || code === "EHOSTUNREACH") {
+    return new PassingFailure(
+      fail(`${host} cannot be reached (${code})`, "check the connection, HF_ENDPOINT and the proxy settings"),
+    );
+  }
   if (/TIMEOUT|ETIMEDOUT/.test(code)) {
     return new PassingFailure(
       fail(

@@ -77,7 +77,8 @@ export async function retrying<Result>(
       const { failure, waitMs: wish } = error;
       if (failed >= tries || (wish ?? 0) > LONGEST_WISH_MS) throw failure;
       const waitMs = wish ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failed - 1));
-      onRetry({ reason: failure.message, waitMs });
+      const { where, reason } = failure;
+      onRetry({ reason: where === undefined ? reason : `${where}: ${reason}`, waitMs });
       await clock.sleep(waitMs, signal);
     }
   }
