@@ -25,8 +25,8 @@ export async function runModels(json: boolean, { out, err, environment }: Termin
   for (const model of models) out.write(`${printable(describe(model))}\n`);
 }
 
-function describe({ name, commit, bytes, kind, canOpen, needs, memory }: CachedModel): string {
-  const use = canOpen ? "can be opened" : `cannot be opened; needs ${needs.join(", ")}`;
+function describe({ name, commit, bytes, kind, canOpen, why, memory }: CachedModel): string {
+  const use = canOpen ? "can be opened" : `cannot be opened: ${why.join("; ")}`;
   return [
     name,
     commit === null ? "begun" : commit.slice(0, SHOWN_DIGITS),

@@ -6,7 +6,9 @@ import { NextStepError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { isJsonObject, type JsonObject, readJson } from "../formats/json-file.ts";
-import { INDEX_FILE, readWeightMap } from "../formats/safetensors-set.ts";
+import { AUTOENCODER_FILES } from "../formats/model-file-names.ts";
+import { INDEX_FILE, readWeightMap, SINGLE_FILE } from "../formats/safetensors-set.ts";
+import { formatBytes } from "../hub/format-bytes.ts";
 import { formatRepoName } from "../hub/repo-name.ts";
 import { type CachedRepository, type CachedRevision, scanCache } from "../hub/scan-cache.ts";
 import { publishedRelease } from "../model/config.ts";
@@ -35,8 +37,8 @@ export interface CachedModel {
   readonly kind: ModelKind;
   /** Whether `--model` takes it to draw. */
   readonly canOpen: boolean;
-  /** What keeps it from that, or what it is for instead, in words. */
-  readonly needs: readonly string[];
+  /** What keeps it from that and what to do about it, or what it is for instead, in words. */
+  readonly why: readonly string[];
   /** Bytes of its weights once they are in memory as float32; null where they are not known. */
   readonly memory: number | null;
 }
@@ -61,51 +63,50 @@ function begunModel({ repository, bytes }: CachedRepository): CachedModel {
     bytes,
     kind: "unknown",
     canOpen: false,
-    needs: [`the rest of it: nextstep pull ${repository}`],
+    why: [`its download never came far: nextstep pull ${repository}`],
     memory: null,
   };
 }
 
-async function describe(
-  { repository }: CachedRepository,
-  { commit, refs, folder, bytes }: CachedRevision,
-): Promise<CachedModel> {
+async function describe(found: CachedRepository, revision: CachedRevision): Promise<CachedModel> {
+  const { repository, revisions, incompleteBytes } = found;
+  const { commit, refs, folder, bytes } = revision;
   // The default branch needs no mention; what has no branch or tag goes by its commit.
-  const revision = refs.includes("main") ? "main" : (refs[0] ?? commit);
-  const name = formatRepoName({ repository, revision });
+  const name = formatRepoName({ repository, revision: refs.includes("main") ? "main" : (refs[0] ?? commit) });
+  const isOnlyOne = revisions.length === 1 && refs.length === 0;
+  const pull = `nextstep pull ${isOnlyOne ? repository : name}`;
   const base = { name, repository, commit, refs, folder, bytes };
+  const closed = (kind: ModelKind, reason: string): CachedModel => {
+    const begun =
+      incompleteBytes > 0 ? [`${formatBytes(incompleteBytes)} of a download that stopped are kept`] : [];
+    return { ...base, kind, canOpen: false, why: [reason, ...begun], memory: null };
+  };
+  let kind: ModelKind = "unknown";
   try {
-    const config = await readConfig(folder);
-    const kind = kindOf(config);
-    if (kind === "unknown") {
-      return { ...base, kind, canOpen: false, needs: ["nothing: it is no model of this kind"], memory: null };
-    }
-    const missing = await missingShards(folder);
-    if (missing.length > 0) {
-      const needs = [`${missing.length} missing shards: nextstep pull ${name}`];
-      return { ...base, kind, canOpen: false, needs, memory: null };
-    }
-    return { ...base, kind, ...use(await inspectPath(folder)) };
+    kind = kindOf(await readConfig(folder));
+    if (kind === "unknown") return closed(kind, "it is no model of this kind");
+    const missing = await missingWeights(folder, kind);
+    if (missing > 0) return closed(kind, `${missing} files of its weights are missing: ${pull}`);
+    return { ...base, kind, ...use(await inspectPath(folder), name) };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
-    const needs = [`${error.reason}: nextstep pull ${name}`];
-    return { ...base, kind: "unknown", canOpen: false, needs, memory: null };
+    return closed(kind, `${error.reason}: ${pull}`);
   }
 }
 
 /** What can be done with what was found out. */
-function use(inspection: Inspection): Pick<CachedModel, "canOpen" | "needs" | "memory"> {
+function use(inspection: Inspection, name: string): Pick<CachedModel, "canOpen" | "why" | "memory"> {
   const fatal = problemsOf(inspection).filter((problem) => problem.fatal);
-  const needs = fatal.slice(0, 1).map(({ subject, detail }) => `${subject} ${detail}`);
-  if (fatal.length > 1) needs.push(`and ${fatal.length - 1} more: nextstep inspect`);
+  const why = fatal.slice(0, 1).map(({ subject, detail }) => `${subject} ${detail}`);
+  if (fatal.length > 1) why.push(`and ${fatal.length - 1} more: nextstep inspect ${name}`);
   const parts = "parts" in inspection ? inspection.parts : [];
   const memory = 4 * parts.reduce((sum, { parameters }) => sum + parameters, 0);
-  if (inspection.kind === "autoencoder") needs.push("a model: by itself it only codes pictures");
+  if (inspection.kind === "autoencoder") why.push("by itself it only codes pictures");
   if (inspection.kind === "model" && fatal.length === 0) {
-    if (!inspection.hasImageModules) needs.push("training: it has no image modules");
-    else if (inspection.autoencoder === undefined) needs.push("an autoencoder in vae/");
+    if (!inspection.hasImageModules) why.push("it has no image modules, training can start from it");
+    else if (inspection.autoencoder === undefined) why.push("it needs an autoencoder in vae/");
   }
-  return { canOpen: needs.length === 0, needs, memory };
+  return { canOpen: why.length === 0, why, memory };
 }
 
 async function readConfig(folder: string): Promise<JsonObject> {
@@ -122,11 +123,15 @@ function kindOf(config: JsonObject): ModelKind {
   return publishedRelease(config) === "v1" ? "NextStep-1" : "NextStep-1.1";
 }
 
-async function missingShards(folder: string): Promise<string[]> {
+/** How many files of the weights are not there. */
+async function missingWeights(folder: string, kind: ModelKind): Promise<number> {
   const files = new LocalFolder(folder);
-  if (!(await files.has(INDEX_FILE))) return [];
-  const shards = new Set((await readWeightMap(await files.open(INDEX_FILE))).values());
-  const missing: string[] = [];
-  for (const shard of shards) if (!(await files.has(shard))) missing.push(shard);
-  return missing;
+  if (await files.has(INDEX_FILE)) {
+    const shards = [...new Set((await readWeightMap(await files.open(INDEX_FILE))).values())];
+    const there = await Promise.all(shards.map((shard) => files.has(shard)));
+    return there.filter((isThere) => !isThere).length;
+  }
+  const names = kind === "autoencoder" ? AUTOENCODER_FILES : [SINGLE_FILE];
+  const there = await Promise.all(names.map((name) => files.has(name)));
+  return there.includes(true) ? 0 : 1;
 }
