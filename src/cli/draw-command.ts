@@ -59,7 +59,7 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
   addOutputOptions(
     program
       .command("again")
-      .description("draw the picture in a PNG again, exactly")
+      .description("draw the picture in a PNG again, exactly, with as many threads as it was drawn with")
       .argument("<file>", "PNG that nextstep wrote"),
   ).action(async (file: string, options: OutputOptions) => {
     const { runAgain } = await import("./draw.ts");

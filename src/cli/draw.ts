@@ -15,7 +15,9 @@ import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { open } from "../node/open-model.ts";
 import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
+import { threadsAgain } from "./again-threads.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
+import { noteLines } from "./note-lines.ts";
 import {
   checkTarget,
   checkWritable,
@@ -60,7 +62,7 @@ export async function runAgain(file: string, options: OutputOptions, terminal: T
   const target = parseTarget(options.out, 1);
   const recipe = await readRecipe(file);
   await checkOutputs(target, options);
-  await using model = await openModel(options, terminal);
+  await using model = await openModel({ ...options, ...threadsAgain(recipe, options) }, terminal);
   await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { target, options, terminal });
 }
 
@@ -121,6 +123,9 @@ async function drawAndWrite(drawing: Drawing, { target, options, terminal }: Des
   const line = new ProgressLine(terminal.err);
   line.show("opening the model");
   try {
+    const notes = await drawing.notes();
+    line.clear();
+    for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
     for await (const { token, of } of drawing) line.update("drawing", token, of);
   } finally {
     line.clear();
@@ -187,7 +192,11 @@ function notSaved(failures: readonly FailedSave[], of: number): Error {
 function report(saved: readonly SavedPicture[], seconds: number): unknown {
   return {
     seconds: Number(seconds.toFixed(3)),
-    pictures: saved.map(({ picture, file }) => ({ file: resolve(file), ...picture.recipe })),
+    pictures: saved.map(({ picture, file }) => ({
+      file: resolve(file),
+      ...picture.recipe,
+      notes: picture.notes,
+    })),
   };
 }
 

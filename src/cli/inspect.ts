@@ -6,14 +6,24 @@ import { inspectPath } from "../node/inspect-path.ts";
 import type { Terminal } from "./terminal.ts";
 import { TRAINING_CONFIGS } from "./training-configs.ts";
 
+export interface InspectOptions {
+  readonly json?: boolean;
+  /** List the subjects of a model. */
+  readonly subjects?: boolean;
+}
+
 /**
  * Prints what a path, or a repository in the cache, holds.
  * @throws ModelFormatError behind the print when something would keep it from being used.
  */
-export async function runInspect(name: string, json: boolean, terminal: Terminal): Promise<void> {
+export async function runInspect(
+  name: string,
+  { json = false, subjects = false }: InspectOptions,
+  terminal: Terminal,
+): Promise<void> {
   const path = await resolveModel(name, terminal.environment);
   const inspection = await inspectPath(path, TRAINING_CONFIGS);
-  terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection)}\n`);
+  terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection, { subjects })}\n`);
   refuseUnusable(inspection);
 }
 

@@ -14,11 +14,15 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
   program
     .command("inspect")
     .description("tell what a file or model folder holds, and what is wrong with it")
-    .argument("<path>", "model folder, safetensors, torch archive, tar, picture or JSON")
+    .argument(
+      "<path>",
+      "model folder or ORG/NAME that was pulled, safetensors, torch archive, tar, picture or JSON",
+    )
     .option("--json", "print JSON")
-    .action(async (path: string, options: { json?: true }) => {
+    .option("--subjects", "list all that a model can be asked for")
+    .action(async (path: string, options: { json?: true; subjects?: true }) => {
       const { runInspect } = await import("./inspect.ts");
-      await runInspect(path, options.json === true, terminal);
+      await runInspect(path, options, terminal);
     });
 }
 

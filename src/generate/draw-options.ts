@@ -60,6 +60,8 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
   if (!isJsonObject(given)) {
     throw new InputError(`${describe(given)} is not an object of options`, { where: "options" });
   }
+  if (prompts.length === 0)
+    throw new InputError("no prompts", { where: "prompt", remedy: "give at least one" });
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong >= 0) {
     throw new InputError(`${describe(prompts[wrong])} is not a text`, { where: `prompt ${wrong + 1}` });
@@ -96,9 +98,16 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
     throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
   }
   images?.forEach(checkImageInput);
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw new InputError(`${describe(options.signal)} is not an AbortSignal`, { where: "signal" });
-  }
+  checkSignal(options.signal);
+}
+
+/** @throws InputError for what is none. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InputError(`${describe(signal)} is not an AbortSignal`, {
+    where: "signal",
+    remedy: "give the signal of an AbortController, or none",
+  });
 }
 
 function checkSize(size: unknown): void {
@@ -111,7 +120,8 @@ function checkSize(size: unknown): void {
   });
 }
 
-function checkImageInput(image: unknown, index: number): void {
+/** @throws InputError naming the image that is none. */
+export function checkImageInput(image: unknown, index: number): void {
   if (typeof image === "string" || image instanceof Uint8Array) return;
   if (isJsonObject(image) && image.data instanceof Uint8Array) return;
   throw new InputError(`${describe(image)} is not a picture`, {
