@@ -110,6 +110,12 @@ export function connectionFailure(
   if (code === undefined) return undefined;
   const fail = (reason: string, remedy: string): DownloadError =>
     new DownloadError(reason, { where: subjectText(subject), remedy, cause: error });
+  const refusal = /^Proxy response \((\d{3})\)/.exec(error.message)?.[1];
+  if (refusal !== undefined) {
+    const remedy =
+      refusal === "407" ? "give it user and password: http://USER:PASSWORD@HOST:PORT" : "ask who runs it";
+    return fail(`the proxy refuses the way to ${host} (${refusal})`, remedy);
+  }
   if (CERTIFICATE.test(code)) {
     return fail(
       `the certificate of ${host} is not trusted (${code})`,

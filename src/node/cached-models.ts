@@ -86,7 +86,8 @@ async function describe(found: CachedRepository, revision: CachedRevision): Prom
     kind = kindOf(await readConfig(folder));
     if (kind === "unknown") return closed(kind, "it is no model of this kind");
     const missing = await missingWeights(folder, kind);
-    if (missing > 0) return closed(kind, `${missing} files of its weights are missing: ${pull}`);
+    const files = missing === 1 ? "a file of its weights is" : `${missing} files of its weights are`;
+    if (missing > 0) return closed(kind, `${files} missing: ${pull}`);
     return { ...base, kind, ...use(await inspectPath(folder), name) };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
