@@ -4,8 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import { type Estimate, NORMAL_QUANTILE } from "./estimate.ts";
-
-export type Feature = Float64Array;
+import type { Feature } from "./retrieval.ts";
 
 /** k(x, y) = (x . y / d + 1)^3, as published. */
 function kernel(x: Feature, y: Feature): number {

@@ -14,7 +14,7 @@ import { stretch } from "../image/resize.ts";
 import { LITE0_POOLED, pooledFeatures } from "../model/feature-net.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { Engine, Session } from "../runtime/engine.ts";
-import type { Feature } from "./kernel-distance.ts";
+import type { Feature } from "./retrieval.ts";
 
 /** Side of the pictures that the net was trained on. */
 const SIDE = 224;
