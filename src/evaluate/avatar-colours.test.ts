@@ -4,7 +4,8 @@ import attributes from "../train/data/emoji/avatar-attributes.json" with { type:
 import { avatarColours } from "./avatar-colours.ts";
 import { block, type Colour, disc, noisy, scene } from "./test-pictures.ts";
 
-const rgb = (hex: string): Colour => [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as never;
+const rgb = (hex: string): Colour =>
+  [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as never;
 
 function portrait(hair: string, shirt: string) {
   return scene([

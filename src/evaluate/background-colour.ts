@@ -1,7 +1,7 @@
 /** @file Which of the colours that captions name a picture's background has. */
 import type { RgbImage } from "../image/pixels.ts";
 import type { Rgb } from "../train/data/emoji/emoji-render.ts";
-import { type Background, BACKGROUNDS } from "../train/data/emoji/emoji-scenes.ts";
+import { BACKGROUNDS, type Background } from "../train/data/emoji/emoji-scenes.ts";
 
 /** Width of the rim that is looked at, as a share of the side: outside of everything but the largest icons. */
 const RIM = 1 / 32;

@@ -1,6 +1,6 @@
 /** @file Backgrounds, counts and windows of composed pictures. */
 import { describe, expect, it } from "vitest";
-import { type Background, BACKGROUNDS } from "../train/data/emoji/emoji-scenes.ts";
+import { BACKGROUNDS, type Background } from "../train/data/emoji/emoji-scenes.ts";
 import { backgroundOf } from "./background-colour.ts";
 import { countIn } from "./counting.ts";
 import { featureDistance, pictureFeature } from "./picture-feature.ts";

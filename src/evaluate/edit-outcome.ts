@@ -4,11 +4,8 @@ import type { RgbImage } from "../image/pixels.ts";
 /** Levels by which a pixel differs if the edit is to change it, and up to which it is to be kept. */
 const CHANGED = 24;
 const KEPT = 4;
-/**
- * The change happened when less than this share of the way is left, in squares of levels. Half way, which an even mush
- * of both pictures is, leaves 0.25; a drawing that differs from the asked one in detail, 0.05 to 0.15.
- */
-const MOST_LEFT = 0.2;
+/** By what factor a result must be nearer to what was asked for. */
+const NEARER = 2;
 /** Fewer pixels than this share are no ground to judge on. */
 const LEAST_SHARE = 0.005;
 /** Rounding to 8 bits alone leaves about 59 dB. */
@@ -17,7 +14,8 @@ const MOST_DECIBELS = 60;
 /** The largest difference of the channels of one pixel. */
 function differenceAt(a: RgbImage, b: RgbImage, pixel: number): number {
   let most = 0;
-  for (let at = 3 * pixel; at < 3 * pixel + 3; at++) most = Math.max(most, Math.abs(a.data[at]! - b.data[at]!));
+  for (let at = 3 * pixel; at < 3 * pixel + 3; at++)
+    most = Math.max(most, Math.abs(a.data[at]! - b.data[at]!));
   return most;
 }
 
@@ -28,26 +26,20 @@ function squaresAt(a: RgbImage, b: RgbImage, pixel: number): number {
 }
 
 /**
- * What is left of the way from the picture to the one that was asked for, in squared levels over the pixels that
- * differ between them: 0 is the asked picture, 1 as far as nothing changed, more is something else. All of one size.
- * Undefined where both look the same.
+ * Whether the change happened: over the pixels that differ between both pictures, the result is at least twice as near,
+ * in levels, to the one that was asked for as to the one that was given. All of one size. An even mush of both is
+ * equally near, whatever a decoder leaves out of the asked picture. Undefined where there was nothing to change.
  */
-export function wayLeft(result: RgbImage, source: RgbImage, target: RgbImage): number | undefined {
+export function isChanged(result: RgbImage, source: RgbImage, target: RgbImage): boolean | undefined {
   const pixels = source.width * source.height;
-  let [left, way, count] = [0, 0, 0];
+  let [toTarget, toSource, count] = [0, 0, 0];
   for (let pixel = 0; pixel < pixels; pixel++) {
     if (differenceAt(source, target, pixel) <= CHANGED) continue;
     count++;
-    left += squaresAt(result, target, pixel);
-    way += squaresAt(source, target, pixel);
+    toTarget += squaresAt(result, target, pixel);
+    toSource += squaresAt(result, source, pixel);
   }
-  return count < LEAST_SHARE * pixels ? undefined : left / way;
-}
-
-/** Whether the change happened by {@link wayLeft}. Undefined where there was none to make. */
-export function isChanged(result: RgbImage, source: RgbImage, target: RgbImage): boolean | undefined {
-  const left = wayLeft(result, source, target);
-  return left === undefined ? undefined : left < MOST_LEFT;
+  return count < LEAST_SHARE * pixels ? undefined : NEARER ** 2 * toTarget < toSource;
 }
 
 /**

@@ -7,7 +7,9 @@ import { kernelDistance } from "./kernel-distance.ts";
 const WIDTH = 6;
 
 function sample(rng: CounterRng, count: number, shift = 0): Float64Array[] {
-  return Array.from({ length: count }, () => Float64Array.from({ length: WIDTH }, () => rng.normal() + shift));
+  return Array.from({ length: count }, () =>
+    Float64Array.from({ length: WIDTH }, () => rng.normal() + shift),
+  );
 }
 
 describe("kernelDistance", () => {

@@ -17,7 +17,10 @@ export function windowsOf(layout: SceneLayout, side: number): Window[] {
   return boxesOf(layout).map(([left, top, icon]) => {
     const room = icon * ROOM;
     const length = Math.round((icon + 2 * room) * scale);
-    return { offset: [Math.round((top - room) * scale), Math.round((left - room) * scale)], size: [length, length] };
+    return {
+      offset: [Math.round((top - room) * scale), Math.round((left - room) * scale)],
+      size: [length, length],
+    };
   });
 }
 

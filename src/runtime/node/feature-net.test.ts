@@ -100,7 +100,9 @@ it("computes blocks with padding, strides and shortcuts as published", async () 
     });
   }
 
-  const means = relu6(layer(second, "head")).planes.map((plane) => plane.reduce((a, b) => a + b) / plane.length);
+  const means = relu6(layer(second, "head")).planes.map(
+    (plane) => plane.reduce((a, b) => a + b) / plane.length,
+  );
   expect(results.pooled!.shape).toEqual([1, 5]);
   means.forEach((mean, place) => {
     expect(Math.abs(Number(results.pooled!.data[place]) - mean)).toBeLessThan(1e-3);
