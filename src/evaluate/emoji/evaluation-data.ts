@@ -31,14 +31,19 @@ const sceneSchema = z.object({
 });
 const editSchema = z.object({ edit: z.enum(EDIT_KINDS), target: sceneSchema });
 const avatarSchema = z.object({ hairColour: z.string(), shirtColour: z.string() });
-const subjectsSchema = z.array(
-  z.object({
-    id: z.string(),
-    name: z.string(),
-    plural: z.string().optional(),
-    synonyms: z.array(z.string()),
-  }),
-);
+const subjectSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  plural: z.string().optional(),
+  synonyms: z.array(z.string()),
+});
+/** What is known of all subjects, alone or beside the names of those that are trained on. */
+const subjectsSchema = z.union([
+  z.array(subjectSchema),
+  z.object({ details: z.array(subjectSchema) }).transform(({ details }) => details),
+]);
+/** Folders of square pictures that training shows: all in one, or by what they show. */
+const SEEN_FOLDERS = ["train", "singles", "styles", "scenes"] as const;
 
 /** What a picture shows, by the names of the data. */
 export type SceneFacts = z.infer<typeof sceneSchema>;
@@ -102,19 +107,24 @@ export class EvaluationData implements AsyncDisposable {
   /** @throws InputError or DataFormatError when the folder is not such a data set. */
   static async open(folder: string): Promise<EvaluationData> {
     const open: TarDataset[] = [];
-    /** What was made with other options lacks folders; only `train` must be there. */
+    /** What was made with other options lacks folders. */
     const tars = async (name: string): Promise<TarDataset | undefined> => {
       const path = join(folder, name);
-      if (name !== "train" && (await stat(path).catch(() => undefined)) === undefined) return undefined;
+      if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
       const data = await TarDataset.open(path);
       open.push(data);
       return data;
     };
     try {
       const subjects = await readSubjects(join(folder, "subjects.json"));
+      const seen: SceneRecord[] = [];
+      for (const name of SEEN_FOLDERS) seen.push(...(await scenesOf(await tars(name))));
+      if (seen.length === 0) {
+        throw new DataFormatError("holds no training pictures", { where: folder, remedy: REMEDY });
+      }
       const lists = {
         subjects,
-        scenes: { seen: await scenesOf(await tars("train")), heldOut: await scenesOf(await tars("heldout")) },
+        scenes: { seen, heldOut: await scenesOf(await tars("heldout")) },
         unseen: await scenesOf(await tars("unseen")),
         edits: await editsOf(await tars("edits")),
         avatars: {
