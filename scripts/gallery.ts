@@ -1,25 +1,8 @@
 /**
- * @file `npm run gallery`: draws the 24 best known subjects with seed 1, as the model's own settings are, and writes
- * docs/gallery.png and the list of prompts beside it.
+ * @file `npm run gallery -- [MODEL] [OUT]`: draws the committed prompts with their seed, as the model's own settings are,
+ * and writes gallery.png (24 subjects, 8 scenes), gallery-edits.png (8 drawings above their edits) and gallery.json.
  */
-import { writeFile } from "node:fs/promises";
-import { nodeZlib } from "../src/files/zlib.ts";
-import { encodePng } from "../src/image/encode-png.ts";
-import { open } from "../src/node/open-model.ts";
-import { pictureGrid } from "../src/train/loop/picture-grid.ts";
-import { knownSubjects } from "./real-pictures.ts";
+import { writeGallery } from "../src/evaluate/card/gallery-files.ts";
 
-const PROMPTS = 24;
-const COLUMNS = 8;
-const SEED = 1;
-
-const prompts = (await knownSubjects(PROMPTS)).map(({ withArticle }) => withArticle);
-await using model = await open(process.argv[2]);
-const pictures = await model.draw(prompts, { seed: SEED });
-const rows = Array.from({ length: PROMPTS / COLUMNS }, (_, row) =>
-  pictures.slice(row * COLUMNS, (row + 1) * COLUMNS).map(({ pixels }) => pixels),
-);
-const folder = new URL("../docs/", import.meta.url);
-await writeFile(new URL("gallery.png", folder), await encodePng(pictureGrid(rows), nodeZlib));
-const entries = pictures.map(({ prompt, seed }) => ({ prompt, seed }));
-await writeFile(new URL("gallery.json", folder), `${JSON.stringify(entries, null, 2)}\n`);
+const [model, out = new URL("../docs/", import.meta.url).pathname] = process.argv.slice(2);
+await writeGallery(model, out);
