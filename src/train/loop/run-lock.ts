@@ -1,9 +1,11 @@
 /** @file One trainer at a time in a run folder. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../../errors.ts";
+import { makeFolder } from "../../files/make-folder.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Two that come at the same moment see each other and both step back, for different times. */
@@ -26,7 +28,9 @@ export class RunLock implements AsyncDisposable {
    * @throws InputError naming the process that trains there.
    */
   static async acquire(folder: string): Promise<RunLock> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder).catch((error: unknown) => {
+      throw writeFailure(error, folder);
+    });
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {
