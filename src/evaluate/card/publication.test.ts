@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ConfigError } from "../../errors.ts";
-import { testModelPath } from "../../generate/test-models.ts";
 import { PLAIN_SETTINGS } from "../../generate/settings.ts";
+import { testModelPath } from "../../generate/test-models.ts";
 import type { Evaluation } from "../emoji/evaluation.ts";
 import { type CardSources, publishCard, publishWeights } from "./publication.ts";
 
@@ -52,8 +52,17 @@ beforeAll(async () => {
     join(folder, "stages.json"),
     JSON.stringify([{ name: "Autoencoder", what: "crops", log: "ae/log.jsonl", petaflops: 0.25 }]),
   );
-  const credit = { style: "3D", set: "Set", author: "A. Uthor", authorUrl: "https://example.com", licence: "MIT" };
-  await writeFile(join(folder, "CREDITS.json"), JSON.stringify([{ ...credit, package: "p", version: "1.0.0" }]));
+  const credit = {
+    style: "3D",
+    set: "Set",
+    author: "A. Uthor",
+    authorUrl: "https://example.com",
+    licence: "MIT",
+  };
+  await writeFile(
+    join(folder, "CREDITS.json"),
+    JSON.stringify([{ ...credit, package: "p", version: "1.0.0" }]),
+  );
   sources = {
     template: join(folder, "card.md"),
     stages: join(folder, "stages.json"),
@@ -94,5 +103,7 @@ it("keeps the settings of the published model, and takes what the new one was tr
   const before = { generation: { cfg: 2 }, trained: { subjects: ["old"] } };
   await writeFile(join(target, "nextstep.json"), JSON.stringify(before));
   await publishWeights(testModelPath("v1.1"), target);
-  expect(JSON.parse(await readFile(join(target, "nextstep.json"), "utf8"))).toEqual({ generation: { cfg: 2 } });
+  expect(JSON.parse(await readFile(join(target, "nextstep.json"), "utf8"))).toEqual({
+    generation: { cfg: 2 },
+  });
 });

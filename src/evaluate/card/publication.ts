@@ -35,10 +35,9 @@ export async function publishWeights(source: string, target: string): Promise<vo
       tensors: convertTensors(tensors, "float16"),
       autoencoder: { ...autoencoder, tensors: convertTensors(autoencoder.tensors, "float16") },
     });
-    const settings = {
-      ...(await readObject(join(target, NEXTSTEP_FILE))),
-      ...(await readObject(join(source, NEXTSTEP_FILE))),
-    };
+    // What the model before was trained on says nothing of this one.
+    const { trained: _before, ...kept } = await readObject(join(target, NEXTSTEP_FILE));
+    const settings = { ...kept, ...(await readObject(join(source, NEXTSTEP_FILE))) };
     await cp(written, target, { recursive: true });
     await writeJson(join(target, NEXTSTEP_FILE), settings);
   } finally {
