@@ -1,63 +1,32 @@
 /**
- * @file `npm run publish-model -- FOLDER --data DATA --runs RUNS --features FILE`: puts a trained model into the package
- * at half precision, evaluates what was put there, writes the card with the curves of the runs, and draws the gallery.
+ * @file `npx tsx scripts/publish-model.ts FOLDER`: puts a trained model into the package at half precision. Weights,
+ * configuration and tokenizer files are replaced; the model card and nextstep.json stay.
  */
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { progressLine } from "../src/cli/progress-line.ts";
-import { writeGallery } from "../src/evaluate/card/gallery-files.ts";
-import { publishCard, publishWeights } from "../src/evaluate/card/publication.ts";
-import { evaluate } from "../src/evaluate/emoji/evaluation.ts";
-import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
+import { convertTensors } from "../src/checkpoint/convert-dtype.ts";
+import { openModelFolder } from "../src/checkpoint/model-folder.ts";
+import { LocalFolder } from "../src/files/local-folder.ts";
+import { contentsOf, writeModelFolder } from "../src/node/write-model-folder.ts";
 
-const TOOL = "publish-model";
-const HELP = `
-Usage: npm run publish-model -- FOLDER --data DATA --runs RUNS --features FILE [options]
-
-Puts the model in FOLDER into models/default at half precision, measures it, and writes its card, curves and gallery.
-
-Options:
-  --data FOLDER     what \`nextstep data emoji\` made and it was trained on
-  --runs FOLDER     that scripts/default-model/stages.json names logs from
-  --features FILE   weights of EfficientNet-lite0
-  --out FOLDER      keeps the evaluation's pictures; one that was stopped goes on with them
-  --count N         pictures of most groups
-  --threads N       of an operator (default: the machine's processors)`;
-
-const { values, positionals } = toolOptions(TOOL, HELP, {
-  allowPositionals: true,
-  options: {
-    data: { type: "string" },
-    runs: { type: "string" },
-    features: { type: "string" },
-    out: { type: "string" },
-    count: { type: "string" },
-    threads: { type: "string" },
-  },
-});
-const [source] = positionals;
-const { data, runs, features, out, count, threads } = values;
-if (source === undefined || data === undefined || runs === undefined || features === undefined) {
-  refuseUsage(TOOL, "a model's folder, --data, --runs and --features are needed");
+const [source] = process.argv.slice(2);
+if (source === undefined) throw new RangeError("name the folder of a trained model");
+const target = fileURLToPath(new URL("../models/default", import.meta.url));
+const work = await mkdtemp(join(tmpdir(), "nextstep-publish-"));
+try {
+  await using folder = await openModelFolder(new LocalFolder(source));
+  const { autoencoder, tensors, ...content } = contentsOf(folder);
+  if (autoencoder === undefined) throw new RangeError(`${source} has no autoencoder`);
+  const halves = { ...autoencoder, tensors: convertTensors(autoencoder.tensors, "float16") };
+  const written = join(work, "model");
+  await writeModelFolder(written, {
+    ...content,
+    tensors: convertTensors(tensors, "float16"),
+    autoencoder: halves,
+  });
+  await cp(written, target, { recursive: true });
+} finally {
+  await rm(work, { recursive: true, force: true });
 }
-const place = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const target = place("../models/default");
-
-await publishWeights(source, target);
-const line = progressLine({ err: process.stderr, environment: process.env });
-const evaluation = await evaluate({
-  model: target,
-  data,
-  features,
-  ...(out === undefined ? {} : { out }),
-  ...(count === undefined ? {} : { count: wholeOption(TOOL, "count", count, 1) }),
-  ...(threads === undefined ? {} : { threads: wholeOption(TOOL, "threads", threads, 1) }),
-  onProgress: ({ label, done, total }) => line.update(label, done, total),
-});
-line.clear();
-await publishCard(target, evaluation, {
-  template: place("default-model/card.md"),
-  stages: place("default-model/stages.json"),
-  runs,
-  data,
-});
-await writeGallery(target, place("../docs"));

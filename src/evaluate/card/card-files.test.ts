@@ -1,5 +1,5 @@
 /** @file A card from a made-up evaluation and log; a card with holes is not written. */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { ConfigError } from "../../errors.ts";
 import { PLAIN_SETTINGS } from "../../generate/settings.ts";
 import { testModelPath } from "../../generate/test-models.ts";
 import type { Evaluation } from "../emoji/evaluation.ts";
-import { type CardSources, publishCard, publishWeights } from "./publication.ts";
+import { type CardSources, writeCard } from "./card-files.ts";
 
 let folder: string;
 let target: string;
@@ -69,7 +69,7 @@ beforeAll(async () => {
     runs: join(folder, "runs"),
     data: folder,
   };
-  await publishWeights(testModelPath("v1.1"), target);
+  await cp(testModelPath("v1.1"), target, { recursive: true });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -78,7 +78,7 @@ it("fills the card and writes what it rests on", async () => {
     sources.template,
     "{{transformer}}; {{hours}} h, {{petaflops}} PFLOP\n{{stages}}\n{{credits}}\n{{row 3D singles / seen / top-1 by net}}",
   );
-  await publishCard(target, EVALUATION, sources);
+  await writeCard(target, EVALUATION, sources);
   const card = await readFile(join(target, "README.md"), "utf8");
   expect(card).toMatch(/^8\.09 M parameters, float16, \d\.\d MB; 1\.0 h, 0\.25 PFLOP\n/);
   expect(card).toContain("| Autoencoder | crops | 41 | 656 | 1.0 | 0.25 |");
@@ -94,16 +94,7 @@ it("refuses a card with a place that nothing fills, and leaves the old one", asy
   await writeFile(join(target, "README.md"), "old");
   for (const place of ["{{oops}}", "{{row 3D singles / seen / top-9}}"]) {
     await writeFile(sources.template, place);
-    await expect(publishCard(target, EVALUATION, sources)).rejects.toThrow(ConfigError);
+    await expect(writeCard(target, EVALUATION, sources)).rejects.toThrow(ConfigError);
   }
   expect(await readFile(join(target, "README.md"), "utf8")).toBe("old");
-});
-
-it("keeps the settings of the published model, and takes what the new one was trained on", async () => {
-  const before = { generation: { cfg: 2 }, trained: { subjects: ["old"] } };
-  await writeFile(join(target, "nextstep.json"), JSON.stringify(before));
-  await publishWeights(testModelPath("v1.1"), target);
-  expect(JSON.parse(await readFile(join(target, "nextstep.json"), "utf8"))).toEqual({
-    generation: { cfg: 2 },
-  });
 });
