@@ -13,6 +13,7 @@ import { MAX_PIXELS } from "../files/decode-image.ts";
 import { writePngChunks } from "../formats/png.ts";
 import { setPngTexts } from "../formats/png-text.ts";
 import { runInspect } from "./inspect.ts";
+import { testTerminal } from "./test-terminal.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODELS = join(ROOT, "test/parity/models");
@@ -29,16 +30,14 @@ async function inspect(
   json = false,
   subjects = false,
 ): Promise<{ out: string; fault: string | undefined }> {
-  let out = "";
-  const stream = { write: (text: string) => (out += text) };
-  const terminal = { out: stream, err: stream, environment: {}, signal: new AbortController().signal };
+  const terminal = testTerminal();
   try {
     await runInspect(path, { json, subjects }, terminal);
-    return { out, fault: undefined };
+    return { out: terminal.written.out(), fault: undefined };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
     expect(error.message).toMatch(/^[^\n]*\([^\n]+\)$/);
-    return { out, fault: error.message };
+    return { out: terminal.written.out(), fault: error.message };
   }
 }
 

@@ -7,8 +7,8 @@ import { pull } from "../hub/pull.ts";
 import type { PullEvent } from "../hub/pull-events.ts";
 import { formatRepoName, parseRepoName } from "../hub/repo-name.ts";
 import type { PullPurpose } from "../hub/wanted-files.ts";
-import { ProgressLine } from "./progress-line.ts";
-import { formatDuration } from "./progress-stream.ts";
+import { type ProgressLine, progressLine } from "./progress-line.ts";
+import { formatDuration, rewritesLines } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Progress is told this often at most to programs, and to logs. */
@@ -29,7 +29,7 @@ export async function runPull(
   const name = parseRepoName(repository);
   const settings = readHubSettings(terminal.environment);
   const { signal, out } = terminal;
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   const onEvent = json === true ? jsonPrinter(terminal) : eventPrinter(terminal, line);
   try {
     const pulled = await pull(name, settings, { only, signal, onEvent });
@@ -51,7 +51,7 @@ export async function runPull(
   }
 }
 
-function eventPrinter({ err }: Terminal, line: ProgressLine): (event: PullEvent) => void {
+function eventPrinter({ err, environment }: Terminal, line: ProgressLine): (event: PullEvent) => void {
   const rate = new Rate();
   let told = performance.now();
   return (event) => {
@@ -60,7 +60,7 @@ function eventPrinter({ err }: Terminal, line: ProgressLine): (event: PullEvent)
       const pace = rate.add(done);
       line.update("fetching", done, total, { format: formatBytes, pace: `${formatBytes(pace)}/s` });
       const now = performance.now();
-      if (err.isTTY === true || now - told < PLAIN_PERIOD_MS) return;
+      if (rewritesLines(err, environment) || now - told < PLAIN_PERIOD_MS) return;
       told = now;
       const left = pace > 0 ? `, ${formatDuration((total - done) / pace)} left` : "";
       err.write(`${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(pace)}/s${left}\n`);

@@ -1,9 +1,10 @@
 /** @file One process at a time, by a file that names it. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { NextStepError } from "../errors.ts";
+import { makeFolder } from "./make-folder.ts";
 import { hasCode, writeFailure } from "./write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
@@ -31,7 +32,7 @@ export class ProcessLock implements AsyncDisposable {
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {
       try {
-        await mkdir(folder, { recursive: true });
+        await makeFolder(folder);
         await writeFile(path, "", { flag: "wx" });
       } catch (error) {
         throw writeFailure(error, folder);

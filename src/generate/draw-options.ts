@@ -9,6 +9,7 @@ import type { InjectedNoise } from "./token-noise.ts";
 
 /** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
 export const MAX_COUNT = 256;
+export const DEFAULT_COUNT = 1;
 
 /** Seeds drawn at random stay short enough to be read out. */
 export const RANDOM_SEEDS = 2 ** 32;
@@ -73,7 +74,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
       remedy: `options are ${OPTION_NAMES.join(", ")}`,
     });
   }
-  const { count = 1, seed, size, aspect, images } = options;
+  const { count = DEFAULT_COUNT, seed, size, aspect, images } = options;
   if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
     throw new InputError(`${describe(count)} pictures`, {
       where: "count",

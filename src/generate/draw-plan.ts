@@ -8,7 +8,7 @@ import { gridOf } from "../sequence/segments.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import type { Canvas } from "./canvas.ts";
 import type { DefaultSettings } from "./default-settings.ts";
-import { checkDrawOptions, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
+import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
 import type { DrawingPlan } from "./drawing.ts";
 import { notesOn } from "./drawing-notes.ts";
 import { pixelsPerToken } from "./image-coder.ts";
@@ -66,7 +66,7 @@ export async function planDrawing(
 ): Promise<DrawingPlan> {
   checkDrawOptions(captions, options);
   const { platform, folder, sessions, trained, threads } = context;
-  const { count = 1, signal, images: given = [] } = options;
+  const { count = DEFAULT_COUNT, signal, images: given = [] } = options;
   const asked = askedSize(options, sessions);
   const images = await readInputImages(platform, sessions, given, { files: asked, each: demands?.sizes });
   demands?.check(images);

@@ -6,7 +6,6 @@ import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { untilAborted } from "./abort.ts";
-import type { TextSampling } from "./choose-token.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
 import { checkImageInput, checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
@@ -24,17 +23,9 @@ import { ReportingEngine } from "./reporting-engine.ts";
 import { checkSeed, describe } from "./settings.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { readTrainedOn, type TrainedOn } from "./trained-on.ts";
+import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./write-options.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
-
-export interface WriteOptions extends TextSampling {
-  /** Most tokens to write, from 1. Default 64. */
-  readonly maxTokens?: number;
-  /** From 0 to 2^53 - 1; counts only above temperature 0. Default 0. */
-  readonly seed?: number;
-  /** Cancels while loading, reading the prompt or picture, and between tokens. */
-  readonly signal?: AbortSignal;
-}
 
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest"> {
@@ -165,7 +156,7 @@ export class Model implements AsyncDisposable {
 
   async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
     this.#refuseClosed();
-    const { maxTokens = 64, seed = 0 } = options;
+    const { maxTokens = DEFAULT_MAX_TOKENS, seed = DEFAULT_TEXT_SEED } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
       throw new InputError(`${describe(maxTokens)} is not a number of tokens`, {
         where: "maxTokens",

@@ -3,7 +3,6 @@ import {
   copyFile,
   link,
   lstat,
-  mkdir,
   readFile,
   readlink,
   realpath,
@@ -14,6 +13,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { makeFolder } from "../files/make-folder.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { hasCode, writeFailure } from "../files/write-failure.ts";
 import type { RepoFile } from "./repo-listing.ts";
@@ -102,7 +102,7 @@ export async function writeRef({ refs }: RepoFolders, revision: string, commit: 
 /** Makes the folders that a repository needs. */
 export async function makeFolders(cache: string, { blobs, snapshots, refs }: RepoFolders): Promise<void> {
   try {
-    for (const folder of [blobs, snapshots, refs]) await mkdir(folder, { recursive: true });
+    for (const folder of [blobs, snapshots, refs]) await makeFolder(folder);
   } catch (error) {
     throw writeFailure(error, cache);
   }
@@ -116,7 +116,7 @@ export async function makeFolders(cache: string, { blobs, snapshots, refs }: Rep
  */
 export async function placeBlob(blob: string, pointer: string, symlinks: boolean): Promise<void> {
   try {
-    await mkdir(dirname(pointer), { recursive: true });
+    await makeFolder(dirname(pointer));
     if (await isLinkTo(pointer, blob)) return;
     await rm(pointer, { force: true });
     if (symlinks && (await linkFile(blob, pointer))) return;
@@ -149,7 +149,7 @@ async function linkFile(blob: string, pointer: string): Promise<boolean> {
  */
 export async function placeForeign(source: string, pointer: string): Promise<void> {
   try {
-    await mkdir(dirname(pointer), { recursive: true });
+    await makeFolder(dirname(pointer));
     await rm(pointer, { force: true });
     const file = await realpath(source);
     try {

@@ -4,9 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { refuseAborted } from "../errors.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { writeAll } from "../files/replacement-file.ts";
 import { syncFolder, syncHandle } from "../files/sync-folder.ts";
 import { writeFailure } from "../files/write-failure.ts";
@@ -48,7 +49,7 @@ export class IncompleteFile implements AsyncDisposable {
   /** Goes on with what is there, or starts. Blocks that are listed but no longer hold what they did are dropped. */
   static async open(path: string, bytes: number, signal?: AbortSignal): Promise<IncompleteFile> {
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const listed = await readList(path, bytes);
       // No link that somebody else put there is followed.
       const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);

@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { partialName } from "../files/partial-name.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
@@ -82,7 +83,7 @@ async function writeFolder(target: string, fill: (folder: string) => Promise<voi
   const parent = dirname(path);
   const temporary = join(parent, partialName(basename(path), randomBytes(6).toString("hex")));
   try {
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     await refuseExisting(path);
     await mkdir(temporary);
     await fill(temporary);

@@ -3,6 +3,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors.ts";
+import { makeFolder } from "../../files/make-folder.ts";
 import { partialName } from "../../files/partial-name.ts";
 import { writeFailure } from "../../files/write-failure.ts";
 
@@ -39,7 +40,7 @@ export class OutputFolder {
       });
     }
     const parent = dirname(path);
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     const stem = partialName(basename(path));
     for (const name of await readdir(parent)) {
       if (name.startsWith(stem) && !isAlive(Number(name.slice(stem.length)))) {
