@@ -3,6 +3,7 @@ import { printable } from "../formats/quoted.ts";
 import type { Inspection, PictureInspection, TarInspection } from "./inspection.ts";
 import { problemsOf } from "./inspection.ts";
 import type { Problem } from "./problem.ts";
+import { formatText } from "./quantized/stored-formats.ts";
 import type { ListedTensor, PartCount } from "./tensor-listing.ts";
 
 /** Findings of a kind beyond this many are counted, not listed. */
@@ -30,7 +31,11 @@ export function formatInspection(inspection: Inspection): string {
     }
   }
   if (inspection.kind === "model") {
-    const { tokenizer, autoencoder } = inspection;
+    const { tokenizer, autoencoder, quantization } = inspection;
+    if (quantization !== undefined) {
+      const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
+      lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
+    }
     if (tokenizer !== undefined) {
       lines.push(
         "",

@@ -9,6 +9,7 @@ import { modelParameters } from "../model/parameter-list.ts";
 import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from "./autoencoder-folder.ts";
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
+import { readQuantized } from "./quantized/read-quantized.ts";
 import { TensorSet } from "./tensor-set.ts";
 
 /** The table of the generation position embedding, which the first release stores among its weights. */
@@ -56,12 +57,16 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
   const configJson = await readJson(await folder.open(CONFIG_FILE));
   const parsed = parseNextStepConfig(configJson, configPath);
   const release = publishedRelease(configJson);
-  const tensors = await openTensors(folder);
+  const source = await openWeights(folder);
   try {
-    const config = followTensors(parsed.config, tensors);
+    const stored = new TensorSet(source, officialModelName);
+    const config = followTensors(parsed.config, stored);
+    const parameters = modelParameters(config);
+    const quantized = readQuantized(configJson, configPath, stored, parameters);
+    const tensors = new TensorSet(source, officialModelName, quantized);
     const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
     const problems = [
-      ...compareTensors(modelParameters(config), tensors, STRAYS),
+      ...compareTensors(parameters, tensors, STRAYS),
       ...generationTableProblems(config, tensors),
       ...unknownKeyProblems(parsed.unknownKeys),
     ];
@@ -85,7 +90,7 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
       },
     };
   } catch (error) {
-    await tensors.close();
+    await source.close();
     throw error;
   }
 }
@@ -121,16 +126,6 @@ export async function openModelFolder(files: FileFolder, options: OpenOptions = 
     return folder;
   } catch (error) {
     await folder[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function openTensors(folder: FileFolder): Promise<TensorSet> {
-  const source = await openWeights(folder);
-  try {
-    return new TensorSet(source, officialModelName);
-  } catch (error) {
-    await source.close();
     throw error;
   }
 }

@@ -73,6 +73,42 @@ export function quantizeBlocks(
   return { packed, scales, zeroPoints };
 }
 
+/**
+ * What packed blocks stand for: the inverse of {@link quantizeBlocks}, up to its rounding.
+ * @returns [outputs, inputs], row-major.
+ */
+export function dequantizeBlocks(
+  { packed, scales, zeroPoints }: PackedBlocks,
+  outputs: number,
+  inputs: number,
+  format: BlockFormat,
+): Float32Array {
+  const { bits, blockSize } = format;
+  const shapes = packedShapes(format, outputs, inputs);
+  const [, blocks, bytesPerBlock] = shapes.packed;
+  const values = new Float32Array(outputs * inputs);
+  for (let row = 0; row < outputs; row++) {
+    for (let block = 0; block < blocks; block++) {
+      const first = (row * blocks + block) * bytesPerBlock;
+      const scale = scales[row * blocks + block] as number;
+      const zero =
+        zeroPoints === undefined
+          ? 2 ** (bits - 1)
+          : integerAt(zeroPoints, row * shapes.zeroPoints[1], block, bits);
+      const start = row * inputs + block * blockSize;
+      const count = Math.min(blockSize, inputs - block * blockSize);
+      for (let i = 0; i < count; i++) values[start + i] = scale * (integerAt(packed, first, i, bits) - zero);
+    }
+  }
+  return values;
+}
+
+/** Integer `index` of those that begin at a byte. */
+function integerAt(bytes: Uint8Array, first: number, index: number, bits: 4 | 8): number {
+  const byte = bytes[first + Math.floor((index * bits) / 8)] as number;
+  return bits === 8 ? byte : (byte >> (4 * (index % 2))) & 15;
+}
+
 /** Writes integer `index` of those that begin at a byte. */
 function put(bytes: Uint8Array, first: number, index: number, bits: 4 | 8, value: number): void {
   const place = first + Math.floor((index * bits) / 8);

@@ -46,6 +46,12 @@ export async function initialModelWeights(
   seed: number,
   start?: ModelFolder,
 ): Promise<Trainable[]> {
+  if (start?.tensors.quantized !== undefined) {
+    throw new ConfigError("are rounded to a few bits, from which training cannot go on", {
+      where: "start weights",
+      remedy: "name the folder that they were converted from",
+    });
+  }
   const known = new Set(parameters.map(({ name }) => name));
   const dropped = [...(start?.tensors.entries.keys() ?? [])].find(
     (name) => /\.\d+\./.test(name) && !known.has(name),
