@@ -6,6 +6,7 @@ import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addSynthCommand } from "./synth-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 function addInspectCommand(program: Command, terminal: Terminal): void {
@@ -119,6 +120,7 @@ ${EXIT_CODES_HELP}`,
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);
+  addSynthCommand(program, terminal);
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {

@@ -8,7 +8,7 @@ import { isJsonObject } from "../../formats/json-file.ts";
 import { quoted } from "../../formats/quoted.ts";
 import { dequantizeBlocks } from "../../model/block-quantization.ts";
 import { type BlockFormat, packedShapes, scalesName, zeroPointsName } from "../../model/weight-format.ts";
-import { bytesOf } from "../../tensor/dtype.ts";
+import { bytesOf, bytesPerElement } from "../../tensor/dtype.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
 import type {
   QuantizedCheckpoint,
@@ -45,6 +45,11 @@ export function nextstepParts(
       ? []
       : [{ name: zeroPointsName(weight), dtype: "uint8", shape: zeroPoints } as const]),
   ];
+}
+
+/** Wide elements first, so that every tensor of a file begins at a multiple of its element: others cannot be mapped. */
+export function inMappableOrder<Form extends Pick<QuantizedPart, "dtype">>(tensors: readonly Form[]): Form[] {
+  return tensors.toSorted((a, b) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
 }
 
 /** Reads the settings of a converted folder. @throws ModelFormatError naming what is wrong with them. */

@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { FolderLock } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { NEXTSTEP_FILE } from "../../generate/default-settings.ts";
@@ -20,7 +21,6 @@ import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
-import { RunLock } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -189,7 +189,7 @@ function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): Jso
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   const { threads, spin } = config.engine;
   refuseUnmeantModel(config);
-  await using _lock = await RunLock.acquire(config.output);
+  await using _lock = await FolderLock.acquire(config.output, "trains");
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using tars = await TrainingTars.open(config.data);
   await using autoencoder = await openAutoencoderFolder(

@@ -1,9 +1,9 @@
-/** @file One trainer at a time in a run folder. */
+/** @file One process at a time in a folder that it writes for long. */
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../errors.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Two that come at the same moment see each other and both step back, for different times. */
@@ -11,10 +11,10 @@ const TRIES = 4;
 const LONGEST_PAUSE_MS = 200;
 
 /**
- * A file `.lock-PID-START-RANDOM`. Each trainer writes its own and then looks for others, so that there is no moment at
+ * A file `.lock-PID-START-RANDOM`. Each process writes its own and then looks for others, so that there is no moment at
  * which a lock is taken over: files of processes that are gone are removed by whoever comes.
  */
-export class RunLock implements AsyncDisposable {
+export class FolderLock implements AsyncDisposable {
   readonly #path: string;
 
   private constructor(path: string) {
@@ -22,20 +22,21 @@ export class RunLock implements AsyncDisposable {
   }
 
   /**
-   * @param folder the run folder; made if need be.
-   * @throws InputError naming the process that trains there.
+   * @param folder made if need be.
+   * @param doing what the holder does there, e.g. `trains`.
+   * @throws InputError naming the process that holds the folder.
    */
-  static async acquire(folder: string): Promise<RunLock> {
+  static async acquire(folder: string, doing: string): Promise<FolderLock> {
     await mkdir(folder, { recursive: true });
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {
       await writeFile(path, "", { flag: "wx" });
-      const other = await otherTrainer(folder, name);
-      if (other === undefined) return new RunLock(path);
+      const other = await otherHolder(folder, name);
+      if (other === undefined) return new FolderLock(path);
       await rm(path, { force: true });
       if (tries === TRIES) {
-        throw new InputError(`process ${other} trains in this folder`, {
+        throw new InputError(`process ${other} ${doing} in this folder`, {
           where: folder,
           remedy: "wait until it has ended, or choose another output folder",
         });
@@ -50,7 +51,7 @@ export class RunLock implements AsyncDisposable {
 }
 
 /** Process of another lock in the folder. */
-async function otherTrainer(folder: string, own: string): Promise<number | undefined> {
+async function otherHolder(folder: string, own: string): Promise<number | undefined> {
   for (const name of await readdir(folder)) {
     const match = LOCK_NAME.exec(name);
     if (match === null || name === own) continue;

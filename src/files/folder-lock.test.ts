@@ -4,8 +4,8 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { InputError } from "../../errors.ts";
-import { RunLock } from "./run-lock.ts";
+import { InputError } from "../errors.ts";
+import { FolderLock } from "./folder-lock.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -14,17 +14,17 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 it("refuses a second trainer by its process, until the first has gone", async () => {
-  const first = await RunLock.acquire(folder);
-  const second = RunLock.acquire(folder);
+  const first = await FolderLock.acquire(folder, "trains");
+  const second = FolderLock.acquire(folder, "trains");
   await expect(second).rejects.toThrow(InputError);
   await expect(second).rejects.toThrow(`process ${process.pid} trains`);
   await first[Symbol.asyncDispose]();
-  await using third = await RunLock.acquire(folder);
-  expect(third).toBeInstanceOf(RunLock);
+  await using third = await FolderLock.acquire(folder, "trains");
+  expect(third).toBeInstanceOf(FolderLock);
 });
 
 it("lets at most one of several in that come at once", async () => {
-  const all = await Promise.allSettled(Array.from({ length: 4 }, () => RunLock.acquire(folder)));
+  const all = await Promise.allSettled(Array.from({ length: 4 }, () => FolderLock.acquire(folder, "trains")));
   const won = all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   expect(won.length).toBeLessThanOrEqual(1);
   for (const lock of won) await lock[Symbol.asyncDispose]();
@@ -36,6 +36,6 @@ it("passes over the lock of a process that is dead, or whose number was used aga
   await once(child, "exit");
   await writeFile(join(folder, `.lock-${child.pid}-0-ab`), "");
   if (process.platform === "linux") await writeFile(join(folder, `.lock-${process.pid}-1-ab`), "");
-  await using _lock = await RunLock.acquire(folder);
+  await using _lock = await FolderLock.acquire(folder, "trains");
   expect(await readdir(folder)).toHaveLength(1);
 });
