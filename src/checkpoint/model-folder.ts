@@ -16,7 +16,7 @@ import { TensorSet } from "./tensor-set.ts";
 export const GENERATION_POSITIONS_NAME = "gen_pos_embed";
 
 /** Names that official files may hold although the graphs never ask for them. */
-const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head.weight"]);
+export const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head.weight"]);
 
 const IMAGE_MODULES = /^image_(?:in_projector|out_projector|head)\./;
 
@@ -131,7 +131,10 @@ export async function openModelFolder(files: FileFolder, options: OpenOptions = 
 }
 
 /** A bias exists exactly when its tensor does; configurations of different releases disagree on the defaults. */
-function followTensors(config: NextStepConfig, tensors: TensorSet): NextStepConfig {
+export function followTensors(
+  config: NextStepConfig,
+  tensors: { has(name: string): boolean },
+): NextStepConfig {
   return {
     ...config,
     attentionBias: tensors.has("layers.0.self_attn.q_proj.bias"),
@@ -161,7 +164,7 @@ async function generationTable(
  * The autoencoder's folder: `vae_name_or_path` if that is one and inside this folder, else `vae/`, else none. A path
  * that leads elsewhere is the publisher's own and means nothing here.
  */
-async function findAutoencoder(
+export async function findAutoencoder(
   folder: FileFolder,
   config: NextStepConfig,
   problems: Problem[],

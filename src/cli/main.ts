@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
+import { addConvertCommand } from "./convert-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import { addSynthCommand } from "./synth-command.ts";
@@ -120,6 +121,7 @@ ${EXIT_CODES_HELP}`,
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);
+  addConvertCommand(program, terminal);
   addSynthCommand(program, terminal);
   try {
     await program.parseAsync([...argv], { from: "user" });
