@@ -35,17 +35,25 @@ const SENSITIVE = [
   "image_head.net.final_layer.adaLN_modulation.1.weight",
 ] as const;
 
+/** Of the layers. */
+const LAYER_BLOCKS: Pick<BlockFormat, "blockSize" | "symmetric"> = { blockSize: 64, symmetric: false };
+const SENSITIVE_FORMAT: BlockFormat = { bits: 8, blockSize: 64, symmetric: false };
+
 /**
  * Formats by pattern, of the patterns that name a weight of the model. What none names stays as it is: norms, biases, and
  * the matrices at image tokens (`image_in_projector`, `input_proj`, `final_layer.linear`) and time features, which are
  * small and stand where numbers enter and leave.
+ * @param blocks of the layers.
  */
-export function conversionFormats(bits: ConversionBits, parameters: readonly ParameterSpec[]): FormatTable {
-  const layers: BlockFormat = { bits, blockSize: 64, symmetric: false };
-  const sensitive: BlockFormat = { bits: 8, blockSize: 64, symmetric: false };
+export function conversionFormats(
+  bits: ConversionBits,
+  parameters: readonly ParameterSpec[],
+  blocks: Pick<BlockFormat, "blockSize" | "symmetric"> = LAYER_BLOCKS,
+): FormatTable {
+  const layers: BlockFormat = { bits, ...blocks };
   const formats = [
     ...LAYERS.map((pattern) => [pattern, layers] as const),
-    ...SENSITIVE.map((pattern) => [pattern, sensitive] as const),
+    ...SENSITIVE.map((pattern) => [pattern, SENSITIVE_FORMAT] as const),
   ];
   return Object.fromEntries(
     formats.filter(([pattern]) => parameters.some(({ name }) => matchesPattern(name, pattern))),

@@ -87,9 +87,12 @@ export function textIdsOf(shape: StandInShape): number {
   return SIZES[shape].textIds;
 }
 
-/** config.json of NextStep-1.1, at the sizes of a shape. */
-export function standInConfig(shape: StandInShape): Record<string, unknown> {
-  const sizes = SIZES[shape];
+/**
+ * config.json of NextStep-1.1, at the sizes of a shape.
+ * @param layers default: those of the shape.
+ */
+export function standInConfig(shape: StandInShape, layers?: number): Record<string, unknown> {
+  const sizes = { ...SIZES[shape], ...(layers === undefined ? {} : { layers }) };
   const endOfText = sizes.textIds;
   const padding = endOfText + QWEN_SPECIAL_TOKENS.length;
   return {

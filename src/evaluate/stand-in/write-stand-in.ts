@@ -25,7 +25,7 @@ import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { parseNextStepConfig } from "../../model/config.ts";
 import { autoencoderParameters, modelParameters } from "../../model/parameter-list.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
-import { packedWeightOf, scalesName, zeroPointsName } from "../../model/weight-format.ts";
+import { type BlockFormat, packedWeightOf, scalesName, zeroPointsName } from "../../model/weight-format.ts";
 import { bytesOf, type DType, type TypedArray } from "../../tensor/dtype.ts";
 import { byteLength } from "../../tensor/shape.ts";
 import { StandInNoise } from "./stand-in-noise.ts";
@@ -43,6 +43,10 @@ export interface StandInOptions {
   readonly shape: StandInShape;
   /** 16: bfloat16 as published. 4, 8: as `nextstep convert` leaves it. Default 16. */
   readonly bits?: ConversionBits | 16;
+  /** Default: those of the shape. */
+  readonly layers?: number;
+  /** Of the layers' blocks, in place of what a conversion chooses. */
+  readonly blocks?: Pick<BlockFormat, "blockSize" | "symmetric">;
   /** Decides every weight. Default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
@@ -67,10 +71,10 @@ interface PlannedTensor {
  * @throws InputError when the folder holds anything else, or the disk has no room; AbortedError.
  */
 export async function writeStandIn(target: string, options: StandInOptions): Promise<StandIn> {
-  const { shape, bits = 16, seed = 0, signal, onProgress } = options;
-  const configJson = standInConfig(shape);
+  const { shape, layers, blocks, bits = 16, seed = 0, signal, onProgress } = options;
+  const configJson = standInConfig(shape, layers);
   const parameters = modelParameters(parseNextStepConfig(configJson).config);
-  const formats = bits === 16 ? {} : conversionFormats(bits, parameters);
+  const formats = bits === 16 ? {} : conversionFormats(bits, parameters, blocks);
   const tensors = parameters.flatMap((parameter) => storedAs(parameter, formats));
   const { shards } = planShards(
     tensors.map((tensor) => ({ ...tensor, load: unloaded })),
@@ -79,7 +83,7 @@ export async function writeStandIn(target: string, options: StandInOptions): Pro
   );
   const plans = shards.map((shard) => ({ file: shard.file, tensors: inMappableOrder(shard.tensors) }));
   const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor.dtype, tensor.shape), 0);
-  await claim(target, JSON.stringify({ shape, bits, seed }));
+  await claim(target, JSON.stringify({ shape, layers, blocks, bits, seed }));
   const noise = new StandInNoise(seed);
   const matrices = new Map(parameters.map((parameter) => [parameter.name, parameter.shape]));
   let done = 0;
