@@ -1,4 +1,4 @@
-/** @file Writes a model folder's copy with its matrices in blocks, rounded to nearest, as converted folders store them. */
+/** @file Writes a model folder's copy with its matrices in blocks of any format, as converted folders store them. */
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openModelFolder } from "../../src/checkpoint/model-folder.ts";
@@ -12,9 +12,14 @@ import { LocalFolder } from "../../src/files/local-folder.ts";
 import { writeSafetensors } from "../../src/files/safetensors-files.ts";
 import { INDEX_FILE } from "../../src/formats/safetensors-set.ts";
 import type { TensorToWrite } from "../../src/formats/tensor-source.ts";
-import { quantizeBlocks } from "../../src/model/block-quantization.ts";
+import { type BlockFit, quantizeBlocks } from "../../src/model/block-quantization.ts";
 
-export async function writeBlocks(source: string, target: string, formats: FormatTable): Promise<void> {
+export async function writeBlocks(
+  source: string,
+  target: string,
+  formats: FormatTable,
+  fit: BlockFit = "nearest",
+): Promise<void> {
   await cp(source, target, { recursive: true });
   await rm(join(target, INDEX_FILE), { force: true });
   await using folder = await openModelFolder(new LocalFolder(source));
@@ -32,6 +37,7 @@ export async function writeBlocks(source: string, target: string, formats: Forma
       outputs,
       inputs,
       format,
+      fit,
     );
     const data = [packed, scales, zeroPoints ?? new Uint8Array()];
     nextstepParts(name, [outputs, inputs], format).forEach((part, i) => {
