@@ -25,6 +25,7 @@ import type {
 } from "./inspection.ts";
 import { readModelFolder } from "./model-folder.ts";
 import type { Problem } from "./problem.ts";
+import { storedFormats } from "./quantized/stored-formats.ts";
 import { countParts, listNamed, listStored } from "./tensor-listing.ts";
 
 /** Bytes by which a file is recognised: past the magic number in a tar's first header. */
@@ -136,6 +137,7 @@ const releaseOfFolder: Release = "v1.1";
 async function inspectModel(files: FileFolder): Promise<ModelInspection> {
   await using folder = await readModelFolder(files);
   const tensors = listNamed(folder.tensors);
+  const { quantized } = folder.tensors;
   const problems: Problem[] = [...folder.problems];
   let tokenizer: ModelInspection["tokenizer"];
   try {
@@ -159,6 +161,8 @@ async function inspectModel(files: FileFolder): Promise<ModelInspection> {
     release: folder.release,
     config: folder.config,
     hasImageModules: folder.hasImageModules,
+    quantization:
+      quantized === undefined ? undefined : { layout: quantized.layout, formats: storedFormats(quantized) },
     tokenizer,
     autoencoder: folder.autoencoder === undefined ? undefined : describeAutoencoder(folder.autoencoder),
     problems,

@@ -1,0 +1,51 @@
+/** @file Runs `nextstep convert`. */
+import { convertModel } from "../convert/convert-model.ts";
+import { folderShards } from "../convert/shard-source.ts";
+import { LocalFolder } from "../files/local-folder.ts";
+import { progressLine } from "./progress-line.ts";
+import { formatDuration } from "./progress-stream.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ConvertSettings {
+  readonly bits: 4 | 8;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+/** Converts the folder `source` into the folder `out`. @throws as {@link convertModel} does. */
+export async function runConvert(
+  source: string,
+  out: string,
+  { bits, threads, json }: ConvertSettings,
+  terminal: Terminal,
+): Promise<void> {
+  const line = progressLine(terminal);
+  const started = performance.now();
+  const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+  try {
+    const done = await convertModel({
+      name: source,
+      files: new LocalFolder(source),
+      shards: folderShards(source),
+      target: out,
+      bits,
+      ...(threads === undefined ? {} : { threads }),
+      signal: terminal.signal,
+      onProgress: (bytes) => line.update("converting MB", megabytes(bytes.done), megabytes(bytes.total)),
+    });
+    line.clear();
+    const seconds = (performance.now() - started) / 1000;
+    const size = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+    const rows = Object.entries(done.errors).map(
+      ([pattern, error]) => `  ${(100 * error).toFixed(2).padStart(6)} %  ${pattern}`,
+    );
+    const text = [
+      `${size(done.sourceBytes)} became ${size(done.bytes)} in ${out}, in ${formatDuration(seconds)}`,
+      "Relative error by kind of weight:",
+      ...rows,
+    ].join("\n");
+    terminal.out.write(`${json === true ? JSON.stringify({ ...done, seconds }) : text}\n`);
+  } finally {
+    line.clear();
+  }
+}
