@@ -1,23 +1,45 @@
 /**
- * @file `npx tsx scripts/publish-model.ts FOLDER`: puts a trained model into the package at half precision. Weights,
- * configuration and tokenizer files are replaced; the model card and nextstep.json stay.
+ * @file `npx tsx scripts/publish-model.ts FOLDER [--autoencoder FOLDER] [--note FILE]`: puts a trained model into the
+ * package at half precision, with the decoder of another run if one is named. Weights, configuration, tokenizer files
+ * and what nextstep.json says of training are replaced; the model card and the settings in nextstep.json stay. The note
+ * says what was published from where.
  */
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openAutoencoderFolder } from "../src/checkpoint/autoencoder-folder.ts";
 import { convertTensors } from "../src/checkpoint/convert-dtype.ts";
 import { openModelFolder } from "../src/checkpoint/model-folder.ts";
 import { LocalFolder } from "../src/files/local-folder.ts";
+import { NEXTSTEP_FILE } from "../src/generate/default-settings.ts";
 import { contentsOf, writeModelFolder } from "../src/node/write-model-folder.ts";
+import { autoencoderPath } from "../src/train/model/stage-setup.ts";
 
-const [source] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { autoencoder: { type: "string" }, note: { type: "string" } },
+});
+const [source] = positionals;
 if (source === undefined) throw new RangeError("name the folder of a trained model");
 const target = fileURLToPath(new URL("../models/default", import.meta.url));
 const work = await mkdtemp(join(tmpdir(), "nextstep-publish-"));
 try {
   await using folder = await openModelFolder(new LocalFolder(source));
-  const { autoencoder, tensors, ...content } = contentsOf(folder);
+  await using other =
+    values.autoencoder === undefined
+      ? undefined
+      : await openAutoencoderFolder(new LocalFolder(await autoencoderPath(values.autoencoder)));
+  const { autoencoder: own, tensors, ...content } = contentsOf(folder);
+  const autoencoder =
+    other === undefined
+      ? own
+      : {
+          configJson: other.configJson,
+          tensors: other.tensors.toWrite(),
+          weightFile: other.weightFile,
+        };
   if (autoencoder === undefined) throw new RangeError(`${source} has no autoencoder`);
   const halves = { ...autoencoder, tensors: convertTensors(autoencoder.tensors, "float16") };
   const written = join(work, "model");
@@ -26,7 +48,18 @@ try {
     tensors: convertTensors(tensors, "float16"),
     autoencoder: halves,
   });
+  const { trained } = await readJson(join(source, NEXTSTEP_FILE));
+  const settings = { ...(await readJson(join(target, NEXTSTEP_FILE))), trained };
   await cp(written, target, { recursive: true });
+  await writeFile(join(target, NEXTSTEP_FILE), `${JSON.stringify(settings, undefined, 2)}\n`);
+  if (values.note !== undefined) {
+    const note = { model: source, autoencoder: values.autoencoder ?? null };
+    await writeFile(values.note, `${JSON.stringify(note, undefined, 2)}\n`);
+  }
 } finally {
   await rm(work, { recursive: true, force: true });
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
 }

@@ -1,9 +1,10 @@
-/** @file The commands `nextstep data emoji|build|stats|check`. */
+/** @file The commands `nextstep data emoji|build|stats|check|drawn`. */
 import { type Command, Option } from "commander";
 import { DATA_DEFAULTS } from "../train/data/emoji/data-defaults.ts";
 import { DATA_STYLES, DEFAULT_STYLE, EMOJI_STYLES } from "../train/data/emoji/emoji-styles.ts";
 import { DEFAULT_FOLDER_DATA_TYPE, FOLDER_DATA_TYPES } from "../train/data/folder-data-types.ts";
 import type { BuildOptions, EmojiOptions, JsonOption } from "./data.ts";
+import { addDrawnCommand } from "./drawn-command.ts";
 import { integerBetween, shareBelowOne, someOf, withDefault } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -89,4 +90,5 @@ export function addDataCommands(program: Command, terminal: Terminal): void {
       const { runCheck } = await import("./data.ts");
       await runCheck(path, options.json === true, terminal);
     });
+  addDrawnCommand(data, terminal);
 }

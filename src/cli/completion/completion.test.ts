@@ -63,7 +63,7 @@ it("holds every command and option that help shows", () => {
 describe.skipIf(!has("bash"))("bash", () => {
   it("offers commands, and the options of drawing where no command is named", async () => {
     expect(await complete("nextstep ca")).toEqual(["caption"]);
-    expect(await complete("nextstep data ")).toEqual(["emoji", "build", "stats", "check", "help"]);
+    expect(await complete("nextstep data ")).toEqual(["emoji", "build", "stats", "check", "drawn", "help"]);
     expect(await complete("nextstep --samp")).toEqual(["--sampler"]);
     expect(await complete('nextstep "a dog" --cfg-')).toEqual(["--cfg-img", "--cfg-schedule"]);
     expect(await complete("nextstep write --s")).toEqual(["--seed"]);

@@ -35,8 +35,8 @@ const lossSchema = z.strictObject({
 export const autoencoderTrainConfigSchema = z.strictObject({
   /** Run folder: checkpoints, samples, log and the finished model. */
   output: z.string().min(1),
-  /** Tar, or folder of tars, with the pictures to train on. */
-  data: z.string().min(1),
+  /** Tar, or folder of tars, with the pictures to train on; or several. */
+  data: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
   /** The same with held-out pictures; null for no validation and samples from the training pictures. */
   validationData: z.string().min(1).nullable().default(null),
   /** Held-out pictures that validation looks at, the first of the data. */

@@ -40,7 +40,12 @@ async function withAutoencoderStage<Result>(
   const weights = await firstWeights(config, engine);
   await using latents = await openLatents(config, weights.autoencoder, dataset);
   const faults = new FaultySamples(config.maxFaultyShare);
-  const pictures = new PictureStore(firstPictures(dataset, data), resolution, cacheBytes, faults);
+  const pictures = new PictureStore(
+    firstPictures(dataset, [data].flat().join(", ")),
+    resolution,
+    cacheBytes,
+    faults,
+  );
   const order = new ShardedEpochOrder(config.seed, dataset.tarLengths);
   const visits: VisitedPictures = {
     pictureAt: (visit) => pictures.at(order.sampleAt(visit)),

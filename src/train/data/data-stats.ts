@@ -1,10 +1,10 @@
 /** @file What a data set holds, counted: samples, picture sizes, aspect buckets, caption lengths, licences. */
 
-import sharp from "sharp";
-import { AbortedError, DataFormatError } from "../../errors.ts";
+import { AbortedError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import { chooseBucket } from "../../image/aspect-buckets.ts";
 import { type SampleText, TarDataset } from "./dataset-reader.ts";
+import { type PictureFacts, readHeader } from "./picture-header.ts";
 import { onSample, SampleError } from "./sample-error.ts";
 import { listTarSets } from "./tar-files.ts";
 
@@ -124,22 +124,6 @@ async function readSample(
   } catch (error) {
     if (error instanceof SampleError) return undefined;
     throw error;
-  }
-}
-
-interface PictureFacts {
-  readonly width: number;
-  readonly height: number;
-  readonly byteLength: number;
-}
-
-/** Width and height as seen: an EXIF tag may say that the stored picture lies on its side. */
-async function readHeader(bytes: Uint8Array): Promise<PictureFacts> {
-  try {
-    const { autoOrient } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return { ...autoOrient, byteLength: bytes.byteLength };
-  } catch (cause) {
-    throw new DataFormatError("a picture cannot be read", { cause });
   }
 }
 

@@ -207,8 +207,32 @@ describe("a sample a row", () => {
     expect(sets.filter((set) => set === 1).length / sets.length).toBeCloseTo(0.75, 1);
   });
 
-  it("refuses language data and data of which nothing is left", async () => {
-    expect(() => new PaddedBatches([source(pairs(2), { type: "nlp" })], options)).toThrow(/packed rows/);
+  it("spreads texts over the updates, and names one that is too long", async () => {
+    const texts = ["a text", "another text", "word ".repeat(2000)].map((caption) => ({ caption, grids: [] }));
+    const some = source(texts.slice(0, 2), { type: "nlp", samples: 1 }, {}, 1);
+    const sources = [source(pairs(10), { samples: 3 }), some];
+    const batches = await take(new PaddedBatches(sources, { ...options, batch: 16 }), 8);
+    const rowsOfText = batches.map(({ rows, images }) => rows - images.length);
+    expect(Math.max(...rowsOfText) - Math.min(...rowsOfText)).toBeLessThanOrEqual(1);
+    expect(rowsOfText.every((rows) => rows > 0)).toBe(true);
+    expect(batches.every((batch) => batch.ids.filter((id) => id === eos).length === batch.rows)).toBe(true);
+    const long = source(texts, { type: "nlp" });
+    await expect(take(new PaddedBatches([long], options), 8)).rejects.toThrow(/more than the 1024 of a row/);
+  });
+
+  it("shows first what the curriculum names, and everything after it", async () => {
+    const samples = pairs(32).map((sample, index) => ({ ...sample, metadata: { rank: index + 1 } }));
+    const curriculum = [
+      { until: 8, numbers: { rank: -4 } },
+      { until: 16, numbers: { rank: -8 } },
+    ];
+    const stream = new PaddedBatches([source(samples)], { ...options, curriculum });
+    const shown = async (): Promise<number> =>
+      new Set((await take(stream, 8)).flatMap(({ images }) => images.map(({ sample }) => sample))).size;
+    expect([await shown(), await shown(), await shown()]).toEqual([4, 8, 32]);
+  });
+
+  it("refuses data of which nothing is left", async () => {
     const nothing = new PaddedBatches([source(pairs(4), { filter: { height: 999 } })], options);
     await expect(nothing.next()).rejects.toThrow(/every sample/);
     expect(nothing.leftOut).toBe(5);

@@ -5,6 +5,7 @@ import { IGNORED_LABEL } from "../../sequence/segments.ts";
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import { chooseWeighted } from "./mixing.ts";
+import type { Lesson } from "./model-train-config.ts";
 import type { BuiltSample, PlannedImage, SampleSource } from "./samples.ts";
 
 /** Rows of ids and labels, and the images in the order of their placeholders. */
@@ -28,6 +29,8 @@ export interface BatchStream {
   restorePosition(position: JsonValue): void;
   /** Samples left out so far, since this start: by filters, or because they do not fit. */
   readonly leftOut: number;
+  /** Number of the curriculum's entry that held for the last update; undefined behind its end. */
+  readonly lesson: number | undefined;
 }
 
 export interface BatchOptions {
@@ -66,6 +69,39 @@ export function refuseEmptyEpoch(leftOutInRow: number, source: SampleSource): vo
  */
 const WINDOW_STEPS = 8;
 
+/** Longest text that is a row of its own. */
+const LONGEST_TEXT = 1024;
+
+export interface PaddedOptions extends BatchOptions {
+  /** Which samples are shown at first; the first entry that still holds does. */
+  readonly curriculum?: readonly Lesson[];
+}
+
+/** A row of language data: one text. */
+async function buildTextRow(source: SampleSource, visit: number): Promise<BuiltSample | null> {
+  const ids = await source.buildText(visit, LONGEST_TEXT);
+  if (ids === null) return null;
+  return { sample: { ids, labels: ids, grids: [], images: [], imageFlags: [], spans: [] }, images: [] };
+}
+
+/**
+ * Rows of like length together, the texts spread over all updates: an update of texts alone would pull the weights
+ * away from drawing.
+ */
+function dealByLength(built: readonly BuiltSample[], updates: number): BuiltSample[][] {
+  const sorted = built.toSorted((a, b) => a.sample.ids.length - b.sample.ids.length);
+  const texts = sorted.filter(({ images }) => images.length === 0);
+  const pictures = sorted.filter(({ images }) => images.length > 0);
+  const rows = built.length / updates;
+  let taken = 0;
+  return Array.from({ length: updates }, (_, update) => {
+    const own = texts.filter((_text, index) => index % updates === update);
+    const others = pictures.slice(taken, taken + rows - own.length);
+    taken += others.length;
+    return [...own, ...others];
+  });
+}
+
 const paddedPosition = z.strictObject({
   /** Updates so far. */
   step: z.int().min(0),
@@ -84,21 +120,14 @@ interface Window {
 /** One sample a row. */
 export class PaddedBatches implements BatchStream {
   readonly #sources: readonly SampleSource[];
-  readonly #options: BatchOptions;
+  readonly #options: PaddedOptions;
   #step = 0;
   /** Visits to each data set before the window under way. */
   #visits: readonly number[];
   #window: Window | undefined;
   #leftOut = 0;
 
-  /** @throws ConfigError for language data, which has no samples. */
-  constructor(sources: readonly SampleSource[], options: BatchOptions) {
-    if (sources.some(({ type }) => type === "nlp")) {
-      throw new ConfigError("language data is only read in packed rows", {
-        where: "packing",
-        remedy: "set packing.maxLength",
-      });
-    }
+  constructor(sources: readonly SampleSource[], options: PaddedOptions) {
     this.#sources = sources;
     this.#options = options;
     this.#visits = sources.map(() => 0);
@@ -106,6 +135,16 @@ export class PaddedBatches implements BatchStream {
 
   get leftOut(): number {
     return this.#leftOut;
+  }
+
+  get lesson(): number | undefined {
+    return this.#lessonAt(Math.floor(Math.max(0, this.#step - 1) / WINDOW_STEPS));
+  }
+
+  #lessonAt(window: number): number | undefined {
+    const { curriculum = [] } = this.#options;
+    const found = curriculum.findIndex(({ until }) => window * WINDOW_STEPS < until);
+    return found < 0 ? undefined : found;
   }
 
   async next(): Promise<readonly PlannedBatch[]> {
@@ -134,10 +173,12 @@ export class PaddedBatches implements BatchStream {
   }
 
   async #buildWindow(number: number): Promise<Window> {
-    const { seed, batch, accumulate, pad } = this.#options;
+    const { seed, batch, accumulate, pad, curriculum } = this.#options;
     const rows = batch * accumulate;
     const visits = [...this.#visits];
     const mix = randomFor(seed, "mix", number);
+    const lesson = this.#lessonAt(number);
+    const numbers = lesson === undefined ? {} : curriculum?.[lesson]?.numbers;
     const weights = this.#sources.map(({ weight }) => weight);
     const built: BuiltSample[] = [];
     while (built.length < WINDOW_STEPS * rows) {
@@ -146,17 +187,16 @@ export class PaddedBatches implements BatchStream {
       let sample: BuiltSample | null = null;
       for (let leftOut = 0; sample === null; leftOut++) {
         refuseEmptyEpoch(leftOut, source);
-        sample = await source.build(visits[set]!++);
+        const visit = visits[set]!++;
+        sample = await (source.type === "nlp" ? buildTextRow(source, visit) : source.build(visit, numbers));
         if (sample === null) this.#leftOut++;
       }
       built.push(sample);
     }
-    built.sort((a, b) => a.sample.ids.length - b.sample.ids.length);
-    const steps = Array.from({ length: WINDOW_STEPS }, (_, step) =>
-      Array.from({ length: accumulate }, (_, part) => {
-        const first = step * rows + part * batch;
-        return padRows(built.slice(first, first + batch), pad);
-      }),
+    const steps = dealByLength(built, WINDOW_STEPS).map((update) =>
+      Array.from({ length: accumulate }, (_, part) =>
+        padRows(update.slice(part * batch, (part + 1) * batch), pad),
+      ),
     );
     return { number, steps: randomFor(seed, "window", number).shuffle(steps), visits };
   }

@@ -79,6 +79,11 @@ export function drawCaption(metadata: unknown, source: CaptionSource, random: ()
   return random() < CAPITALIZE_PROBABILITY ? capitalize(caption) : caption;
 }
 
+/** Every text that {@link drawCaption} may draw, before it is cleaned up and capitalised. */
+export function possibleCaptions(metadata: unknown, { keys, ratios }: CaptionSource): string[] {
+  return keys.slice(0, ratios.length).flatMap((key) => textsAt(metadata, key));
+}
+
 /** Texts under a key: the text itself, or those of a list or object. A path leads to one text only. */
 function textsAt(metadata: unknown, key: CaptionKey): readonly string[] {
   const path = typeof key === "string" ? [key] : key;

@@ -1,12 +1,13 @@
 /**
- * @file Image tokens of a data set by the frozen autoencoder. What fits in memory is encoded once, before training, and
- * kept in files that a later start reads; the rest is encoded when its batch comes.
+ * @file Image tokens of a data set by the frozen autoencoder. What fits in memory is encoded when it is first asked
+ * for, a chunk of neighbouring samples at a time, and kept in files that a later start reads; the rest is encoded
+ * whenever its batch comes. A run that shows few samples at first begins at once.
  */
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
-import { AbortedError, DataFormatError } from "../../errors.ts";
+import { DataFormatError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { aspectBuckets } from "../../image/aspect-buckets.ts";
@@ -16,9 +17,9 @@ import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
 import { usableOr } from "../data/sample-error.ts";
 import { hasItsDigest, writeDigest } from "./file-digest.ts";
-import { type EncoderOptions, PictureEncoder, type PictureTokens } from "./picture-encoder.ts";
+import { type EncodingOptions, PictureEncoder, type PictureTokens } from "./picture-encoder.ts";
 
-export interface LatentOptions extends EncoderOptions {
+export interface LatentOptions extends EncodingOptions {
   /** Bound on tokens kept, in bytes. */
   readonly cacheBytes: number;
   /** Folder for the files of what is kept. */
@@ -31,55 +32,54 @@ export interface PicturePlace {
   readonly image: number;
 }
 
-/** Samples of a cache file: what a killed start loses at most. */
-const CHUNK = 512;
+/** Samples of a cache file: what a killed run loses at most, and how long one may have to wait for a sample. */
+const CHUNK = 64;
 
 export class LatentStore {
   readonly #source: TarDataset;
-  readonly #autoencoder: AutoencoderFolder;
   readonly #encoder: PictureEncoder;
+  readonly #encoderKey: string;
   readonly #options: LatentOptions;
   readonly #kept = new Map<number, readonly PictureTokens[]>();
+  /** Chunks that were asked for, kept or not. */
+  readonly #opened = new Set<number>();
+  #keptBytes = 0;
 
   private constructor(
     source: TarDataset,
-    autoencoder: AutoencoderFolder,
     encoder: PictureEncoder,
+    encoderKey: string,
     options: LatentOptions,
   ) {
     this.#source = source;
-    this.#autoencoder = autoencoder;
     this.#encoder = encoder;
+    this.#encoderKey = encoderKey;
     this.#options = options;
   }
 
-  /**
-   * Encodes what fits, or reads it from files of an earlier start.
-   * @throws AbortedError when the signal fires; files written so far stay.
-   */
   static async create(
     engine: Engine,
     source: TarDataset,
     autoencoder: AutoencoderFolder,
     options: LatentOptions,
   ): Promise<LatentStore> {
-    const encoder = await PictureEncoder.create(engine, source, autoencoder, options);
-    const store = new LatentStore(source, autoencoder, encoder, options);
-    await store.#fill();
-    return store;
+    const encoder = await PictureEncoder.create(engine, autoencoder, options);
+    return new LatentStore(source, encoder, await encoder.key(), options);
   }
 
   /** Tokens of each picture of a sample, height and width. */
   async gridsOf(sample: number): Promise<readonly Grid[]> {
+    await this.#open(sample);
     const kept = this.#kept.get(sample);
     if (kept !== undefined) return kept.map(({ grid }) => grid);
-    return this.#encoder.gridsOf(sample);
+    return this.#encoder.gridsOf(await this.#source.imagesAt(sample));
   }
 
   /** Tokens of pictures. Must not be changed. */
   async load(places: readonly PicturePlace[]): Promise<PictureTokens[]> {
-    const missing = [...new Set(places.map(({ sample }) => sample))].filter((one) => !this.#kept.has(one));
-    const fresh = await this.#encoder.encode(missing);
+    const samples = [...new Set(places.map(({ sample }) => sample))];
+    for (const sample of samples) await this.#open(sample);
+    const fresh = await this.#encode(samples.filter((sample) => !this.#kept.has(sample)));
     return places.map(({ sample, image }) => {
       const tokens = (this.#kept.get(sample) ?? fresh.get(sample))?.[image];
       if (tokens === undefined) {
@@ -94,50 +94,31 @@ export class LatentStore {
     await this.#encoder.dispose();
   }
 
-  get #width(): number {
-    return this.#autoencoder.config.latentChannels * this.#options.patch ** 2;
-  }
-
-  async #fill(): Promise<void> {
-    const { cacheBytes, signal, folder, imageSize } = this.#options;
-    const key = await this.#encoderKey();
+  /** Encodes the chunk of a sample, or reads it from the file of an earlier start, if it still fits. */
+  async #open(sample: number): Promise<void> {
+    const chunk = Math.floor(sample / CHUNK);
+    if (this.#opened.has(chunk)) return;
+    this.#opened.add(chunk);
+    const { cacheBytes, folder, imageSize } = this.#options;
+    const first = chunk * CHUNK;
+    const samples = Array.from(
+      { length: Math.min(CHUNK, this.#source.length - first) },
+      (_, offset) => first + offset,
+    );
+    const { hash, pictures } = await this.#chunkKey(samples);
     const mostTokens = Math.max(...aspectBuckets(imageSize).map(({ grid }) => grid[0] * grid[1]));
-    let bytes = 0;
-    for (let first = 0; first < this.#source.length; first += CHUNK) {
-      const samples = Array.from(
-        { length: Math.min(CHUNK, this.#source.length - first) },
-        (_, offset) => first + offset,
-      );
-      const chunk = await this.#chunkKey(key, samples);
-      bytes += 4 * chunk.pictures * mostTokens * this.#width;
-      // Whoever comes first stays: in a cycle through everything, replacing old by new would never hit.
-      if (bytes > cacheBytes) return;
-      if (signal?.aborted === true) throw new AbortedError("encoding of the pictures was stopped");
-      const path = join(folder, `tokens-${chunk.hash}.safetensors`);
-      const tokens = (await this.#readChunk(path, first)) ?? (await this.#writeChunk(path, first, samples));
-      for (const [sample, pictures] of tokens) this.#kept.set(sample, pictures);
-    }
-  }
-
-  /** Hash over the encoder and how pictures are brought to size. */
-  async #encoderKey(): Promise<string> {
-    const { imageSize, patch, aspectBuckets: buckets, matchSizes } = this.#options;
-    const hash = createHash("sha256").update(JSON.stringify({ imageSize, patch, buckets, matchSizes }));
-    hash.update(JSON.stringify(this.#autoencoder.configJson));
-    const { entries } = this.#autoencoder.tensors;
-    for (const name of [...entries.keys()].filter((entry) => entry.startsWith("encoder.")).sort()) {
-      const { data } = await this.#autoencoder.tensors.readStored(name);
-      hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    return hash.digest("hex");
+    const bytes = 4 * pictures * mostTokens * this.#encoder.width;
+    // Whoever comes first stays: in a cycle through everything, replacing old by new would never hit.
+    if (this.#keptBytes + bytes > cacheBytes) return;
+    this.#keptBytes += bytes;
+    const path = join(folder, `tokens-${hash}.safetensors`);
+    const tokens = (await this.#readChunk(path, first)) ?? (await this.#writeChunk(path, first, samples));
+    for (const [index, found] of tokens) this.#kept.set(index, found);
   }
 
   /** Hash over all that the tokens of these samples depend on, and how many pictures they have. */
-  async #chunkKey(
-    encoderKey: string,
-    samples: readonly number[],
-  ): Promise<{ hash: string; pictures: number }> {
-    const hash = createHash("sha256").update(encoderKey);
+  async #chunkKey(samples: readonly number[]): Promise<{ hash: string; pictures: number }> {
+    const hash = createHash("sha256").update(this.#encoderKey);
     let pictures = 0;
     for (const sample of samples) {
       // Stored bytes of a faulty sample change nothing: it has no tokens, and is found faulty when its visit comes.
@@ -180,16 +161,23 @@ export class LatentStore {
     for (const sample of samples) {
       if ((await usableOr(this.#source.imagesAt(sample), undefined)) !== undefined) usable.push(sample);
     }
-    const encoded = await this.#encoder.encode(usable);
+    const encoded = await this.#encode(usable);
     const tensors = [...encoded].flatMap(([sample, pictures]) =>
       pictures.map(
         ({ grid, tokens }, image) =>
-          [`${sample - first}/${image}`, float32Tensor([...grid, this.#width], tokens)] as const,
+          [`${sample - first}/${image}`, float32Tensor([...grid, this.#encoder.width], tokens)] as const,
       ),
     );
     await mkdir(dirname(path), { recursive: true });
     await writeSafetensors(path, tensorsToWrite(tensors));
     await writeDigest(path);
     return encoded;
+  }
+
+  async #encode(samples: readonly number[]): Promise<Map<number, PictureTokens[]>> {
+    const pictures = [];
+    for (const sample of samples) pictures.push(await this.#source.imagesAt(sample));
+    const tokens = await this.#encoder.encode(pictures);
+    return new Map(samples.map((sample, index) => [sample, tokens[index]!]));
   }
 }

@@ -12,6 +12,7 @@ const check = (fields: Readonly<Record<string, unknown>>): void => {
 it.each([
   ["dropCaption", { dropText: 0.6, dropCaption: 0.5 }],
   ["loop.schedule.warmupSteps", { loop: { schedule: { warmupSteps: 11 } } }],
+  ["curriculum", { curriculum: [{ until: 5, numbers: { rank: -9 } }] }],
   ["captions.ratios", { captions: { keys: ["a", "b"] } }],
   ["data.0.captions.ratios", { data: [{ path: "d", captions: { ratios: [0] } }] }],
   ["captions.templates", { captions: { templates: ["a picture of {{text}}"] } }],

@@ -14,6 +14,12 @@ export function refuseUnmeantModel(config: ModelTrainConfig): void {
       remedy: "shares of all samples are at most 1 together",
     });
   }
+  if (config.curriculum.length > 0 && config.packing !== null) {
+    throw new ConfigError("packed rows are filled before it is known when they are shown", {
+      where: "curriculum",
+      remedy: "set packing to null, or leave the curriculum out",
+    });
+  }
   refuseCaptions(config.captions, "captions");
   if (typeof data !== "string") {
     data.forEach(({ captions }, index) => {

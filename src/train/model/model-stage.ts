@@ -25,8 +25,10 @@ import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import { type TrainingData, trainingGrids } from "./stage-data.ts";
+import { nextstepJson } from "./stage-inputs.ts";
 import { drawPromptGrid } from "./stage-preview.ts";
 import type { ModelValidation } from "./stage-validation.ts";
+import type { TrainingSurvey } from "./trained-on.ts";
 
 /** Graphs of a batch: with pictures, without, with pictures that are only read; one mask or one a row. */
 const MOST_SESSIONS = 4;
@@ -42,8 +44,10 @@ export interface StageParts {
   readonly data: TrainingData;
   /** Digests of what the weights depend on beside the settings. */
   readonly inputs: JsonValue;
-  /** Content of nextstep.json. */
-  readonly drawingDefaults: JsonValue;
+  /** What nextstep.json says beside what is trained on. */
+  readonly inherited: Readonly<Record<string, JsonValue>>;
+  /** What is trained on, looked up when a model is first written. */
+  readonly survey: () => Promise<TrainingSurvey>;
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly validation: ModelValidation | undefined;
@@ -63,6 +67,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
   readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
   readonly #parts: StageParts;
   readonly #gradients: PartGradients<PretrainingPlan>;
+  #survey: Promise<TrainingSurvey> | undefined;
 
   constructor(parts: StageParts) {
     this.#parts = parts;
@@ -109,8 +114,13 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
       weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
     );
     const grids = trainingGrids(config);
-    const { drawingDefaults: defaults } = this.#parts;
-    await writeFile(join(folder, NEXTSTEP_FILE), `${JSON.stringify(defaults, undefined, 2)}\n`);
+    const { inherited, data } = this.#parts;
+    this.#survey ??= this.#parts.survey();
+    const survey = await this.#survey;
+    const { lesson } = data.batches;
+    const trained = lesson === undefined ? survey.all : survey.lessons[lesson]!;
+    const settings = JSON.stringify(nextstepJson(inherited, trained), undefined, 2);
+    await writeFile(join(folder, NEXTSTEP_FILE), `${settings}\n`);
     const written = join(folder, ".model");
     await writeModelFolder(written, {
       configJson: {
@@ -144,9 +154,7 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
     data:
       typeof config.data === "string"
         ? null
-        : config.data.map(({ type, samples: weight, captions: own, filter }) =>
-            plainJson({ type, samples: weight, captions: own, filter }),
-          ),
+        : config.data.map(({ type, captions: own, filter }) => plainJson({ type, captions: own, filter })),
     model: plainJson(toConfigJson(model)),
     ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, batch, packing },
     textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
@@ -159,8 +167,10 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
 }
 
 /** What may be changed when a run is continued. Another number of threads rounds differently. */
-function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
+function adjustableOf({ data, curriculum, steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
   return {
+    mix: typeof data === "string" ? null : data.map(({ samples }) => samples ?? null),
+    curriculum: plainJson(curriculum),
     steps,
     learningRate: optimizer.learningRate,
     muonLearningRate: muon?.learningRate ?? null,

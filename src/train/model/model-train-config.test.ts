@@ -4,8 +4,11 @@ import { expect, it } from "vitest";
 import { loadTrainConfig } from "../loop/train-config.ts";
 import { modelTrainConfigSchema } from "./model-train-config.ts";
 
-it.each(["model.json", "model-second.json"])("reads configs/%s", async (name) => {
+it.each([
+  ["model.json", 128],
+  ["model-second.json", 256],
+])("reads configs/%s", async (name, imageSize) => {
   const path = fileURLToPath(new URL(`../../../configs/${name}`, import.meta.url));
   const config = await loadTrainConfig(modelTrainConfigSchema, path);
-  expect(config).toMatchObject({ imageSize: 128, aspectBuckets: false, packing: null, captions: "weighted" });
+  expect(config).toMatchObject({ imageSize, aspectBuckets: true, packing: null, captions: "weighted" });
 });

@@ -54,11 +54,20 @@ const dataSetSchema = z.strictObject({
   /** In place of the captions of the whole config. */
   captions: captionsSchema.optional(),
   filter: filterSchema.optional(),
-  /** Weight in the mix; the number of its samples unless given. */
-  samples: z.number().positive().optional(),
+  /** Weight in the mix; the number of its samples unless given, 0 for none. May change when a run is continued. */
+  samples: z.number().min(0).optional(),
 });
 
 export type DataSetConfig = z.infer<typeof dataSetSchema>;
+
+const lessonSchema = z.strictObject({
+  /** The update up to which it holds. */
+  until: z.int().positive(),
+  /** Bounds on numbers of the metadata, as in a filter. */
+  numbers: z.record(z.string(), z.number()),
+});
+
+export type Lesson = z.infer<typeof lessonSchema>;
 
 const sampleSchema = z.strictObject({
   /** Prompts of the sample grid; none: no grids. */
@@ -124,6 +133,11 @@ export const modelTrainConfigSchema = z.strictObject({
    * by the token at the same place of another picture of the batch.
    */
   swapTokens: z.number().min(0).max(1).default(0),
+  /**
+   * Which samples are shown at first, e.g. those of few subjects; the first entry that still holds does. Needs
+   * `packing` null. May change when a run is continued.
+   */
+  curriculum: z.array(lessonSchema).default([]),
   maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),
   /** Muon for the matrices of backbone layers and head blocks; null: AdamW for all. */

@@ -118,6 +118,8 @@ export class PackedBatches implements BatchStream {
     this.#waiting = new BatchBucket({ batchSize: options.batch * options.accumulate, grids: options.grids });
   }
 
+  readonly lesson = undefined;
+
   get leftOut(): number {
     return this.#sources.reduce((sum, { leftOut }) => sum + leftOut, 0);
   }

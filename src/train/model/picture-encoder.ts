@@ -1,6 +1,6 @@
-/** @file Pictures of samples at their training size, as tokens by the frozen autoencoder. */
+/** @file Pictures of a data set brought to their training size and through the frozen autoencoder. */
+import { createHash } from "node:crypto";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
-import { AbortedError } from "../../errors.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
 import { chooseBucket } from "../../image/aspect-buckets.ts";
@@ -12,10 +12,9 @@ import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
-import type { TarDataset } from "../data/dataset-reader.ts";
 import { matchSimilarSizes } from "./edit-captions.ts";
 
-export interface EncoderOptions {
+export interface EncodingOptions {
   /** Latent pixels on a side of an image token. */
   readonly patch: number;
   /** Sides of a square picture, in pixels. */
@@ -23,7 +22,6 @@ export interface EncoderOptions {
   readonly aspectBuckets: boolean;
   /** Stretch pictures of a sample that nearly match in ratio to one size first, as editing data wants it. */
   readonly matchSizes: boolean;
-  readonly signal?: AbortSignal;
 }
 
 /** A picture's clean tokens [height * width * 64] in raster order. */
@@ -36,73 +34,75 @@ export interface PictureTokens {
 const ENCODER_BATCH = 8;
 
 export class PictureEncoder {
-  readonly #source: TarDataset;
   readonly #autoencoder: AutoencoderFolder;
-  readonly #encoder: Session;
-  readonly #options: EncoderOptions;
+  readonly #session: Session;
+  readonly #options: EncodingOptions;
 
-  private constructor(
-    source: TarDataset,
-    autoencoder: AutoencoderFolder,
-    encoder: Session,
-    options: EncoderOptions,
-  ) {
-    this.#source = source;
+  private constructor(autoencoder: AutoencoderFolder, session: Session, options: EncodingOptions) {
     this.#autoencoder = autoencoder;
-    this.#encoder = encoder;
+    this.#session = session;
     this.#options = options;
   }
 
   static async create(
     engine: Engine,
-    source: TarDataset,
     autoencoder: AutoencoderFolder,
-    options: EncoderOptions,
+    options: EncodingOptions,
   ): Promise<PictureEncoder> {
     const side = pixelsPerLatent(autoencoder.config) * options.patch;
     const { inChannels } = autoencoder.config;
     const pixels = input("pixels", "float32", ["pictures", inChannels, `${side}*height`, `${side}*width`]);
-    const { mean } = encodePixels(
-      new ParameterScope(autoencoder.tensors.weightPlan),
-      autoencoder.config,
-      pixels,
-    );
+    const scope = new ParameterScope(autoencoder.tensors.weightPlan);
+    const { mean } = encodePixels(scope, autoencoder.config, pixels);
     const model = writeOnnx({ mean }, { parameters: "initializers" });
-    const encoder = await engine.createSession(model, autoencoder.tensors.weightSource);
-    return new PictureEncoder(source, autoencoder, encoder, options);
+    const session = await engine.createSession(model, autoencoder.tensors.weightSource);
+    return new PictureEncoder(autoencoder, session, options);
   }
 
-  /** Tokens of each picture of a sample, height and width, without encoding it. */
-  async gridsOf(sample: number): Promise<readonly Grid[]> {
-    return this.#targets(await this.#source.imagesAt(sample)).map(({ target }) => gridOf(target));
+  /** Numbers of a token. */
+  get width(): number {
+    return this.#autoencoder.config.latentChannels * this.#options.patch ** 2;
   }
 
-  async dispose(): Promise<void> {
-    await this.#encoder.dispose();
+  /** Hash over the encoder and how pictures are brought to size. */
+  async key(): Promise<string> {
+    const { imageSize, patch, aspectBuckets: buckets, matchSizes } = this.#options;
+    const hash = createHash("sha256").update(JSON.stringify({ imageSize, patch, buckets, matchSizes }));
+    hash.update(JSON.stringify(this.#autoencoder.configJson));
+    const { entries } = this.#autoencoder.tensors;
+    for (const name of [...entries.keys()].filter((entry) => entry.startsWith("encoder.")).sort()) {
+      const { data } = await this.#autoencoder.tensors.readStored(name);
+      hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+    return hash.digest("hex");
   }
 
-  /**
-   * All pictures of samples at their training size, those of one grid through the encoder together.
-   * @throws AbortedError when the signal fires.
-   */
-  async encode(samples: readonly number[]): Promise<Map<number, PictureTokens[]>> {
-    const encoded = new Map<number, PictureTokens[]>();
+  /** Tokens that pictures of one sample have, height and width. */
+  gridsOf(pictures: readonly RgbImage[]): readonly Grid[] {
+    return this.#targets(pictures).map(({ target }) => gridOf(target));
+  }
+
+  /** Tokens of each sample's pictures, all pictures of one grid through the encoder together. */
+  async encode(samples: readonly (readonly RgbImage[])[]): Promise<PictureTokens[][]> {
+    const encoded = samples.map((): PictureTokens[] => []);
     const waiting = new Map<string, Waiting[]>();
-    for (const sample of samples) {
-      const pictures = await this.#source.imagesAt(sample);
-      encoded.set(sample, []);
+    for (const [sample, pictures] of samples.entries()) {
       for (const [image, { stretched, target }] of this.#targets(pictures).entries()) {
         const grid = gridOf(target);
         const key = gridText(grid);
         const group = waiting.get(key) ?? [];
         const picture = this.#toTrainingSize(pictures[image]!, stretched, target);
-        group.push({ into: encoded.get(sample)!, image, grid, picture });
+        group.push({ into: encoded[sample]!, image, grid, picture });
         waiting.set(key, group);
         if (group.length === ENCODER_BATCH) await this.#encodeBatch(group.splice(0));
       }
     }
     for (const group of waiting.values()) if (group.length > 0) await this.#encodeBatch(group);
     return encoded;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
   }
 
   /** Size of each picture of a sample in training, and what it is stretched to before it is cropped. */
@@ -128,9 +128,6 @@ export class PictureEncoder {
 
   /** Latents are (mean - shift) * scale: the published autoencoders are deterministic. */
   async #encodeBatch(batch: readonly Waiting[]): Promise<void> {
-    if (this.#options.signal?.aborted === true) {
-      throw new AbortedError("encoding of the pictures was stopped");
-    }
     const { patch } = this.#options;
     const { inChannels, latentChannels, shiftFactor, scalingFactor } = this.#autoencoder.config;
     const { grid, picture: first } = batch[0]!;
@@ -140,7 +137,7 @@ export class PictureEncoder {
       toPlanes(picture, pixels, index * area);
     });
     const shape = [batch.length, inChannels, first.height, first.width];
-    const { mean } = await this.#encoder.run({ pixels: { dtype: "float32", shape, data: pixels } });
+    const { mean } = await this.#session.run({ pixels: { dtype: "float32", shape, data: pixels } });
     const latents = (mean!.data as Float32Array).map((value) => (value - shiftFactor) * scalingFactor);
     const all = patchify(latents, { images: batch.length, channels: latentChannels, grid, patch });
     const elements = all.length / batch.length;

@@ -85,7 +85,12 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const images = batches.flatMap(({ rows }) => rows.images);
     const rng = randomFor(seed, "batch", step, 0);
     const width = tokenWidth(this.#model);
-    const reads = planReads(images.map(tokenCount), width, corruption, rng);
+    const reads = planReads(
+      images.map((image) => ({ tokens: tokenCount(image), predicted: image.predicted })),
+      width,
+      corruption,
+      rng,
+    );
     const isNoisy = this.#model.noiseStrength > 0;
     const noises = images.map((image) => (isNoisy ? rng.reserveNormal(tokenCount(image) * width) : null));
     const ids = batches.reduce((sum, { rows }) => sum + rows.ids.length, 0);

@@ -56,8 +56,16 @@ export function rejectSample(
   for (const { word, dropProbability } of filter.keywords ?? []) {
     if (caption.includes(word.toLowerCase()) && random(caption) < dropProbability) return `the word ${word}`;
   }
-  for (const [name, bound] of Object.entries(filter.numbers ?? {})) {
-    const value = Object.hasOwn(info.metadata, name) ? info.metadata[name] : undefined;
+  return rejectNumbers(info.metadata, filter.numbers ?? {});
+}
+
+/** Why numbers of the metadata do not fit, or null if they do. */
+export function rejectNumbers(
+  metadata: Readonly<Record<string, unknown>>,
+  bounds: NonNullable<SampleFilter["numbers"]>,
+): string | null {
+  for (const [name, bound] of Object.entries(bounds)) {
+    const value = Object.hasOwn(metadata, name) ? metadata[name] : undefined;
     if (value === undefined) continue;
     if (typeof value !== "number") return `${name} is not a number`;
     if (bound > 0 ? value < bound : value > -bound) return `${name} of ${value}`;

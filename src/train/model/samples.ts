@@ -15,8 +15,8 @@ import { randomFor } from "../step-random.ts";
 import { applyTemplate, choose, drawCaption } from "./captions.ts";
 import { augmentEditCaption, augmentInterleavedCaption, taggedImages } from "./edit-captions.ts";
 import type { LatentStore } from "./latent-store.ts";
-import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
-import { measureImages, rejectSample } from "./sample-filter.ts";
+import type { DataSetConfig, Lesson, ModelTrainConfig } from "./model-train-config.ts";
+import { measureImages, rejectNumbers, rejectSample } from "./sample-filter.ts";
 import {
   editingSample,
   imageTextSample,
@@ -99,14 +99,16 @@ export class SampleSource {
 
   /**
    * The sample of a visit, or null when the filter or the form leaves it out, or it cannot be used.
+   * @param numbers bounds on its metadata beyond those of the filter.
    * @throws DataFormatError when too many samples cannot be used.
    */
-  async build(visit: number): Promise<BuiltSample | null> {
-    return this.#usable(visit, (index) => this.#build(index, visit));
+  async build(visit: number, numbers: Lesson["numbers"] = {}): Promise<BuiltSample | null> {
+    return this.#usable(visit, (index) => this.#build(index, visit, numbers));
   }
 
-  async #build(index: number, visit: number): Promise<BuiltSample | null> {
+  async #build(index: number, visit: number, numbers: Lesson["numbers"]): Promise<BuiltSample | null> {
     const text = await this.#data.textAt(index);
+    if (rejectNumbers(text.metadata, numbers) !== null) return null;
     const rng = this.#random(visit);
     const caption = captionOf(text, this.#config.captions ?? this.#settings.captions, () => rng.uniform());
     if (await this.#isRejected(index, text, caption)) return null;
@@ -124,9 +126,12 @@ export class SampleSource {
     return { sample, images };
   }
 
-  /** Ids of the text of a visit to language data, or null as for `build`. Throws as `build`. */
-  async buildText(visit: number): Promise<number[] | null> {
-    return this.#usable(visit, (index) => this.#buildText(index));
+  /**
+   * Ids of the text of a visit to language data, or null as for `build`. Throws as `build`.
+   * @param longest texts with more ids cannot be used.
+   */
+  async buildText(visit: number, longest = Number.POSITIVE_INFINITY): Promise<number[] | null> {
+    return this.#usable(visit, (index) => this.#buildText(index, longest));
   }
 
   /** What is made of a visit's sample; null, with a note, when it cannot be used. */
@@ -140,11 +145,18 @@ export class SampleSource {
     }
   }
 
-  async #buildText(index: number): Promise<number[] | null> {
+  async #buildText(index: number, longest: number): Promise<number[] | null> {
     const text = await this.#data.textAt(index);
     const content = text.description.text ?? text.captions[0]?.text;
     if (content === undefined) throw new DataFormatError("has no text", { where: text.where });
-    return (await this.#isRejected(index, text, content)) ? null : textIds(this.#tokenizer, content);
+    if (await this.#isRejected(index, text, content)) return null;
+    const ids = textIds(this.#tokenizer, content);
+    if (ids.length > longest) {
+      throw new DataFormatError(`is a text of ${ids.length} tokens, more than the ${longest} of a row`, {
+        remedy: "cut it, or set packing",
+      });
+    }
+    return ids;
   }
 
   /** The first data set keeps the plain name, so that a mix of one is no mix. */
@@ -195,13 +207,14 @@ export class SampleSource {
   async #isRejected(index: number, text: SampleText, caption: string): Promise<boolean> {
     const { filter } = this.#config;
     if (filter === undefined) return false;
-    const pictures = this.#latents === undefined ? [] : await this.#data.imagesAt(index);
+    const { height, width, area, aspectRatio, keywords, numbers } = filter;
+    const isMeasured = [height, width, area, aspectRatio].some((bound) => bound !== undefined);
+    const pictures = this.#latents !== undefined && isMeasured ? await this.#data.imagesAt(index) : [];
     const sizes = pictures.map(({ height, width }) => [height, width] as const);
     const measures =
       sizes.length === 0
         ? { height: Number.POSITIVE_INFINITY, width: Number.POSITIVE_INFINITY, aspectRatio: 1 }
         : measureImages(sizes);
-    const { height, width, area, aspectRatio, keywords, numbers } = filter;
     const given = Object.entries({ height, width, area, aspectRatio, keywords, numbers });
     const reason = rejectSample(
       { ...measures, caption, metadata: text.metadata },

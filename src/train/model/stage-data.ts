@@ -63,12 +63,11 @@ export interface TrainingDataParts {
   readonly patch: number;
   /** Takes note of samples that cannot be used. */
   readonly faults: FaultySamples;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Encodes the pictures of a data set, or reads them from an earlier start's files. */
+/** Tokens of the pictures of a data set. */
 export function openLatents(
-  { engine, config, autoencoder, patch, signal }: TrainingDataParts,
+  { engine, config, autoencoder, patch }: TrainingDataParts,
   set: TarDataset,
   type: DataSetConfig["type"],
 ): Promise<LatentStore> {
@@ -79,7 +78,6 @@ export function openLatents(
     matchSizes: type === "image_editing",
     cacheBytes: config.cacheBytes,
     folder: join(config.output, "latents"),
-    ...(signal === undefined ? {} : { signal }),
   });
 }
 
@@ -119,10 +117,11 @@ export class TrainingData {
       );
     }
     const { pad, eos } = tokenizer.specials;
+    const { curriculum } = config;
     const options = { seed, batch, accumulate: config.loop.accumulate, pad };
     const batches =
       packing === null
-        ? new PaddedBatches(sources, options)
+        ? new PaddedBatches(sources, { ...options, curriculum })
         : new PackedBatches(sources, { ...options, ...packing, grids, eos });
     return new TrainingData(batches, latents, faults);
   }

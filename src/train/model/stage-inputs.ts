@@ -1,5 +1,6 @@
 /** @file What a run of model training depends on beside its settings, and what the trained folder inherits. */
 import { createHash } from "node:crypto";
+import { z } from "zod";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
@@ -10,6 +11,7 @@ import { digestWeights } from "../loop/weights-digest.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import type { TrainingTars } from "./stage-data.ts";
+import { MOST_SUBJECTS, MOST_WORDS, type TrainedOn } from "./trained-on.ts";
 
 /** Stored bytes of a weight up to which it enters a digest: norms and biases tell checkpoints apart as all would. */
 const DIGESTED_BYTES = 64 * 1024;
@@ -34,16 +36,38 @@ export async function inputDigests(parts: {
   };
 }
 
-/** The start's nextstep.json, else one of the settings that samples are drawn with. */
-export async function drawingDefaults(
+/** The start's nextstep.json, else the settings that samples are drawn with. */
+export async function inheritedSettings(
   { samples }: ModelTrainConfig,
   start: ModelFolder | undefined,
-): Promise<JsonValue> {
+): Promise<Readonly<Record<string, JsonValue>>> {
   if (start !== undefined && (await start.files.has(NEXTSTEP_FILE))) {
-    return plainJson(await readJson(await start.files.open(NEXTSTEP_FILE)));
+    return settingsSchema.parse(await readJson(await start.files.open(NEXTSTEP_FILE)));
   }
   return { generation: { cfg: samples.guidance, steps: samples.steps } };
 }
+
+/** The content of nextstep.json: what is inherited, with the subjects and words of training added to the start's. */
+export function nextstepJson(inherited: Readonly<Record<string, JsonValue>>, own: TrainedOn): JsonValue {
+  const parsed = startTrainedSchema.safeParse(inherited.trained);
+  const before = parsed.success ? parsed.data : {};
+  const union = (a: readonly string[] = [], b: readonly string[] = []): string[] => [
+    ...new Set([...a, ...b]),
+  ];
+  const subjects = union(before.subjects, own.subjects);
+  const trained = {
+    sizes: own.sizes,
+    ...(subjects.length === 0 ? {} : { subjects: subjects.slice(0, MOST_SUBJECTS) }),
+    words: union(before.words, own.words).slice(0, MOST_WORDS).sort(),
+  };
+  return plainJson({ ...inherited, trained });
+}
+
+const settingsSchema = z.record(z.string(), z.json());
+const startTrainedSchema = z.object({
+  subjects: z.array(z.string()).optional(),
+  words: z.array(z.string()).optional(),
+});
 
 function digest(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");

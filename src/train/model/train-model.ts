@@ -27,10 +27,11 @@ import {
   TrainingTars,
   trainingGrids,
 } from "./stage-data.ts";
-import { drawingDefaults, inputDigests } from "./stage-inputs.ts";
+import { inheritedSettings, inputDigests } from "./stage-inputs.ts";
 import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
 import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
 import { initialModelWeights } from "./start-weights.ts";
+import { surveyTraining } from "./trained-on.ts";
 
 /** A stage while its engine and data are open, and how much work there is. */
 interface OpenStage {
@@ -42,7 +43,6 @@ interface OpenStage {
 /** Opens what training needs for as long as `use` takes. */
 async function withModelStage<Result>(
   config: ModelTrainConfig,
-  signal: AbortSignal | undefined,
   use: (open: OpenStage) => Promise<Result>,
 ): Promise<Result> {
   const { threads, spin } = config.engine;
@@ -60,14 +60,15 @@ async function withModelStage<Result>(
   const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
   const model = modelConfig(config, tokenizer, autoencoder, start);
   const faults = new FaultySamples(config.maxFaultyShare);
-  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, faults, signal };
+  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, faults };
   const validation = await createValidation(parts, model);
   const data = await TrainingData.create(parts, tars);
   const trainables = await initialModelWeights(modelParameters(model), config.seed, start);
   const stage = new ModelStage({
     ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
     inputs: await inputDigests({ config, tars, autoencoder, start }),
-    drawingDefaults: await drawingDefaults(config, start),
+    inherited: await inheritedSettings(config, start),
+    survey: () => surveyTraining(config, tars),
     optimizer: await createOptimizer(engine, config, trainables),
   });
   // Awaited here: data, weights and engine are closed when this function returns.
@@ -107,7 +108,7 @@ async function createValidation(
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   refuseUnmeantModel(config);
   await using _lock = await lockFolder(config.output, "trains");
-  return await withModelStage(config, options.signal, ({ stage }) =>
+  return await withModelStage(config, ({ stage }) =>
     runTraining(stage, {
       config: config.loop,
       steps: config.steps,
@@ -132,7 +133,7 @@ export async function rehearseModel(
   const output = await mkdtemp(join(tmpdir(), "nextstep-rehearsal-"));
   try {
     // Without a cache, only pictures that steps ask for are encoded.
-    return await withModelStage({ ...config, output, cacheBytes: 0 }, signal, ({ stage, model, tars }) =>
+    return await withModelStage({ ...config, output, cacheBytes: 0 }, ({ stage, model, tars }) =>
       rehearse(stage, workloadOf(config, model, tars), { config: config.loop, done, signal }),
     );
   } finally {

@@ -18,7 +18,12 @@ const pictures = [0, 1, 2].map((picture) =>
 /** Plans and reads all pictures. */
 function corrupt(clean: readonly Float32Array[], corruption: ReadCorruption, seed: number): Float32Array[] {
   const counts = clean.map(({ length }) => length / WIDTH);
-  const reads = planReads(counts, WIDTH, corruption, new CounterRng(seed));
+  const reads = planReads(
+    counts.map((tokens) => ({ tokens, predicted: true })),
+    WIDTH,
+    corruption,
+    new CounterRng(seed),
+  );
   return reads.map((read, index) => {
     const sources = readSources(read, index);
     return readTokens(read, index, WIDTH, (source) => {
@@ -31,6 +36,13 @@ function corrupt(clean: readonly Float32Array[], corruption: ReadCorruption, see
 describe("corruption of what is read", () => {
   it("changes nothing when both are off", () => {
     expect(corrupt(pictures, { noise: 0, swap: 0 }, 1)).toEqual(pictures);
+  });
+
+  it("leaves pictures alone that are not predicted", () => {
+    const both = [true, false].map((predicted) => ({ tokens: TOKENS, predicted }));
+    const [first, second] = planReads(both, WIDTH, { noise: 1, swap: 0.4 }, new CounterRng(1));
+    expect(first).not.toEqual({ sources: null, noise: null });
+    expect(second).toEqual({ sources: null, noise: null });
   });
 
   it("swaps whole tokens with the same place of the other pictures", () => {

@@ -21,24 +21,27 @@ export interface PlannedRead {
 
 /**
  * Decides how pictures are read. A token is swapped for the one at the same place of another picture that has as many
- * tokens; a picture that is alone in that keeps its own.
- * @param counts tokens of each picture.
+ * tokens; a picture that is alone in that keeps its own. A picture that is not predicted, such as the source of an
+ * edit, is given when the model draws, too, and read as it is.
  * @param width numbers of a token.
  */
 export function planReads(
-  counts: readonly number[],
+  pictures: readonly { readonly tokens: number; readonly predicted: boolean }[],
   width: number,
   { noise, swap }: ReadCorruption,
   rng: CounterRng,
 ): PlannedRead[] {
   const alike = new Map<number, number[]>();
-  counts.forEach((count, index) => {
-    alike.set(count, [...(alike.get(count) ?? []), index]);
+  pictures.forEach(({ tokens }, index) => {
+    alike.set(tokens, [...(alike.get(tokens) ?? []), index]);
   });
-  return counts.map((count, index) => ({
-    sources: swap > 0 ? planSwaps(count, index, alike.get(count)!, swap * rng.uniform(), rng) : null,
-    noise: noise > 0 ? { strength: noise * rng.uniform(), draws: rng.reserveNormal(count * width) } : null,
-  }));
+  return pictures.map(({ tokens: count, predicted }, index) => {
+    if (!predicted) return { sources: null, noise: null };
+    return {
+      sources: swap > 0 ? planSwaps(count, index, alike.get(count)!, swap * rng.uniform(), rng) : null,
+      noise: noise > 0 ? { strength: noise * rng.uniform(), draws: rng.reserveNormal(count * width) } : null,
+    };
+  });
 }
 
 /** @param alike numbers of the pictures of this size, this one among them. */

@@ -39,7 +39,8 @@ describe("buildEmojiData", () => {
     const out = join(folder, "first");
     const result = await buildEmojiData({ ...small, out, onProgress: ({ done }) => progress.push(done) });
     // Eight singles less the held-out flat ones, and three times as many scenes.
-    expect(result.folders.train?.samples).toBe(32);
+    const { singles, styles, scenes } = result.folders;
+    expect([singles?.samples, (styles?.samples ?? 0) + 4, scenes?.samples]).toEqual([4, 8, 24]);
     expect(progress.at(-1)).toBeGreaterThanOrEqual(40);
     expect((await readdir(out)).sort()).toEqual([
       "CREDITS.json",
@@ -48,13 +49,16 @@ describe("buildEmojiData", () => {
       "avatars-heldout",
       "edits",
       "heldout",
+      "scenes",
+      "shapes",
+      "singles",
       "stats.json",
+      "styles",
       "subjects.json",
       "texts",
-      "train",
     ]);
 
-    await using data = await TarDataset.open(join(out, "train"));
+    await using data = await TarDataset.open(["singles", "styles", "scenes"].map((name) => join(out, name)));
     for (let index = 0; index < data.length; index++) {
       const sample = await data.sampleAt(index);
       expect(sample.key).toMatch(/^[0-9a-f]{32}$/);
@@ -73,12 +77,10 @@ describe("buildEmojiData", () => {
     await using texts = await TarDataset.open(join(out, "texts"));
     expect((await texts.sampleAt(0)).images).toEqual([]);
     const subjects: unknown = JSON.parse(await readFile(join(out, "subjects.json"), "utf8"));
-    expect(subjects).toMatchObject([
-      { id: "red-apple", name: "red apple", styles: ["3D", "flat"] },
-      {},
-      {},
-      {},
-    ]);
+    expect(subjects).toMatchObject({
+      subjects: ["red apple", "dog", "cat", "car"],
+      details: [{ id: "red-apple", name: "red apple", styles: ["3D", "flat"] }, {}, {}, {}],
+    });
     const notice = await readFile(join(out, "NOTICE"), "utf8");
     for (const owner of ["Microsoft", "LobeHub", "Pablo Stanley"]) expect(notice).toContain(owner);
 

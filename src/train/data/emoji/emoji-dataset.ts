@@ -7,6 +7,7 @@ import { OutputFolder } from "../output-folder.ts";
 import { SampleWriter, type ShardTotals } from "../sample-writer.ts";
 import { type AvatarPlan, planAvatars, writeAvatar } from "./avatars.ts";
 import { DATA_DEFAULTS } from "./data-defaults.ts";
+import { isUnseen } from "./emoji-held-out.ts";
 import { loadEmojiNaming } from "./emoji-naming.ts";
 import { type EmojiPlan, planEmojiData } from "./emoji-plan.ts";
 import { EmojiRenderer } from "./emoji-render.ts";
@@ -38,7 +39,10 @@ export interface EmojiDataOptions {
 
 /** The folders of a data set, each of tars: what is trained on, then what is not. */
 export const DATA_FOLDERS = [
-  "train",
+  "singles",
+  "styles",
+  "scenes",
+  "shapes",
   "edits",
   "texts",
   "avatars",
@@ -67,8 +71,8 @@ const BATCH = 8;
 type Job = () => Promise<Parameters<SampleWriter["add"]> | null>;
 
 /**
- * Renders the emoji data to tars in the folders of {@link DATA_FOLDERS}, with `subjects.json`, `stats.json`,
- * `CREDITS.json` and `NOTICE` beside them. The same options and package versions give the same bytes.
+ * Renders the emoji data to tars in the folders of {@link DATA_FOLDERS}, with `subjects.json` (the names that training
+ * pictures show, and what is known of all subjects), `stats.json`, `CREDITS.json` and `NOTICE` beside them. The same options and package versions give the same bytes.
  * @throws ConfigError when a package is missing or an option is out of range; AbortedError when cancelled, and
  *   then nothing is left behind.
  */
@@ -82,7 +86,8 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
   const avatars = await planAvatars(options.avatars ?? DATA_DEFAULTS.avatars, seed, options.packagesFrom);
 
   await using folder = await OutputFolder.create(options.out);
-  const jobs = jobsOf(plan, avatars, new EmojiSampleMaker(sets, new EmojiRenderer()));
+  const ranks = new Map(subjects.map(({ id }, index) => [id, index + 1]));
+  const jobs = jobsOf(plan, avatars, new EmojiSampleMaker(sets, new EmojiRenderer(), ranks));
   const total = [...jobs.values()].reduce((sum, list) => sum + list.length, 0);
   let done = 0;
   const folders: Partial<Record<DataFolder, ShardTotals>> = {};
@@ -101,7 +106,7 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
     folders[name] = await writer.close();
   }
 
-  const all = [...plan.train, ...plan.heldOut];
+  const all = [...plan.singles, ...plan.styles, ...plan.scenes, ...plan.shapes, ...plan.heldOut];
   const result: EmojiDataResult = {
     folder: folder.path,
     seed,
@@ -115,9 +120,10 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
   };
   const { folder: _place, ...stats } = result;
   const credits = [...sets.map(({ style, credit }) => ({ style, ...credit })), ...avatars.credits];
-  const listed = subjects.map(({ icons, ...words }) => ({ ...words, styles: [...icons.keys()] }));
+  const details = subjects.map(({ icons, ...words }) => ({ ...words, styles: [...icons.keys()] }));
+  const shown = subjects.filter(({ id }) => !isUnseen(id)).map(({ name }) => name);
   const texts: Readonly<Record<string, string>> = {
-    "subjects.json": toJson(listed),
+    "subjects.json": toJson({ subjects: shown, details }),
     "stats.json": toJson(stats),
     "CREDITS.json": toJson(credits),
     NOTICE: creditsNotice(credits),
@@ -130,7 +136,10 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
 
 function jobsOf(plan: EmojiPlan, avatars: AvatarPlan, maker: EmojiSampleMaker): Map<DataFolder, Job[]> {
   return new Map<DataFolder, Job[]>([
-    ["train", plan.train.map((scene) => () => maker.picture(scene))],
+    ["singles", plan.singles.map((scene) => () => maker.picture(scene))],
+    ["styles", plan.styles.map((scene) => () => maker.picture(scene))],
+    ["scenes", plan.scenes.map((scene) => () => maker.picture(scene))],
+    ["shapes", plan.shapes.map((scene) => () => maker.picture(scene))],
     ["edits", plan.edits.map((edit) => () => maker.edit(edit))],
     ["texts", plan.texts.map((text) => () => Promise.resolve(maker.text(text)))],
     ["avatars", avatars.train.map((avatar) => () => writeAvatar(avatar))],

@@ -20,30 +20,44 @@ const isPlain = (scene: Scene): boolean => scene.layout === "single" && scene.ba
 
 describe("planEmojiData", () => {
   const plan = planEmojiData(options);
+  const train = [...plan.singles, ...plan.styles, ...plan.scenes, ...plan.shapes];
   const edited = plan.edits.flatMap(({ source, target }) => [source, target]);
 
   it("shows nothing of what is held out, neither in pictures nor in edits", () => {
-    expect([...plan.train, ...edited].filter((scene) => heldOutKind(scene) !== undefined)).toEqual([]);
+    expect([...train, ...edited].filter((scene) => heldOutKind(scene) !== undefined)).toEqual([]);
     expect(plan.heldOut.length).toBeGreaterThan(40);
     expect(plan.heldOut.every((scene) => !["unseen", undefined].includes(heldOutKind(scene)))).toBe(true);
     expect(plan.unseen.map(({ first }) => first.id).sort()).toEqual(HELD_OUT.unseen.slice(0, 10).toSorted());
   });
 
   it("shows every other subject in every style alone on white, once", () => {
-    const singles = plan.train.filter(isPlain);
+    const singles = [...plan.singles, ...plan.styles];
+    expect(singles.filter((scene) => !isPlain(scene))).toEqual([]);
+    expect(plan.singles.every(({ style }) => style === "3D")).toBe(true);
     const held = plan.heldOut.filter((scene) => heldOutKind(scene) === "style");
     expect(singles.length).toBe(2 * (subjects.length - 10) - held.length);
     expect(new Set(singles.map(sceneIdentity)).size).toBe(singles.length);
   });
 
+  it("lists well known subjects first, and every subject once on a canvas that is no square", () => {
+    const rank = ({ first, second }: Scene): number =>
+      Math.max(ids.indexOf(first.id), second === undefined ? 0 : ids.indexOf(second.id));
+    const ranks = plan.scenes.map(rank);
+    expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
+    expect(plan.shapes.every(({ size }) => size !== undefined && size[0] !== size[1])).toBe(true);
+    expect(new Set(plan.shapes.map(({ first }) => first.id)).size).toBe(plan.shapes.length);
+  });
+
   it("has the shares asked for, all scenes different, none counting what cannot be counted", () => {
-    const scenes = plan.train.filter((scene) => !isPlain(scene));
-    expect(scenes.length / plan.train.length).toBeCloseTo(0.75, 2);
+    const { scenes } = plan;
+    const pictures = plan.singles.length + plan.styles.length + scenes.length;
+    expect(scenes.some(isPlain)).toBe(false);
+    expect(scenes.length / pictures).toBeCloseTo(0.75, 2);
     expect(new Set(scenes.map(sceneIdentity)).size).toBe(scenes.length);
     const counted = [...scenes, ...edited].filter(({ layout }) => countOf(layout) !== undefined);
     expect(counted.every((scene) => scene.first.plural !== undefined)).toBe(true);
     expect(scenes.filter(({ layout }) => isPair(layout)).length / scenes.length).toBeCloseTo(0.25, 1);
-    expect(plan.edits.length).toBe(Math.round(plan.train.length * 0.25));
+    expect(plan.edits.length).toBe(Math.round(pictures * 0.25));
     for (const kind of EDIT_KINDS) {
       const share = plan.edits.filter((edit) => edit.kind === kind).length / plan.edits.length;
       expect(share).toBeCloseTo(1 / EDIT_KINDS.length, 1);
@@ -52,9 +66,9 @@ describe("planEmojiData", () => {
 
   it("depends on the seed alone", () => {
     const identities = (seed: number): string[] =>
-      planEmojiData({ ...options, seed }).train.map(sceneIdentity);
-    expect(identities(7)).toEqual(plan.train.map(sceneIdentity));
-    expect(identities(8)).not.toEqual(plan.train.map(sceneIdentity));
+      planEmojiData({ ...options, seed }).scenes.map(sceneIdentity);
+    expect(identities(7)).toEqual(plan.scenes.map(sceneIdentity));
+    expect(identities(8)).not.toEqual(plan.scenes.map(sceneIdentity));
   });
 
   it("refuses shares outside [0, 1) and more scenes than there can be", () => {

@@ -7,20 +7,29 @@ import { EDIT_KINDS, type Edit, makeEdit } from "./emoji-edits.ts";
 import { HELD_OUT, heldOutKind, isUnseen } from "./emoji-held-out.ts";
 import {
   type Background,
+  CANVAS_SIZES,
   COLOURED_BACKGROUNDS,
   countOf,
   isPair,
   type Scene,
   type SceneLayout,
   sceneIdentity,
+  subjectsOf,
 } from "./emoji-scenes.ts";
 import { DEFAULT_STYLE, type EmojiStyle } from "./emoji-styles.ts";
 import type { EmojiSubject } from "./emoji-subjects.ts";
 import { emojiTexts } from "./emoji-texts.ts";
 
 export interface EmojiPlan {
-  /** Singles on white and scenes, in the order in which they are written. */
-  readonly train: readonly Scene[];
+  // Lists of scenes go from well known subjects to others; trainers shuffle them.
+  /** Alone on white in the default style: what a plain name asks for. */
+  readonly singles: readonly Scene[];
+  /** Alone on white in the other styles. */
+  readonly styles: readonly Scene[];
+  /** On coloured backgrounds, of other sizes, in other places, several of a kind, pairs. */
+  readonly scenes: readonly Scene[];
+  /** Singles on canvases that are no squares. */
+  readonly shapes: readonly Scene[];
   /** Scenes of seen subjects that no training picture shows. */
   readonly heldOut: readonly Scene[];
   /** Subjects that no training picture shows, alone on white. */
@@ -65,16 +74,21 @@ export function planEmojiData({ subjects, seed, sceneShare, editShare }: EmojiPl
   checkShare(sceneShare, "scenes");
   checkShare(editShare, "edits");
   const seen = subjects.filter(({ id }) => !isUnseen(id));
-  const singles = seen.flatMap((first) => stylesOf(first).map((style) => singleOf(first, style)));
-  const trained = singles.filter((scene) => heldOutKind(scene) === undefined);
+  const alone = seen.flatMap((first) => stylesOf(first).map((style) => singleOf(first, style)));
+  const trained = alone.filter((scene) => heldOutKind(scene) === undefined);
   const sceneCount = Math.round((trained.length * sceneShare) / (1 - sceneShare));
-  const rng = randomFor(seed, "scenes");
-  const train = rng.shuffle([...trained, ...composeScenes(seen, sceneCount, rng)]);
+  const rankOf = new Map(subjects.map((subject, rank) => [subject, rank]));
+  const rank = (scene: Scene): number => Math.max(...subjectsOf(scene).map((one) => rankOf.get(one)!));
+  const scenes = composeScenes(seen, sceneCount, randomFor(seed, "scenes"));
+  const editCount = Math.round((trained.length + sceneCount) * editShare);
   return {
-    train,
-    heldOut: [...singles.filter((scene) => heldOutKind(scene) !== undefined), ...heldOutScenes(seen)],
+    singles: trained.filter(({ style }) => style === DEFAULT_STYLE),
+    styles: trained.filter(({ style }) => style !== DEFAULT_STYLE),
+    scenes: scenes.sort((a, b) => rank(a) - rank(b)),
+    shapes: planShapes(seen, randomFor(seed, "shapes")),
+    heldOut: [...alone.filter((scene) => heldOutKind(scene) !== undefined), ...heldOutScenes(seen)],
     unseen: subjects.filter(({ id }) => isUnseen(id)).map((first) => singleOf(first, DEFAULT_STYLE)),
-    edits: planEdits(seen, Math.round(train.length * editShare), randomFor(seed, "edits")),
+    edits: planEdits(seen, editCount, randomFor(seed, "edits")),
     texts: emojiTexts(seen, randomFor(seed, "texts")),
   };
 }
@@ -90,6 +104,17 @@ function stylesOf(subject: EmojiSubject): EmojiStyle[] {
 
 function singleOf(first: EmojiSubject, style: EmojiStyle): Scene {
   return { layout: "single", style, background: "white", first };
+}
+
+/** Each subject once, on white or a colour, none that is held out. */
+function planShapes(subjects: readonly EmojiSubject[], rng: CounterRng): Scene[] {
+  const sizes = new Deck(CANVAS_SIZES, rng);
+  const colours = new Deck(COLOURED_BACKGROUNDS, rng);
+  const scenes = subjects.map((first): Scene => {
+    const background: Background = rng.uniform() < COLOURED_SHARE ? colours.deal() : "white";
+    return { ...singleOf(first, DEFAULT_STYLE), background, size: sizes.deal() };
+  });
+  return scenes.filter((scene) => heldOutKind(scene) === undefined);
 }
 
 /** The listed combinations of the subjects at hand, in the default style. */

@@ -2,10 +2,11 @@
 
 import sharp from "sharp";
 import { DataFormatError } from "../../../errors.ts";
+import type { ImageSize, RgbImage } from "../../../image/pixels.ts";
 import { ByteBoundedCache } from "../byte-bounded-cache.ts";
 import type { EmojiIcon } from "./emoji-styles.ts";
 
-/** Side of the canvas in pixels. */
+/** Side of a square canvas in pixels. */
 export const CANVAS_SIDE = 256;
 
 /** A drawn icon: `side` x `side` pixels, RGBA, 8 bit, not premultiplied. */
@@ -72,51 +73,52 @@ function svgOf(icon: Extract<EmojiIcon, { kind: "svg" }>, side: number): string 
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** A canvas filled with one colour: RGB, 8 bit, rows from the top. */
-export function newCanvas(colour: Rgb): Uint8Array {
-  const pixels = new Uint8Array(CANVAS_SIDE * CANVAS_SIDE * 3);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = colour[i % 3]!;
-  return pixels;
+/** A canvas filled with one colour. */
+export function newCanvas(colour: Rgb, [height, width]: ImageSize): RgbImage {
+  const data = new Uint8Array(height * width * 3);
+  for (let i = 0; i < data.length; i++) data[i] = colour[i % 3]!;
+  return { height, width, data };
 }
 
 /** Lays an icon over the canvas with its upper left corner at (left, top); the icon must fit. */
-export function paintIcon(canvas: Uint8Array, icon: RenderedIcon, left: number, top: number): void {
+export function paintIcon(canvas: RgbImage, icon: RenderedIcon, left: number, top: number): void {
   const { rgba, side } = icon;
+  const { width, data } = canvas;
   for (let y = 0; y < side; y++) {
-    let target = ((top + y) * CANVAS_SIDE + left) * 3;
+    let target = ((top + y) * width + left) * 3;
     let source = y * side * 4;
     for (let x = 0; x < side; x++, source += 4, target += 3) {
       const alpha = rgba[source + 3]!;
       if (alpha === 0) continue;
       for (let c = 0; c < 3; c++) {
-        const under = canvas[target + c]!;
-        canvas[target + c] = Math.round(under + ((rgba[source + c]! - under) * alpha) / 255);
+        const under = data[target + c]!;
+        data[target + c] = Math.round(under + ((rgba[source + c]! - under) * alpha) / 255);
       }
     }
   }
 }
 
 /** The canvas with left and right exchanged. */
-export function mirrorCanvas(canvas: Uint8Array): Uint8Array {
-  const mirrored = new Uint8Array(canvas.length);
-  for (let pixel = 0; pixel < CANVAS_SIDE * CANVAS_SIDE; pixel++) {
-    const x = pixel % CANVAS_SIDE;
-    const source = 3 * (pixel - x + CANVAS_SIDE - 1 - x);
-    for (let c = 0; c < 3; c++) mirrored[3 * pixel + c] = canvas[source + c]!;
+export function mirrorCanvas({ height, width, data }: RgbImage): RgbImage {
+  const mirrored = new Uint8Array(data.length);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    const x = pixel % width;
+    const source = 3 * (pixel - x + width - 1 - x);
+    for (let c = 0; c < 3; c++) mirrored[3 * pixel + c] = data[source + c]!;
   }
-  return mirrored;
+  return { height, width, data: mirrored };
 }
 
-/** Mean difference of two canvases, 0 to 255. */
-export function canvasDifference(a: Uint8Array, b: Uint8Array): number {
+/** Mean difference of two canvases of one size, 0 to 255. */
+export function canvasDifference({ data: a }: RgbImage, { data: b }: RgbImage): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += Math.abs(a[i]! - b[i]!);
   return total / a.length;
 }
 
 /** The canvas as PNG bytes. */
-export async function encodeCanvas(canvas: Uint8Array): Promise<Buffer> {
-  return sharp(canvas, { raw: { width: CANVAS_SIDE, height: CANVAS_SIDE, channels: 3 } })
+export async function encodeCanvas({ height, width, data }: RgbImage): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 6, adaptiveFiltering: true })
     .toBuffer();
 }

@@ -18,7 +18,7 @@ const credit = {
   version: "1.0.0",
 };
 const sets = EMOJI_STYLES.map((style) => ({ style, credit, icon: () => undefined }));
-const maker = new EmojiSampleMaker(sets, new EmojiRenderer());
+const maker = new EmojiSampleMaker(sets, new EmojiRenderer(), new Map([["dog", 3]]));
 const scene: Scene = { layout: "left", style: "3D", background: "white", first: square("dog", "red") };
 
 describe("EmojiSampleMaker", () => {
@@ -27,7 +27,7 @@ describe("EmojiSampleMaker", () => {
     expect(key).toBe((await maker.picture({ ...scene }))[0]);
     expect(key).not.toBe((await maker.picture({ ...scene, layout: "right" }))[0]);
     expect(images).toHaveLength(1);
-    expect(json.metadata).toMatchObject({ subject: "dog", layout: "left", source: "squares@1.0.0" });
+    expect(json.metadata).toMatchObject({ subject: "dog", layout: "left", rank: 3, source: "squares@1.0.0" });
     expect(json.metadata).not.toHaveProperty("held_out");
   });
 

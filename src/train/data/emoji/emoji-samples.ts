@@ -8,7 +8,7 @@ import { captionEdit, type Edit } from "./emoji-edits.ts";
 import { heldOutKind } from "./emoji-held-out.ts";
 import type { EmojiCredit } from "./emoji-package.ts";
 import { canvasDifference, type EmojiRenderer, encodeCanvas, mirrorCanvas } from "./emoji-render.ts";
-import { paintScene, type Scene, sceneIdentity } from "./emoji-scenes.ts";
+import { paintScene, type Scene, sceneIdentity, subjectsOf } from "./emoji-scenes.ts";
 import type { EmojiSet, EmojiStyle } from "./emoji-styles.ts";
 
 export type Sample = [key: string, json: SampleJson, images: readonly SampleImage[]];
@@ -19,8 +19,11 @@ const LEAST_MIRROR_DIFFERENCE = 3;
 export class EmojiSampleMaker {
   readonly #credits: ReadonlyMap<EmojiStyle, EmojiCredit>;
   readonly #renderer: EmojiRenderer;
+  readonly #ranks: ReadonlyMap<string, number>;
 
-  constructor(sets: readonly EmojiSet[], renderer: EmojiRenderer) {
+  /** @param ranks places of subjects by id, from 1, best known first. */
+  constructor(sets: readonly EmojiSet[], renderer: EmojiRenderer, ranks: ReadonlyMap<string, number>) {
+    this.#ranks = ranks;
     this.#credits = new Map(sets.map((set) => [set.style, set.credit]));
     this.#renderer = renderer;
   }
@@ -28,7 +31,11 @@ export class EmojiSampleMaker {
   async picture(scene: Scene): Promise<Sample> {
     const bytes = await encodeCanvas(await paintScene(scene, this.#renderer));
     const kind = heldOutKind(scene);
-    const metadata = { ...this.#describe(scene), ...(kind === undefined ? {} : { held_out: kind }) };
+    const metadata = {
+      ...this.#describe(scene),
+      rank: this.#rankOf([scene]),
+      ...(kind === undefined ? {} : { held_out: kind }),
+    };
     return [keyOf(sceneIdentity(scene)), withCaptions(captionScene(scene), metadata), [png(bytes)]];
   }
 
@@ -42,6 +49,7 @@ export class EmojiSampleMaker {
     const targetFields = Object.entries(this.#describe(target));
     const metadata = {
       ...this.#describe(source),
+      rank: this.#rankOf([source, target]),
       edit: kind,
       target: Object.fromEntries(targetFields.filter(([name]) => TARGET_FIELDS.has(name))),
     };
@@ -51,6 +59,11 @@ export class EmojiSampleMaker {
 
   text(text: string): Sample {
     return [keyOf(`text ${text}`), { text }, []];
+  }
+
+  /** The place of the least known subject that is shown: what a curriculum goes by. */
+  #rankOf(scenes: readonly Scene[]): number {
+    return Math.max(...scenes.flatMap(subjectsOf).map(({ id }) => this.#ranks.get(id)!));
   }
 
   #describe(scene: Scene): Record<string, unknown> {

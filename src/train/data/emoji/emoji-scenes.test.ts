@@ -37,6 +37,16 @@ describe("drawScene", () => {
     expect(await boundsOf({ ...scene, layout: "right" }, [255, 0, 0])).toEqual([136, 72, 247, 183]);
   });
 
+  it("draws in the middle square of a canvas that is none", async () => {
+    const scene: Scene = { layout: "single", style: "3D", background: "blue", first: dog, size: [192, 336] };
+    const image = await decodeImage(await drawScene(scene, new EmojiRenderer()), "scene");
+    expect([image.height, image.width]).toEqual([192, 336]);
+    const red = Array.from({ length: 192 * 336 }, (_, i) => i).filter((i) => image.data[3 * i] === 255);
+    const xs = red.map((i) => i % 336);
+    expect([Math.min(...xs), Math.max(...xs)]).toEqual([84, 251]);
+    expect(red.length).toBe(168 * 168);
+  });
+
   it("mirrors", async () => {
     const pair: Scene = { layout: "beside", style: "flat", background: "white", first: dog, second: cat };
     const mirrored = await decodeImage(await drawScene(pair, new EmojiRenderer(), true), "scene");

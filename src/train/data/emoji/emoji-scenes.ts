@@ -1,6 +1,7 @@
 /** @file Compositions of icons on the canvas: single ones of three sizes and in places, several of a kind, pairs. */
 
 import { InputError } from "../../../errors.ts";
+import type { ImageSize, RgbImage } from "../../../image/pixels.ts";
 import {
   CANVAS_SIDE,
   type EmojiRenderer,
@@ -63,7 +64,21 @@ export interface Scene {
   readonly background: Background;
   readonly first: EmojiSubject;
   readonly second?: EmojiSubject;
+  /** Height and width of the canvas in pixels; a square of {@link CANVAS_SIDE} when left out. */
+  readonly size?: ImageSize;
 }
+
+/** Canvases that are no squares, about as large as one: upright and lying, down to 9:16. */
+export const CANVAS_SIZES: readonly ImageSize[] = [
+  [288, 224],
+  [304, 208],
+  [336, 192],
+  [224, 288],
+  [208, 304],
+  [192, 336],
+];
+
+const SQUARE: ImageSize = [CANVAS_SIDE, CANVAS_SIDE];
 
 export function isPair(layout: SceneLayout): layout is (typeof PAIR_LAYOUTS)[number] {
   return layout === "beside" || layout === "above";
@@ -121,22 +136,28 @@ export function boxesOf(layout: SceneLayout): readonly Box[] {
 
 /** What makes a picture the picture it is. */
 export function sceneIdentity(scene: Scene): string {
-  return [scene.style, scene.layout, scene.background, scene.first.id, scene.second?.id ?? ""].join("/");
+  const { style, layout, background, first, second, size } = scene;
+  const names = [style, layout, background, first.id, second?.id ?? ""];
+  return [...names, ...(size === undefined ? [] : [size.join("x")])].join("/");
 }
 
 /**
- * Draws the scene.
- * @returns RGB pixels, {@link CANVAS_SIDE} a side.
+ * Draws the scene, in the middle square of a canvas that is none.
  * @throws InputError when a subject has no icon in the style, or a pair lacks its second subject.
  */
-export async function paintScene(scene: Scene, renderer: EmojiRenderer): Promise<Uint8Array> {
-  const canvas = newCanvas(BACKGROUNDS[scene.background]);
-  for (const [index, [left, top, side]] of BOXES[scene.layout].entries()) {
+export async function paintScene(scene: Scene, renderer: EmojiRenderer): Promise<RgbImage> {
+  const [height, width] = scene.size ?? SQUARE;
+  const canvas = newCanvas(BACKGROUNDS[scene.background], [height, width]);
+  const square = Math.min(height, width);
+  const scaled = (length: number): number => Math.round((length * square) / CANVAS_SIDE);
+  for (const [index, box] of BOXES[scene.layout].entries()) {
+    const [left, top, side] = box.map(scaled) as [number, number, number];
     const subject = isPair(scene.layout) && index === 1 ? secondOf(scene) : scene.first;
     const icon = subject.icons.get(scene.style);
     if (icon === undefined)
       throw new InputError(`${subject.id} has no ${scene.style} icon`, { where: "scene" });
-    paintIcon(canvas, await renderer.render(`${scene.style}:${subject.id}`, icon, side), left, top);
+    const drawn = await renderer.render(`${scene.style}:${subject.id}`, icon, side);
+    paintIcon(canvas, drawn, left + (width - square) / 2, top + (height - square) / 2);
   }
   return canvas;
 }
@@ -150,4 +171,9 @@ export async function drawScene(scene: Scene, renderer: EmojiRenderer, mirrored 
 export function secondOf(scene: Scene): EmojiSubject {
   if (scene.second === undefined) throw new InputError("a pair needs two subjects", { where: "scene" });
   return scene.second;
+}
+
+/** The subjects that a scene shows, each once. */
+export function subjectsOf({ first, second }: Scene): EmojiSubject[] {
+  return second === undefined ? [first] : [first, second];
 }
