@@ -62,13 +62,14 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
     const stored = new TensorSet(source, officialModelName);
     const config = followTensors(parsed.config, stored);
     const parameters = modelParameters(config);
-    const quantized = readQuantized(configJson, configPath, stored, parameters);
+    const quantized = await readQuantized(configJson, configPath, stored, parameters);
     const tensors = new TensorSet(source, officialModelName, quantized);
     const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
     const problems = [
       ...compareTensors(parameters, tensors, STRAYS),
       ...generationTableProblems(config, tensors),
       ...unknownKeyProblems(parsed.unknownKeys),
+      ...unknownKeyProblems(quantized?.unknownKeys ?? []),
     ];
     const found = await findAutoencoder(folder, config, problems);
     const autoencoder = found === undefined ? undefined : await readAutoencoderFolder(found, release);
@@ -139,7 +140,7 @@ export function followTensors(
     ...config,
     attentionBias: tensors.has("layers.0.self_attn.q_proj.bias"),
     outputBias: tensors.has("layers.0.self_attn.o_proj.bias"),
-    mlpBeforeLmHead: tensors.has("before_lm_head.weight"),
+    mlpBeforeLmHead: tensors.has("before_lm_head.weight") || tensors.has("before_lm_head.bias"),
   };
 }
 
