@@ -35,6 +35,8 @@ export function formatInspection(inspection: Inspection): string {
     if (quantization !== undefined) {
       const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
       lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
+      if (quantization.floats.length > 0)
+        lines.push(`  left in float: ${printable(quantization.floats.join(", "))}`);
     }
     if (tokenizer !== undefined) {
       lines.push(

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,12 +24,15 @@ afterAll(() => rm(scratch, { recursive: true, force: true }));
 const UP = "layers.1.mlp.up_proj";
 const DOWN = "layers.1.mlp.down_proj";
 const QUERY = "layers.0.self_attn.q_proj";
+/** Without the autoencoder, which would be read every time. */
+const SOURCE = join(scratch, "source");
+await cp(MODEL, SOURCE, { recursive: true, filter: (path) => !path.endsWith("vae") });
 const few = (module: string): boolean => [UP, DOWN, QUERY].includes(module);
 
 let made = 0;
 async function write(options: GroupedOptions) {
   const path = join(scratch, `${made++}`);
-  const meant = await writeGrouped(MODEL, path, { quantizes: few, ...options });
+  const meant = await writeGrouped(SOURCE, path, { quantizes: few, ...options });
   return { path, meant, open: () => openModelFolder(new LocalFolder(path)) };
 }
 
@@ -134,7 +137,7 @@ describe("checkpoints that others quantized", () => {
       gptq({ prefix: "model.", shards: 3, groupIndex: "sorted", change: zeros }),
     );
     await using model = await open();
-    expect(model.problems).toEqual([]);
+    expect(model.problems.map(({ kind }) => kind)).toEqual(["location"]);
     for (const name of [`${UP}.weight`, `${DOWN}.weight`]) {
       expect(await model.tensors.read(name)).toEqual(meant.get(name));
     }
@@ -161,7 +164,7 @@ describe("checkpoints that others quantized", () => {
       /layout auto-round \(auto_round:auto_gptq\), 4 bits in groups of 32 or 8 bits in groups of 64, asymmetric/,
     );
     expect(text).toMatch(/8-bit blocks of 64, asymmetric +backbone/);
-    expect(text).toMatch(/left in float +.*image_head\.net\.res_blocks\.\*\.mlp\.0, .*lm_head/);
+    expect(text).toMatch(/left in float: .*image_head\.net\.res_blocks\.\*\.mlp\.0, .*lm_head/);
     expect(text).toMatch(/note +later_key is not a known key/);
   });
 });
