@@ -7,7 +7,7 @@
 export const AWQ_ORDER = Object.freeze([0, 2, 4, 6, 1, 3, 5, 7] as const);
 const GPTQ_ORDER = Object.freeze([0, 1, 2, 3, 4, 5, 6, 7] as const);
 
-/** Words of a row and of a column that are read together: 16 words are a cache line. */
+/** Words of a row and of a column that are read together: 16 words are a cache line. Signed, so that V8 keeps integers. */
 const TILE = 16;
 
 /**
@@ -18,12 +18,12 @@ const TILE = 16;
  * @returns [outputs, rowWords]
  */
 export function transposeWords(
-  words: Uint32Array,
+  words: Int32Array,
   rows: number,
   outputs: number,
   rowWords: number,
-): Uint32Array<ArrayBuffer> {
-  const result = new Uint32Array(outputs * rowWords);
+): Int32Array<ArrayBuffer> {
+  const result = new Int32Array(outputs * rowWords);
   for (let firstOutput = 0; firstOutput < outputs; firstOutput += TILE) {
     const endOutput = Math.min(firstOutput + TILE, outputs);
     for (let firstRow = 0; firstRow < rows; firstRow += TILE) {
@@ -46,21 +46,20 @@ export function transposeWords(
  * @returns [8 columns, rowWords]
  */
 export function transposeNibbles(
-  words: Uint32Array,
+  words: Int32Array,
   inputs: number,
   columns: number,
   rowWords: number,
-): Uint32Array<ArrayBuffer> {
-  const result = new Uint32Array(columns * 8 * rowWords);
-  const square = new Uint32Array(8);
-  for (let first = 0; first < columns; first += TILE) {
-    const end = Math.min(first + TILE, columns);
+): Int32Array<ArrayBuffer> {
+  const result = new Int32Array(columns * 8 * rowWords);
+  const square = new Int32Array(8);
+  for (let tile = 0; tile < columns; tile += TILE) {
+    const end = Math.min(tile + TILE, columns);
     for (let row = 0; row * 8 < inputs; row++) {
-      for (let column = first; column < end; column++) {
-        for (let i = 0; i < 8; i++) {
-          const input = row * 8 + i;
-          square[i] = input < inputs ? (words[input * columns + column] as number) : 0;
-        }
+      for (let column = tile; column < end; column++) {
+        const first = row * 8 * columns + column;
+        // Behind the last input nothing is there, which a typed array makes 0.
+        for (let i = 0; i < 8; i++) square[i] = words[first + i * columns] as number;
         transposeSquare(square);
         for (let place = 0; place < 8; place++) {
           const output = column * 8 + (AWQ_ORDER[place] as number);
@@ -73,17 +72,18 @@ export function transposeNibbles(
 }
 
 /** Eight words of eight nibbles: nibble j of word i and nibble i of word j change places (Hacker's Delight 7-3). */
-function transposeSquare(square: Uint32Array): void {
+function transposeSquare(square: Int32Array): void {
   exchange(square, 4, 16, 0x0000ffff);
   exchange(square, 2, 8, 0x00ff00ff);
   exchange(square, 1, 4, 0x0f0f0f0f);
 }
 
 /** In each pair of words `distance` apart, the high parts of the first and the low ones of the second. */
-function exchange(square: Uint32Array, distance: number, shift: number, mask: number): void {
-  for (let i = 0; i < 8; i++) {
-    if ((i & distance) !== 0) continue;
-    const [low, high] = [square[i] as number, square[i + distance] as number];
+function exchange(square: Int32Array, distance: number, shift: number, mask: number): void {
+  for (let pair = 0; pair < 4; pair++) {
+    const i = ((pair & ~(distance - 1)) << 1) | (pair & (distance - 1));
+    const low = square[i] as number;
+    const high = square[i + distance] as number;
     const changed = ((low >>> shift) ^ high) & mask;
     square[i] = low ^ (changed << shift);
     square[i + distance] = high ^ changed;
@@ -102,7 +102,7 @@ export interface ZeroWords {
  * @returns [groups, outputs]
  */
 export function unpackZeros(
-  words: Uint32Array,
+  words: Int32Array,
   groups: number,
   outputs: number,
   { bits, awqOrder }: ZeroWords,

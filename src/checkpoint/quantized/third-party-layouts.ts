@@ -5,7 +5,8 @@
 import { ModelFormatError, UnsupportedError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import { oneOf, readGroupSettings, type Settings } from "./group-settings.ts";
-import { readGroupedLayout, type WordLayout } from "./grouped-layout.ts";
+import { readGroupedLayout } from "./grouped-layout.ts";
+import type { WordLayout } from "./grouped-source.ts";
 import type { LayoutReader } from "./quantized-weights.ts";
 
 const GPTQ_V1: Omit<WordLayout, "title"> = { along: "inputs", zeroOffset: 1 };
