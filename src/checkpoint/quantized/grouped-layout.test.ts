@@ -166,6 +166,7 @@ describe("checkpoints that others quantized", () => {
     );
     expect(text).toMatch(/8-bit blocks of 64, asymmetric +backbone/);
     expect(text).toMatch(/left in float: .*image_head\.net\.res_blocks\.\*\.mlp\.0, .*lm_head/);
+    expect(text).toMatch(/left in float: .*layers\.0\.mlp\.up_proj.*layers\.\*\.self_attn\.k_proj/);
     expect(text).toMatch(/note +later_key is not a known key/);
   });
 });
