@@ -1,12 +1,11 @@
 /**
  * @file `npm run bench -- NAME [options]`: one JSON object a measurement.
  *
- * Names: head, backbone, vae, train, cold, memory. `--shape published` (or `14b`) takes the sizes of the published system,
- * `--shape default` those of the default model; single sizes are options of their own (`--hidden`, `--layers`, ...).
- * `--bits 4|8` measures head and backbone in the blocks of a conversion, `--block-size` and `--symmetric` in others;
- * `--model` those of a folder.
+ * `--shape published` (or `14b`) takes the sizes of the published system, `--shape default` those of the default model;
+ * single sizes are options of their own (`--hidden`, `--layers`, ...). `--bits 4|8` measures head and backbone in blocks as
+ * a conversion makes them, `--block-size` and `--symmetric` in others; `--model` those of a folder.
  */
-import { parseArgs } from "node:util";
+import { refuseUsage, toolOptions, wholeOption } from "../scripts/tool-options.ts";
 import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
@@ -46,18 +45,51 @@ const RUN_SIZES = Object.freeze({
   "block-size": 64,
 });
 
-function fail(message: string): never {
-  process.stderr.write(`bench: ${message}\n`);
-  process.exit(2);
-}
+/** What is measured, and the sizes of a run that it takes. */
+const BENCHMARKS = Object.freeze({
+  head: "the sampler of one token (--steps, --branches, --images)",
+  backbone: "the transformer behind a cache (--rows, --tokens, --past)",
+  vae: "the autoencoder (--direction, --width, --height, --pictures)",
+  train: "an update of training (--batch, --text-tokens, --image-tokens)",
+  cold: "process start to PNG (--prompt)",
+  memory: "what bound weights take (--megabytes)",
+});
+type BenchmarkName = keyof typeof BENCHMARKS;
+const NAMES = Object.keys(BENCHMARKS) as readonly BenchmarkName[];
+const DIRECTIONS = ["decode", "encode"] as const;
+const TEXTS = Object.freeze({ shape: "default", direction: "decode", prompt: "a red apple" });
+
+const HELP = `
+Usage: npm run bench -- NAME [options]
+
+Measures one part and prints a JSON object.
+
+Names:
+${NAMES.map((name) => `  ${name.padEnd(10)}${BENCHMARKS[name]}`).join("\n")}
+
+Options:
+  --shape NAME      ${SHAPE_NAMES.join(" or ")} (default: ${TEXTS.shape})
+  --direction NAME  ${DIRECTIONS.join(" or ")} (default: ${TEXTS.direction})
+  --prompt TEXT     (default: ${TEXTS.prompt})
+  --model FOLDER    weights of head and backbone (default: at random)
+  --symmetric       blocks without zero points
+${Object.entries(RUN_SIZES)
+  .map(
+    ([name, value]) =>
+      `  ${`--${name} N`.padEnd(18)}(default: ${name === "threads" ? "all processors" : value})`,
+  )
+  .join("\n")}
+
+Sizes of the model, by default those of --shape:
+  ${SIZE_OPTIONS.map((name) => `--${name}`).join(", ")}`;
 
 const numeric = [...SIZE_OPTIONS, ...(Object.keys(RUN_SIZES) as (keyof typeof RUN_SIZES)[])];
-const { values, positionals } = parseArgs({
+const { values, positionals } = toolOptions("bench", HELP, {
   allowPositionals: true,
   options: {
-    shape: { type: "string", default: "default" },
-    direction: { type: "string", default: "decode" },
-    prompt: { type: "string", default: "a red apple" },
+    shape: { type: "string", default: TEXTS.shape },
+    direction: { type: "string", default: TEXTS.direction },
+    prompt: { type: "string", default: TEXTS.prompt },
     model: { type: "string" },
     symmetric: { type: "boolean", default: false },
     ...Object.fromEntries(numeric.map((name) => [name, { type: "string" as const }])),
@@ -66,17 +98,21 @@ const { values, positionals } = parseArgs({
 const given: Record<string, number> = {};
 for (const name of numeric) {
   const text: unknown = values[name as keyof typeof values];
-  if (text === undefined) continue;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) fail(`--${name} takes a whole number, got "${String(text)}"`);
-  given[name] = value;
+  if (typeof text === "string") given[name] = wholeOption("bench", name, text);
 }
 const size = (name: keyof typeof RUN_SIZES): number => given[name] ?? RUN_SIZES[name];
 const shapeName = values.shape === "14b" ? "published" : values.shape;
-const shape = SHAPE_NAMES.find((name) => name === shapeName);
-if (shape === undefined) fail(`--shape takes one of ${SHAPE_NAMES.join(", ")}`);
-const direction = values.direction === "encode" ? "encode" : "decode";
-const [name] = positionals;
+const shape =
+  SHAPE_NAMES.find((name) => name === shapeName) ??
+  refuseUsage("bench", `--shape takes one of ${SHAPE_NAMES.join(", ")}`);
+const direction =
+  DIRECTIONS.find((name) => name === values.direction) ??
+  refuseUsage("bench", `--direction takes one of ${DIRECTIONS.join(", ")}`);
+const [asked = "", ...more] = positionals;
+const name =
+  NAMES.find((known) => known === asked) ??
+  refuseUsage("bench", `"${asked}" is no benchmark: name one of ${NAMES.join(", ")}`);
+if (more.length > 0) refuseUsage("bench", `one benchmark at a time, not ${positionals.join(", ")} together`);
 const threads = size("threads");
 await using engine = new LocalEngine(threads === 0 ? {} : { threads });
 const model = () => modelOfShape(shape, given);
@@ -87,9 +123,10 @@ async function boundModel(): Promise<BoundModel | undefined> {
   if (values.model !== undefined) return openBoundModel(values.model);
   const [bits, blockSize] = [size("bits"), size("block-size")];
   if (bits === 0) return undefined;
-  if (bits !== 4 && bits !== 8) fail("--bits takes 4 or 8");
-  if (blockSize !== 32 && blockSize !== 64 && blockSize !== 128) fail("--block-size takes 32, 64 or 128");
-  if (shape !== "published") fail("--bits goes with --shape 14b");
+  if (bits !== 4 && bits !== 8) refuseUsage("bench", "--bits takes 4 or 8");
+  if (blockSize !== 32 && blockSize !== 64 && blockSize !== 128)
+    refuseUsage("bench", "--block-size takes 32, 64 or 128");
+  if (shape !== "published") refuseUsage("bench", "--bits goes with --shape 14b");
   const { layers } = given;
   const blocks = { blockSize, symmetric: values.symmetric } as const;
   return openStandIn({ bits, blocks, ...(layers === undefined ? {} : { layers }) });
@@ -122,11 +159,9 @@ async function run(): Promise<Measurement | MemoryMeasurement> {
       return benchTraining(engine, model(), { ...sizes, runs });
     }
     case "cold":
-      return benchColdStart(runs, values.prompt ?? "a red apple");
+      return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
       return benchMemory(1e6 * size("megabytes"));
-    default:
-      return fail(`name one of head, backbone, vae, train, cold, memory`);
   }
 }
 

@@ -5,9 +5,9 @@
 
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { type FuzzReport, fuzz } from "./fuzz/run.ts";
 import { fuzzTargets } from "./fuzz/targets.ts";
+import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 /** 500 inputs take a tenth of a second, on a busy machine half a minute; silence beyond that is a hang. */
 const SILENCE_MS = 300_000;
@@ -16,32 +16,43 @@ const HEAP_LIMIT = 256;
 
 type Message = { readonly done: number } | { readonly report: FuzzReport };
 
-const { values } = parseArgs({
+const DEFAULTS = Object.freeze({ count: "100000", seed: "1", first: "0" });
+const HELP = `
+Usage: npm run fuzz -- [options]
+
+Sends mutated files through every reader; exit 1 if any of them fails.
+
+Options:
+  --count N      inputs of each format (default: ${DEFAULTS.count})
+  --seed N       decides all mutations (default: ${DEFAULTS.seed})
+  --first N      number of the first input, to repeat one (default: ${DEFAULTS.first})
+  --only FORMAT  (default: all formats)
+  --json         print JSON`;
+
+const { values } = toolOptions("fuzz", HELP, {
   options: {
-    count: { type: "string", default: "100000" },
-    seed: { type: "string", default: "1" },
-    first: { type: "string", default: "0" },
+    count: { type: "string", default: DEFAULTS.count },
+    seed: { type: "string", default: DEFAULTS.seed },
+    first: { type: "string", default: DEFAULTS.first },
     only: { type: "string" },
     json: { type: "boolean", default: false },
     worker: { type: "boolean", default: false },
   },
 });
+const integer = (name: keyof typeof DEFAULTS): number => wholeOption("fuzz", name, values[name]);
 const range = { seed: integer("seed"), first: integer("first"), count: integer("count") };
 
-function integer(name: "count" | "seed" | "first"): number {
-  const value = Number(values[name]);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`--${name} must be a non-negative integer`);
-  return value;
-}
-
-const targets = (await fuzzTargets()).filter(({ name }) => values.only === undefined || name === values.only);
+const all = await fuzzTargets();
+const targets = all.filter(({ name }) => values.only === undefined || name === values.only);
 if (values.worker) {
   const send = (message: Message): boolean => process.send?.(message) ?? false;
   for (const target of targets) send({ report: await fuzz(target, range, (done) => send({ done })) });
   process.disconnect?.();
 } else {
-  if (targets.length === 0) throw new RangeError(`--only "${values.only}" is no format`);
+  if (targets.length === 0) {
+    const names = all.map(({ name }) => name).join(", ");
+    refuseUsage("fuzz", `--only "${values.only}" is no format: name one of ${names}`);
+  }
   const reports: FuzzReport[] = [];
   for (const { name } of targets) {
     const report = await runApart(name);

@@ -4,7 +4,8 @@
  * every package manager: the engine's own package would fetch GPU libraries from another host while it is installed.
  *
  * Copied is what runs on a CPU. Left out: the second name of the macOS library, its sources and source maps, its
- * installer with the packages only that needs, and the DLLs for Direct3D, which Windows loads when asked for a GPU.
+ * installer with the packages only that needs, and the DLLs for Direct3D, which Windows loads when asked for a GPU
+ * (scripts/pe-imports.test.ts sees to it that nothing needs them before).
  */
 import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";

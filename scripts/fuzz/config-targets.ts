@@ -6,8 +6,10 @@ import { readJson } from "../../src/formats/json-file.ts";
 import { isPng } from "../../src/formats/png.ts";
 import { findPngText, RECIPE_KEYWORD, readPngTexts, setPngTexts } from "../../src/formats/png-text.ts";
 import { parseDefaultSettings } from "../../src/generate/default-settings.ts";
+import { notesOn } from "../../src/generate/drawing-notes.ts";
 import { parseRecipe } from "../../src/generate/recipe.ts";
 import { PLAIN_SETTINGS } from "../../src/generate/settings.ts";
+import { parseTrainedOn } from "../../src/generate/trained-on.ts";
 import { parseAutoencoderConfig } from "../../src/model/autoencoder-config.ts";
 import { parseNextStepConfig, toConfigJson } from "../../src/model/config.ts";
 import { autoencoderParameters, modelParameters } from "../../src/model/parameter-list.ts";
@@ -28,6 +30,13 @@ const RECIPE = {
   settings: PLAIN_SETTINGS,
   images: [{ sha256: "0".repeat(64), width: 16, height: 16 }],
 };
+const LATEST_RECIPE = {
+  ...RECIPE,
+  version: 2,
+  modelDigest: "f".repeat(64),
+  threads: 2,
+  kept: { cells: [[0, 2]], sha256: "0".repeat(64), tokens: "AAAA" },
+};
 
 /** As text of its own, and in a picture, as `nextstep again` reads it. */
 export async function recipe(): Promise<FuzzTarget> {
@@ -38,6 +47,7 @@ export async function recipe(): Promise<FuzzTarget> {
     name: "recipe",
     seeds: [
       Buffer.from(text),
+      Buffer.from(JSON.stringify(LATEST_RECIPE)),
       setPngTexts(picture, [{ keyword: RECIPE_KEYWORD, text }]),
       setPngTexts(picture, [{ keyword: RECIPE_KEYWORD, text: plain }]),
     ],
@@ -49,6 +59,7 @@ export async function recipe(): Promise<FuzzTarget> {
       "1e9",
       "-1",
       '"sampler":"sde"',
+      '"kept":{"cells":[[',
       "nextstep\0",
     ),
     run: async (bytes) => {
@@ -56,8 +67,9 @@ export async function recipe(): Promise<FuzzTarget> {
         ? findPngText(await readPngTexts(bytes, nodeZlib), RECIPE_KEYWORD)
         : new TextDecoder().decode(bytes);
       if (found === undefined) return;
-      const { width, height, seed } = parseRecipe(found, "fuzzed.png");
-      if (![width, height, seed].every(Number.isSafeInteger)) throw new FuzzViolation("a number is none");
+      const { width, height, seed, threads = 1, kept } = parseRecipe(found, "fuzzed.png");
+      const numbers = [width, height, seed, threads, ...(kept?.cells.flat() ?? [])];
+      if (!numbers.every(Number.isSafeInteger)) throw new FuzzViolation("a number is none");
     },
     repair: (bytes) => (isPng(bytes) ? repairPng(bytes) : bytes),
   };
@@ -111,8 +123,12 @@ export async function settings(): Promise<FuzzTarget> {
       await fixture("models/default/nextstep.json"),
       Buffer.from(JSON.stringify({ editing: PLAIN_SETTINGS })),
     ],
-    words: jsonWords('"generation":{', '"editing":{', '"cfg":', "-1", "1e9"),
-    run: async (bytes) => void parseDefaultSettings(await json(bytes), "nextstep.json", "v1.1"),
+    words: jsonWords('"generation":{', '"editing":{', '"trained":{', '"sizes":[[', '"cfg":', "-1", "1e9"),
+    run: async (bytes) => {
+      const given = await json(bytes);
+      parseDefaultSettings(given, "nextstep.json", "v1.1");
+      notesOn("a red dogg", [128, 96], parseTrainedOn(given, "nextstep.json"));
+    },
   };
 }
 

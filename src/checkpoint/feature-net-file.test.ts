@@ -1,9 +1,10 @@
 /** @file A made-up feature net from its file: normalisations folded, features as plain loops compute them. */
 import { describe, expect, it } from "vitest";
+import { featureParameters } from "../../test/support/feature-parameters.ts";
 import { ModelFormatError } from "../errors.ts";
 import { MemorySource } from "../formats/byte-source.ts";
 import { legacyTorchBytes } from "../formats/test-legacy-torch.ts";
-import { type FeatureNetConfig, featureLayers, featureParameters } from "../model/feature-net.ts";
+import { type FeatureNetConfig, featureLayers } from "../model/feature-net.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { readFeatureNet } from "./feature-net-file.ts";
 

@@ -1,6 +1,6 @@
 /** @file An inspection as lines for people. */
 import { printable } from "../formats/quoted.ts";
-import type { Inspection, PictureInspection, TarInspection } from "./inspection.ts";
+import type { Inspection, PictureInspection, TarInspection, TrainingInspection } from "./inspection.ts";
 import { problemsOf } from "./inspection.ts";
 import type { Problem } from "./problem.ts";
 import { formatText } from "./quantized/stored-formats.ts";
@@ -8,9 +8,16 @@ import type { ListedTensor, PartCount } from "./tensor-listing.ts";
 
 /** Findings of a kind beyond this many are counted, not listed. */
 const LISTED_PROBLEMS = 20;
+/** Characters of a recipe's kept tokens. */
+const SHOWN_CHARACTERS = 40;
+
+export interface FormatOptions {
+  /** List all subjects of a model, one a line. Default: count them. */
+  readonly subjects?: boolean;
+}
 
 /** What `nextstep inspect` prints without `--json`. Ends without a line break. */
-export function formatInspection(inspection: Inspection): string {
+export function formatInspection(inspection: Inspection, { subjects = false }: FormatOptions = {}): string {
   const lines: string[] = [`${printable(inspection.path)}: ${title(inspection)}`];
   switch (inspection.kind) {
     case "tar":
@@ -31,13 +38,14 @@ export function formatInspection(inspection: Inspection): string {
     }
   }
   if (inspection.kind === "model") {
-    const { tokenizer, autoencoder, quantization } = inspection;
+    const { tokenizer, autoencoder, quantization, trained } = inspection;
     if (quantization !== undefined) {
       const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
       lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
       if (quantization.floats.length > 0)
         lines.push(`  left in float: ${printable(quantization.floats.join(", "))}`);
     }
+    if (trained !== undefined) lines.push(...section("Trained on", trainingLines(trained, subjects)));
     if (tokenizer !== undefined) {
       lines.push(
         "",
@@ -135,6 +143,19 @@ function ranges(numbers: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
 }
 
+function trainingLines({ sizes, subjects, words }: TrainingInspection, all: boolean): string[] {
+  const listed = all ? (subjects ?? []).map((name) => `    ${printable(name)}`) : [];
+  const hint = all ? "" : " (--subjects lists them)";
+  return [
+    ...columns([
+      ["sizes", sizes?.map(([height, width]) => `${width} x ${height}`).join(", ") ?? "not said"],
+      ["words", words === undefined ? "not said" : number(words)],
+      ["subjects", subjects === undefined ? "not said" : number(subjects.length) + hint],
+    ]),
+    ...listed,
+  ];
+}
+
 function tarLines({ members, bytes, extensions, samples, pictures, firstKeys }: TarInspection): string[] {
   const kinds = Object.entries(extensions).map(([extension, count]) => `${count} ${extension || "without"}`);
   return columns([
@@ -149,7 +170,10 @@ function tarLines({ members, bytes, extensions, samples, pictures, firstKeys }: 
 function pictureLines({ parameters, recipe, sourceType, texts }: PictureInspection): string[] {
   const lines: string[] = [];
   if (sourceType !== undefined) lines.push(`  source type  ${sourceType}`);
-  if (recipe !== undefined) lines.push(...section("Recipe", indent(JSON.stringify(recipe, null, 2))));
+  if (recipe !== undefined) {
+    const text = JSON.stringify(recipe, (key, value) => (key === "tokens" ? shortened(value) : value), 2);
+    lines.push(...section("Recipe", indent(text)));
+  }
   if (parameters !== undefined) {
     const { prompt, negativePrompt, settings } = parameters;
     const rows = [["prompt", prompt], ["negative", negativePrompt], ...Object.entries(settings)];
@@ -159,6 +183,12 @@ function pictureLines({ parameters, recipe, sourceType, texts }: PictureInspecti
     lines.push(texts.length === 0 ? "  no texts" : `  no recipe; texts: ${texts.join(", ")}`);
   }
   return lines;
+}
+
+/** Kept tokens are numbers without end; `--json` has them. */
+function shortened(value: unknown): unknown {
+  if (typeof value !== "string" || value.length <= SHOWN_CHARACTERS) return value;
+  return `${value.slice(0, SHOWN_CHARACTERS)}... (${number(value.length)} characters)`;
 }
 
 function problemLines(problems: readonly Problem[]): string[] {

@@ -1,6 +1,7 @@
 /** @file Tells what a file or folder holds, whichever of the formats in use it is. */
 import { ModelFormatError, NextStepError } from "../errors.ts";
 import type { ByteSource } from "../formats/byte-source.ts";
+import { compressionOf } from "../formats/compression.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, readJson } from "../formats/json-file.ts";
 import { SafetensorsFile } from "../formats/safetensors.ts";
@@ -84,6 +85,7 @@ async function inspectFile(place: FilePlace, readers: InspectReaders): Promise<I
     }
     if (isGguf(head)) throw ggufError(source.name);
     if (isTar(head, member)) return await inspectTar(source);
+    refuseCompressed(head, source.name);
   } finally {
     await source.close();
   }
@@ -98,6 +100,16 @@ async function inspectFile(place: FilePlace, readers: InspectReaders): Promise<I
     where: source.name,
     remedy:
       "name a safetensors file, its index, a torch archive, a tar, a picture, a JSON file or a model folder",
+  });
+}
+
+/** Zip archives are torch's; what a tar reader says of other names is said here of any file. */
+function refuseCompressed(head: Uint8Array, where: string): void {
+  const compression = compressionOf(head);
+  if (compression === undefined || compression.name === "zip") return;
+  throw new ModelFormatError(`is compressed (${compression.name}), and files are read in place`, {
+    where,
+    remedy: `unpack it first: ${compression.command}`,
   });
 }
 

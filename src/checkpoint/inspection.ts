@@ -1,5 +1,6 @@
 /** @file What `nextstep inspect` finds out about a path: one form for each kind of thing it can be. */
 import type { PictureFormat } from "../image/picture-format.ts";
+import type { ImageSize } from "../image/pixels.ts";
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig, Release } from "../model/config.ts";
 import { type Problem, refuseFatal } from "./problem.ts";
@@ -27,6 +28,14 @@ export interface AutoencoderInspection extends Weights {
   readonly problems: readonly Problem[];
 }
 
+export interface TrainingInspection {
+  /** [height, width] in pixels. */
+  readonly sizes?: readonly ImageSize[];
+  readonly subjects?: readonly string[];
+  /** How many words its captions held. */
+  readonly words?: number;
+}
+
 export interface ModelInspection extends Weights {
   readonly kind: "model";
   readonly path: string;
@@ -45,6 +54,8 @@ export interface ModelInspection extends Weights {
   /** Ids that the tokenizer can give, and its bos_token; undefined if it cannot be read. */
   readonly tokenizer: { readonly size: number; readonly bosToken: string | null } | undefined;
   readonly autoencoder: AutoencoderInspection | undefined;
+  /** What it was trained on, where its folder says so. */
+  readonly trained?: TrainingInspection;
   readonly problems: readonly Problem[];
 }
 

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { copyTensors } from "../../test/support/copy-tensors.ts";
+import { openTorchArchive } from "../../test/support/open-torch-archive.ts";
 import { InputError, ModelFormatError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
-import { openTorchArchive } from "../files/torch-archive-file.ts";
 import { type TensorToWrite, tensorsToWrite } from "../formats/tensor-source.ts";
 import { generationPositions } from "../model/generation-position.ts";
-import { autoencoderParameters, modelParameters } from "../model/parameter-list.ts";
-import { contentsOf, writeAutoencoderFolder, writeModelFolder } from "../node/write-model-folder.ts";
+import { modelParameters } from "../model/parameter-list.ts";
+import { contentsOf, writeModelFolder } from "../node/write-model-folder.ts";
 import { bytesOf } from "../tensor/dtype.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
 import { openAutoencoderFolder } from "./autoencoder-folder.ts";
@@ -344,18 +344,4 @@ describe("writeModelFolder", () => {
     const [converted] = convertTensors(big, "float16");
     await expect(async () => converted?.load()).rejects.toThrow(/70000 does not fit float16/);
   });
-});
-
-it("writes an autoencoder by itself", async () => {
-  await using original = await openAutoencoderFolder(new LocalFolder(join(MODELS, "v1", "vae")), "v1");
-  const target = join(scratch, "tokenizer");
-  const { configJson, tensors } = original;
-  await writeAutoencoderFolder(target, {
-    configJson,
-    tensors: tensors.toWrite(),
-    weightFile: "model.safetensors",
-  });
-  await using copy = await openAutoencoderFolder(new LocalFolder(target), "v1");
-  expect(autoencoderParameters(copy.config)).toEqual(autoencoderParameters(original.config));
-  await expectSameBytes(original.tensors, copy.tensors);
 });

@@ -3,7 +3,7 @@ import { convertModel } from "../convert/convert-model.ts";
 import { isQuantizedByOthers, repackModel } from "../convert/repack-model.ts";
 import { folderShards } from "../convert/shard-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
-import { ProgressLine } from "./progress-line.ts";
+import { progressLine } from "./progress-line.ts";
 import { formatDuration } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ export async function runConvert(
   { bits, threads, json }: ConvertSettings,
   terminal: Terminal,
 ): Promise<void> {
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   const started = performance.now();
   const files = new LocalFolder(source);
   if (await isQuantizedByOthers(files)) {

@@ -82,9 +82,9 @@ describe("nextstep data", () => {
       data("build", "pictures", "other", "--held-out", "2"),
     ]);
     expect(type).toMatchObject({
-      code: 1,
+      code: 2,
       err: expect.stringContaining("image_text_pair, image_editing, nlp"),
     });
-    expect(share).toMatchObject({ code: 1, err: expect.stringContaining("above 0 and below 1") });
+    expect(share).toMatchObject({ code: 2, err: expect.stringContaining("above 0 to below 1") });
   });
 });

@@ -1,60 +1,47 @@
 /** @file `nextstep data emoji|build|stats|check`. */
-import { ConfigError, DataFormatError } from "../errors.ts";
+import { DataFormatError } from "../errors.ts";
 import { checkData } from "../train/data/data-check.ts";
 import { dataStats, formatDataStats } from "../train/data/data-stats.ts";
 import { buildEmojiData } from "../train/data/emoji/emoji-dataset.ts";
-import { EMOJI_STYLES, type EmojiStyle } from "../train/data/emoji/emoji-styles.ts";
-import { buildFolderData, FOLDER_DATA_TYPES, type FolderDataType } from "../train/data/folder-dataset.ts";
-import { ProgressLine } from "./progress-line.ts";
+import type { EmojiStyle } from "../train/data/emoji/emoji-styles.ts";
+import type { FolderDataType } from "../train/data/folder-data-types.ts";
+import { buildFolderData } from "../train/data/folder-dataset.ts";
+import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Most files named one by one when a folder holds much that cannot be used. */
 const MAX_NAMED = 20;
 
-function parseCount(text: string | true | undefined, where: string): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text === true || text.trim() === "" || !Number.isFinite(value)) {
-    throw new ConfigError(`"${text}" is no number`, { where });
-  }
-  return value;
+export interface JsonOption {
+  readonly json?: true;
 }
 
-function parseStyles(text: string | true | undefined): EmojiStyle[] | undefined {
-  if (typeof text !== "string") return undefined;
-  return text.split(",").map((name) => {
-    const style = EMOJI_STYLES.find((known) => known === name.trim());
-    if (style === undefined) {
-      throw new ConfigError(`"${name}" is no style`, {
-        where: "--styles",
-        remedy: `use ${EMOJI_STYLES.join(", ")}`,
-      });
-    }
-    return style;
-  });
+export interface EmojiOptions extends JsonOption {
+  readonly subjects?: number;
+  readonly styles?: readonly EmojiStyle[];
+  readonly scenes?: number;
+  readonly edits?: number;
+  readonly avatars?: number;
+  readonly seed?: number;
+}
+
+export interface BuildOptions extends JsonOption {
+  readonly type?: FolderDataType;
+  readonly heldOut?: number;
 }
 
 /** Renders the emoji data set to a folder. */
-export async function runEmoji(
-  out: string,
-  options: Readonly<Record<string, string | true>>,
-  terminal: Terminal,
-): Promise<void> {
-  const line = new ProgressLine(terminal.err);
-  const subjects = parseCount(options.subjects, "--subjects");
-  const sceneShare = parseCount(options.scenes, "--scenes");
-  const editShare = parseCount(options.edits, "--edits");
-  const avatars = parseCount(options.avatars, "--avatars");
-  const seed = parseCount(options.seed, "--seed");
-  const styles = parseStyles(options.styles);
+export async function runEmoji(out: string, options: EmojiOptions, terminal: Terminal): Promise<void> {
+  const line = progressLine(terminal);
+  const { subjects, styles, scenes, edits, avatars, seed } = options;
   const result = await buildEmojiData({
     out,
     ...(subjects === undefined ? {} : { subjects }),
-    ...(sceneShare === undefined ? {} : { sceneShare }),
-    ...(editShare === undefined ? {} : { editShare }),
+    ...(styles === undefined ? {} : { styles }),
+    ...(scenes === undefined ? {} : { sceneShare: scenes }),
+    ...(edits === undefined ? {} : { editShare: edits }),
     ...(avatars === undefined ? {} : { avatars }),
     ...(seed === undefined ? {} : { seed }),
-    ...(styles === undefined ? {} : { styles }),
     signal: terminal.signal,
     onProgress: ({ done, total }) => line.update("rendering", done, total),
   });
@@ -68,12 +55,11 @@ export async function runEmoji(
 export async function runBuild(
   folder: string,
   out: string,
-  options: Readonly<Record<string, string | true>>,
+  options: BuildOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const line = new ProgressLine(terminal.err);
-  const type = parseType(options.type);
-  const heldOut = parseCount(options.heldOut, "--held-out");
+  const line = progressLine(terminal);
+  const { type, heldOut } = options;
   let stage: string | undefined;
   const result = await buildFolderData({
     folder,
@@ -106,21 +92,9 @@ export async function runBuild(
   if (counts.length > 0) terminal.out.write(`passed over: ${counts.join(", ")}\n`);
 }
 
-function parseType(text: string | true | undefined): FolderDataType | undefined {
-  if (text === undefined) return undefined;
-  const type = FOLDER_DATA_TYPES.find((known) => known === text);
-  if (type === undefined) {
-    throw new ConfigError(`"${text}" is no type of data that is built`, {
-      where: "--type",
-      remedy: `use ${FOLDER_DATA_TYPES.join(", ")}`,
-    });
-  }
-  return type;
-}
-
 /** Counts what tars hold. */
 export async function runStats(path: string, json: boolean, terminal: Terminal): Promise<void> {
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   const stats = await dataStats(path, {
     signal: terminal.signal,
     onProgress: ({ done, total }) => line.update("counting", done, total),
@@ -134,7 +108,7 @@ export async function runStats(path: string, json: boolean, terminal: Terminal):
  * @throws DataFormatError behind the list when there is anything.
  */
 export async function runCheck(path: string, json: boolean, terminal: Terminal): Promise<void> {
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   let stage: string | undefined;
   const result = await checkData(path, {
     signal: terminal.signal,

@@ -1,29 +1,50 @@
 /** @file The commands that draw, `nextstep PROMPT` and `nextstep again`, with the published names of their options. */
 import { type Command, Option } from "commander";
-import { MAX_COUNT } from "../generate/draw-options.ts";
+import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
-import { MAX_THREADS } from "../generate/open-options.ts";
-import { MAX_GUIDANCE, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
-import { MAX_STEPS, SAMPLER_NAMES } from "../generate/solvers.ts";
+import { MAX_GUIDANCE, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
+import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
+import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
-import { collect, integerBetween, numberBetween, pictureSize } from "./option-values.ts";
+import { addModelOptions } from "./model-options.ts";
+import {
+  collect,
+  integerBetween,
+  numberBetween,
+  pictureSize,
+  pictureTarget,
+  withDefault,
+} from "./option-values.ts";
+import type { Target } from "./picture-file.ts";
 import type { Terminal } from "./terminal.ts";
+import { refuseUsage } from "./usage-error.ts";
+
+const HERE: Target = { kind: "folder", path: "." };
+/** A default that each model states for itself. */
+const THE_MODELS = "the model's";
 
 function addOutputOptions(command: Command): Command {
-  return command
+  command
     .option("--image <file>", "picture to edit or refer to; repeat for several", collect)
-    .option("--model <folder>", "model folder in a published layout (default: the model in this package)")
-    .option("--out <path>", "file.png, or a folder (default: this folder)")
+    .addOption(
+      new Option("--out <path>", "file.png, a folder, or - for one PNG on standard output")
+        .default(HERE, "this folder")
+        .argParser(pictureTarget),
+    )
     .option(
       "--noise <file>",
-      "safetensors file with `noise` [pictures, tokens, draws, 64] in place of the seed's",
+      "safetensors file with `noise` [pictures, tokens, draws, 64] in place of the seed's, which then only names the file",
     )
     .option("--save-tokens <file>", "keep tokens, latents and pictures as floats in a safetensors file")
-    .option("--threads <n>", "threads (default: all processors)", integerBetween(1, MAX_THREADS))
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
+  return addModelOptions(command);
 }
+
+const NOTES = `
+Settings that are left out are the model's own (nextstep.json in its folder), or those published for its release.
+A picture in the folder is never overwritten; a file.png that is named is replaced.`;
 
 /** Adds the default command, which draws, and `again`. Their work is loaded only when one of them is called. */
 export function addDrawCommands(program: Command, terminal: Terminal): void {
@@ -31,34 +52,68 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
     .command("draw", { isDefault: true })
     .description("draw what the prompts say (the default command)")
     .argument("<prompts...>", "one text a picture")
-    .option("--cfg <scale>", "guidance by the prompt, 1 for none", numberBetween(0, MAX_GUIDANCE))
-    .option("--cfg-img <scale>", "guidance by input pictures, 1 for none", numberBetween(0, MAX_GUIDANCE))
-    .addOption(new Option("--cfg-schedule <name>", "guidance along the tokens").choices([...CFG_SCHEDULES]))
-    .option("--steps <n>", "solver steps a token", integerBetween(1, MAX_STEPS))
+    .option(
+      "--cfg <scale>",
+      withDefault("guidance by the prompt, 1 for none", THE_MODELS),
+      numberBetween(0, MAX_GUIDANCE),
+    )
+    .option(
+      "--cfg-img <scale>",
+      withDefault("guidance by input pictures, 1 for none", THE_MODELS),
+      numberBetween(0, MAX_GUIDANCE),
+    )
+    .addOption(
+      new Option("--cfg-schedule <name>", withDefault("guidance along the tokens", THE_MODELS)).choices(
+        CFG_SCHEDULES,
+      ),
+    )
+    .option("--steps <n>", withDefault("solver steps a token", THE_MODELS), integerBetween(1, MAX_STEPS))
     .option(
       "--shift <s>",
-      "timestep shift, above 1 for more steps near the noise",
+      withDefault("timestep shift, above 1 for more steps near the noise", THE_MODELS),
       numberBetween(1 / MAX_SHIFT, MAX_SHIFT),
     )
-    .addOption(new Option("--sampler <name>", "solver").choices([...SAMPLER_NAMES]))
-    .option("--use-norm", "normalise each token (first release)")
+    .addOption(new Option("--sampler <name>", withDefault("solver", THE_MODELS)).choices(SAMPLER_NAMES))
+    .option(
+      "--noise-level <s>",
+      withDefault(`noise of the samplers ${NOISY_SAMPLERS.join(" and ")}`, THE_MODELS),
+      numberBetween(0, MAX_NOISE_LEVEL),
+    )
+    .option("--use-norm", withDefault("normalise each token (first release)", THE_MODELS))
     .option("--no-use-norm", "do not")
-    .option("--positive <text>", "added behind every prompt")
-    .option("--negative <text>", "what guidance leads away from")
-    .option("--seed <n>", "of the first picture (default: at random)", integerBetween(0, MAX_SEED))
-    .option("--size <WxH>", "in pixels, multiples of 16", pictureSize)
-    .addOption(new Option("--aspect <name>", "shape instead of a size").choices([...ASPECT_NAMES]))
-    .option("--count <n>", "pictures of each prompt", integerBetween(1, MAX_COUNT));
-  addOutputOptions(draw).action(async (prompts: string[], options: DrawCommandOptions) => {
-    const { runDraw } = await import("./draw.ts");
-    await runDraw(prompts, options, terminal);
-  });
+    .option("--positive <text>", withDefault("added behind every prompt", THE_MODELS))
+    .option("--negative <text>", withDefault("what guidance leads away from", THE_MODELS))
+    .option("--seed <n>", withDefault("of the first picture", "at random"), integerBetween(0, MAX_SEED))
+    .option(
+      "--size <WxH>",
+      withDefault("in pixels, multiples of 16", "the first input picture's, or the square the model knows"),
+      pictureSize,
+    )
+    .addOption(new Option("--aspect <name>", "shape instead of a size").choices(ASPECT_NAMES))
+    .option(
+      "--count <n>",
+      withDefault("pictures of each prompt", DEFAULT_COUNT),
+      integerBetween(1, MAX_COUNT),
+    );
+  // Both set the same value, of which the parser keeps the last.
+  const norms = new Set<string>();
+  for (const name of ["use-norm", "no-use-norm"]) draw.on(`option:${name}`, () => norms.add(name));
+  addOutputOptions(draw)
+    .addHelpText("after", NOTES)
+    .action(async (prompts: string[], options: DrawCommandOptions, command: Command) => {
+      if (norms.size > 1)
+        refuseUsage(command, "--use-norm and --no-use-norm exclude each other: give one of them");
+      refuseUsage(command, drawContradiction(prompts, options, terminal));
+      const { runDraw } = await import("./draw.ts");
+      await runDraw(prompts, options, terminal);
+    });
   addOutputOptions(
     program
       .command("again")
-      .description("draw the picture in a PNG again, exactly")
+      .description("draw the picture in a PNG again, exactly, with as many threads as it was drawn with")
       .argument("<file>", "PNG that nextstep wrote"),
-  ).action(async (file: string, options: OutputOptions) => {
+  ).action(async (file: string, options: OutputOptions, command: Command) => {
+    refuseUsage(command, outputContradiction(options, 1, terminal));
     const { runAgain } = await import("./draw.ts");
     await runAgain(file, options, terminal);
   });

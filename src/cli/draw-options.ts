@@ -1,22 +1,22 @@
 /** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
 import type { DrawOptions } from "../generate/draw-options.ts";
-import type { DrawSettings } from "../generate/settings.ts";
+import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
 import type { AspectName } from "../image/aspect-buckets.ts";
+import type { ModelOptions } from "./model-options.ts";
+import type { Target } from "./picture-file.ts";
 
 /** What drawing and drawing again have in common. */
-export interface OutputOptions {
-  readonly model?: string;
+export interface OutputOptions extends ModelOptions {
   readonly image?: readonly string[];
   readonly noise?: string;
   readonly saveTokens?: string;
-  readonly threads?: number;
-  readonly out?: string;
+  readonly out: Target;
   /** False with `--no-preview`. */
   readonly preview: boolean;
   readonly json?: true;
 }
 
-export interface DrawCommandOptions extends OutputOptions, Partial<Omit<DrawSettings, "noiseLevel">> {
+export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings> {
   readonly seed?: number;
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
@@ -25,21 +25,7 @@ export interface DrawCommandOptions extends OutputOptions, Partial<Omit<DrawSett
 
 /** The library's options of a command line. */
 export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
-  const names = [
-    "cfg",
-    "cfgImg",
-    "cfgSchedule",
-    "steps",
-    "shift",
-    "sampler",
-    "useNorm",
-    "positive",
-    "negative",
-    "seed",
-    "size",
-    "aspect",
-    "count",
-  ] as const;
+  const names = [...SETTING_NAMES, "seed", "size", "aspect", "count"] as const;
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   ) as DrawOptions;

@@ -1,30 +1,26 @@
 /** @file `nextstep PROMPT...` and `nextstep again FILE`: draws, shows, writes. */
 import { resolve } from "node:path";
-import { InputError, NextStepError } from "../errors.ts";
+import { ConfigError, InputError, NextStepError } from "../errors.ts";
 import { readWholeFile } from "../files/file-source.ts";
 import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
+import type { DefaultSettings } from "../generate/default-settings.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
-import type { Model } from "../generate/model.ts";
 import type { Picture } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
+import { NOISY_SAMPLERS } from "../generate/solvers.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
-import { open } from "../node/open-model.ts";
 import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
+import { threadsAgain } from "./again-threads.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
-import {
-  checkTarget,
-  checkWritable,
-  parseTarget,
-  promptSlug,
-  type Target,
-  writePicture,
-} from "./picture-file.ts";
-import { ProgressLine } from "./progress-line.ts";
+import { openNamedModel } from "./model-options.ts";
+import { noteLines } from "./note-lines.ts";
+import { checkTarget, checkWritable, type PlaceOnDisk, promptSlug, writePicture } from "./picture-file.ts";
+import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { colorDepthOf, renderPreview } from "./terminal-preview.ts";
 
@@ -42,36 +38,38 @@ export async function runDraw(
   options: DrawCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const target = parseTarget(options.out, prompts.length * (options.count ?? 1));
-  await checkOutputs(target, options);
-  await using model = await openModel(options, terminal);
-  await drawAndWrite(
-    model.start(prompts, { ...drawOptionsOf(options), ...(await inputs(options, terminal)) }),
-    {
-      target,
-      options,
-      terminal,
-    },
-  );
+  await checkOutputs(options);
+  await using model = await openNamedModel(options, terminal);
+  refuseIdleNoise(options, model.defaults);
+  const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
+  await drawAndWrite(model.start(prompts, given), { options, terminal });
 }
 
 /** Draws the picture of a PNG again. */
 export async function runAgain(file: string, options: OutputOptions, terminal: Terminal): Promise<void> {
-  const target = parseTarget(options.out, 1);
   const recipe = await readRecipe(file);
-  await checkOutputs(target, options);
-  await using model = await openModel(options, terminal);
-  await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { target, options, terminal });
+  await checkOutputs(options);
+  await using model = await openNamedModel({ ...options, ...threadsAgain(recipe, options) }, terminal);
+  await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { options, terminal });
+}
+
+/** @throws ConfigError for a noise level that the sampler of the model's settings does not take. */
+function refuseIdleNoise(
+  { noiseLevel, sampler, image }: DrawCommandOptions,
+  { drawing, editing }: DefaultSettings,
+): void {
+  const used = sampler ?? (image === undefined ? drawing : editing).sampler;
+  if (noiseLevel === undefined || NOISY_SAMPLERS.includes(used)) return;
+  throw new ConfigError(`does nothing with ${used}, which the model draws with`, {
+    where: "--noise-level",
+    remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
+  });
 }
 
 /** Before anything is drawn. */
-async function checkOutputs(target: Target, { saveTokens }: OutputOptions): Promise<void> {
-  await checkTarget(target);
+async function checkOutputs({ out, saveTokens }: OutputOptions): Promise<void> {
+  await checkTarget(out);
   if (saveTokens !== undefined) await checkWritable(saveTokens);
-}
-
-function openModel({ model, threads }: OutputOptions, { signal }: Terminal): Promise<Model> {
-  return open(model, { signal, ...(threads === undefined ? {} : { threads }) });
 }
 
 async function inputs(
@@ -111,36 +109,50 @@ async function readNoise(path: string): Promise<InjectedNoise> {
 }
 
 interface Destination {
-  readonly target: Target;
   readonly options: OutputOptions;
   readonly terminal: Terminal;
 }
 
-async function drawAndWrite(drawing: Drawing, { target, options, terminal }: Destination): Promise<void> {
+async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination): Promise<void> {
   const started = performance.now();
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   line.show("opening the model");
   try {
+    const notes = await drawing.notes();
+    line.clear();
+    for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
     for await (const { token, of } of drawing) line.update("drawing", token, of);
   } finally {
     line.clear();
   }
   const pictures = await drawing.pictures();
-  const { saved, failures } = await writePictures(target, pictures);
-  const seconds = (performance.now() - started) / 1000;
-  if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds))}\n`);
-  else {
-    for (const [index, { picture, file }] of saved.entries()) {
-      if (options.preview && terminal.out.isTTY === true && index < MAX_PREVIEWS) {
-        const columns = Math.min(PREVIEW_COLUMNS, terminal.out.columns || PREVIEW_COLUMNS);
-        terminal.out.write(`${renderPreview(picture.pixels, columns, colorDepthOf(terminal.environment))}\n`);
-      }
-      terminal.out.write(`${file}\n`);
+  const seconds = (): number => (performance.now() - started) / 1000;
+  if (options.out.kind === "stdout") {
+    for (const picture of pictures) terminal.out.write(await picture.toPng());
+    terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);
+  } else {
+    const { saved, failures } = await writePictures(options.out, pictures);
+    if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds()))}\n`);
+    else {
+      showPictures(saved, options, terminal);
+      terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);
     }
-    terminal.err.write(`drawn in ${seconds.toFixed(1)} s\n`);
+    if (failures.length > 0) throw notSaved(failures, pictures.length);
   }
-  if (failures.length > 0) throw notSaved(failures, pictures.length);
   if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
+}
+
+/** Names, behind a look at the picture where the terminal can show it. */
+function showPictures(saved: readonly SavedPicture[], { preview }: OutputOptions, terminal: Terminal): void {
+  const { out, environment } = terminal;
+  const depth = preview ? colorDepthOf(out, environment) : undefined;
+  for (const [index, { picture, file }] of saved.entries()) {
+    if (depth !== undefined && index < MAX_PREVIEWS) {
+      const columns = Math.min(PREVIEW_COLUMNS, out.columns || PREVIEW_COLUMNS);
+      out.write(`${renderPreview(picture.pixels, columns, depth)}\n`);
+    }
+    out.write(`${file}\n`);
+  }
 }
 
 interface SavedPicture {
@@ -155,7 +167,7 @@ interface FailedSave {
 
 /** Tries every picture: where one finds no room, another may, and what is saved must be told. */
 async function writePictures(
-  target: Target,
+  target: PlaceOnDisk,
   pictures: readonly Picture[],
 ): Promise<{ readonly saved: readonly SavedPicture[]; readonly failures: readonly FailedSave[] }> {
   const saved: SavedPicture[] = [];
@@ -187,7 +199,11 @@ function notSaved(failures: readonly FailedSave[], of: number): Error {
 function report(saved: readonly SavedPicture[], seconds: number): unknown {
   return {
     seconds: Number(seconds.toFixed(3)),
-    pictures: saved.map(({ picture, file }) => ({ file: resolve(file), ...picture.recipe })),
+    pictures: saved.map(({ picture, file }) => ({
+      file: resolve(file),
+      ...picture.recipe,
+      notes: picture.notes,
+    })),
   };
 }
 

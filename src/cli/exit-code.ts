@@ -1,5 +1,4 @@
 /** @file What the command ends with: exit codes, and what can make it end early. */
-import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { hasCode, writeFailure } from "../files/write-failure.ts";
 import { printable } from "../formats/quoted.ts";
@@ -7,18 +6,18 @@ import { printable } from "../formats/quoted.ts";
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 
-/** As shells have it: 129 for SIGHUP, 130 for SIGINT (Ctrl-C), 141 for SIGPIPE, 143 for SIGTERM. */
-function exitCodeOf(name: "SIGHUP" | "SIGINT" | "SIGPIPE" | "SIGTERM"): number {
-  return 128 + constants.signals[name];
-}
+/** 128 and the signal's number, as shells have it; Windows, which does not know all of them, ends with the same. */
+export const SIGNAL_CODES = Object.freeze({ SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 });
 
 /** Printed by `nextstep --help`. */
 export const EXIT_CODES_HELP = `Exit codes:
   0    done
-  1    failed: one line on standard error says why
-  2    the command line does not fit
-  129  hung up (SIGHUP); 130 interrupted (Ctrl-C); 143 terminated (SIGTERM)
-  141  whoever read the output went away`;
+  ${EXIT_FAILURE}    failed: one line on standard error says why
+  ${EXIT_USAGE}    the command line does not fit
+  ${SIGNAL_CODES.SIGHUP}  hung up (SIGHUP)
+  ${SIGNAL_CODES.SIGINT}  interrupted (Ctrl-C)
+  ${SIGNAL_CODES.SIGPIPE}  whoever read the output went away
+  ${SIGNAL_CODES.SIGTERM}  terminated (SIGTERM)`;
 
 /** Why the work is to end early, if it is. */
 export interface Ending {
@@ -42,8 +41,8 @@ export function watchForEnding(out: Writable, err: Writable): Ending {
   };
   for (const name of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (code !== undefined) process.exit(exitCodeOf(name));
-      end(exitCodeOf(name));
+      if (code !== undefined) process.exit(SIGNAL_CODES[name]);
+      end(SIGNAL_CODES[name]);
     });
   }
   out.on("error", (error) => {
@@ -51,7 +50,7 @@ export function watchForEnding(out: Writable, err: Writable): Ending {
       const failure = writeFailure(error, "standard output");
       err.write(`nextstep: ${printable(failure instanceof Error ? failure.message : String(failure))}\n`);
     }
-    end(hasCode(error, "EPIPE") ? exitCodeOf("SIGPIPE") : EXIT_FAILURE);
+    end(hasCode(error, "EPIPE") ? SIGNAL_CODES.SIGPIPE : EXIT_FAILURE);
   });
   err.on("error", () => {});
   return { signal: controller.signal, code: () => code };

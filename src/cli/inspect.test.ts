@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { deflateSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NextStepError } from "../errors.ts";
@@ -13,6 +13,7 @@ import { MAX_PIXELS } from "../files/decode-image.ts";
 import { writePngChunks } from "../formats/png.ts";
 import { setPngTexts } from "../formats/png-text.ts";
 import { runInspect } from "./inspect.ts";
+import { testTerminal } from "./test-terminal.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODELS = join(ROOT, "test/parity/models");
@@ -24,17 +25,19 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** What is printed, and the one line of the error behind it. */
-async function inspect(path: string, json = false): Promise<{ out: string; fault: string | undefined }> {
-  let out = "";
-  const stream = { write: (text: string) => (out += text) };
-  const terminal = { out: stream, err: stream, environment: {}, signal: new AbortController().signal };
+async function inspect(
+  path: string,
+  json = false,
+  subjects = false,
+): Promise<{ out: string; fault: string | undefined }> {
+  const terminal = testTerminal();
   try {
-    await runInspect(path, json, terminal);
-    return { out, fault: undefined };
+    await runInspect(path, { json, subjects }, terminal);
+    return { out: terminal.written.out(), fault: undefined };
   } catch (error) {
     if (!(error instanceof NextStepError)) throw error;
     expect(error.message).toMatch(/^[^\n]*\([^\n]+\)$/);
-    return { out, fault: error.message };
+    return { out: terminal.written.out(), fault: error.message };
   }
 }
 
@@ -92,6 +95,51 @@ describe("pictures", () => {
     );
     expect(out).toContain("PNG picture, 4 x 4");
     expect(fault).toMatch(/recipe: the recipe's "settings\.cfg" does not fit/);
+  });
+});
+
+/** A tar of one member whose header was changed; its checksum fits. */
+function tar(change: (header: Buffer) => void): Uint8Array {
+  const header = Buffer.alloc(512);
+  header.write("a.txt", 0);
+  header.write("0000644\0", 100);
+  header.write("00000000001\0", 124);
+  header.write("0", 156);
+  header.write("ustar\x0000", 257, "latin1");
+  change(header);
+  header.fill(0x20, 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return Buffer.concat([header, Buffer.alloc(512, "x"), Buffer.alloc(1024)]);
+}
+
+describe("tars", () => {
+  it("are described", async () => {
+    const { out, fault } = await inspectBytes(
+      "set.tar",
+      tar(() => {}),
+    );
+    expect(fault).toBeUndefined();
+    expect(out).toContain("members     1 (1 txt)");
+  });
+
+  it.each(["set.tar.gz", "set.tgz", "set.tar", "set"])(
+    "that are compressed are said to be: %s",
+    async (name) => {
+      const { fault } = await inspectBytes(name, gzipSync(tar(() => {})));
+      expect(fault).toMatch(/: is compressed \(gzip\), .* \(unpack it .*: gunzip FILE\)$/);
+    },
+  );
+
+  it.each<[string, (header: Buffer) => void, RegExp]>([
+    ["absolute names", (header) => header.write("/etc/passwd", 0), /"\/etc\/passwd" would leave its folder/],
+    ["names that lead out", (header) => header.write("../../b.txt", 0), /"\.\.\/\.\.\/b\.txt" would leave/],
+    ["symbolic links", (header) => header.write("2", 156), /"a\.txt" is a symbolic link/],
+    ["hard links", (header) => header.write("1", 156), /"a\.txt" is a hard link/],
+    ["devices", (header) => header.write("3", 156), /"a\.txt" is a device/],
+    ["more data than there are", (header) => header.write("00000100000\0", 124), /ends within 32768 bytes/],
+  ])("are refused: with %s", async (_what, change, message) => {
+    expect((await inspectBytes("bad.tar", tar(change))).fault).toMatch(message);
   });
 });
 
@@ -154,6 +202,60 @@ describe("model folders", () => {
     const { out, fault } = await inspect(model);
     expect(out).toContain("model folder, v1 layout");
     expect(fault).toMatch(/tokenizer\.json: not a BPE tokenizer \(use a Qwen2 style tokenizer\)/);
+  });
+
+  it.each<[string, (json: Record<string, never>) => object, RegExp]>([
+    [
+      "merges whose result is not in the vocabulary",
+      ({ model, ...json }: { model?: { merges: unknown[]; vocab: object } }) => ({
+        ...json,
+        model: { ...model, merges: [...(model?.merges ?? []), ["zzz", "zzz"]] },
+      }),
+      /tokenizer\.json: .*zzz/,
+    ],
+    [
+      "a split pattern of its own",
+      (json) => ({
+        ...json,
+        pre_tokenizer: {
+          type: "Sequence",
+          pretokenizers: [
+            { type: "Split", pattern: { Regex: "(?:\\p{L}+)+$|." }, behavior: "Isolated", invert: false },
+            { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+          ],
+        },
+      }),
+      /tokenizer\.json: .*split pattern/,
+    ],
+    ["nothing in it", () => ({}), /tokenizer\.json/],
+  ])("are refused when their tokenizer has %s", async (_what, change, message) => {
+    const { out, fault } = await inspect(await damaged("tokenizer.json", change));
+    expect(out).toContain("model folder, v1 layout");
+    expect(fault).toMatch(message);
+  });
+
+  it("tell what their model was trained on, all of it when asked", async () => {
+    const trained = {
+      sizes: [
+        [128, 96],
+        [16, 16],
+      ],
+      subjects: ["red apple", "d\u001bog"],
+      words: ["a", "red"],
+    };
+    const path = await damaged("nextstep.json", () => ({ trained }));
+    const { out, fault } = await inspect(path);
+    expect(fault).toBeUndefined();
+    expect(out).toMatch(
+      /Trained on:\n {2}sizes +96 x 128, 16 x 16\n {2}words +2\n {2}subjects +2 \(--subjects/,
+    );
+    expect(out).not.toContain("red apple");
+    expect((await inspect(path, false, true)).out).toMatch(/subjects +2\n {4}red apple\n {4}d\\u\{1b\}og\n/);
+    const json = JSON.parse((await inspect(path, true)).out);
+    expect(json.trained).toEqual({ ...trained, words: 2 });
+    const wrong = await damaged("nextstep.json", () => ({ trained: { sizes: [[0, 0]] } }));
+    expect((await inspect(wrong)).fault).toMatch(/nextstep\.json: .*\[0,0\].* does not fit/);
+    expect((await inspect(join(path, "nextstep.json"))).out).toContain("settings that a model draws with");
   });
 
   it("are refused when their settings cannot be used", async () => {

@@ -5,13 +5,23 @@ import { inspectPath } from "../node/inspect-path.ts";
 import type { Terminal } from "./terminal.ts";
 import { TRAINING_CONFIGS } from "./training-configs.ts";
 
+export interface InspectOptions {
+  readonly json?: boolean;
+  /** List the subjects of a model. */
+  readonly subjects?: boolean;
+}
+
 /**
  * Prints what `path` holds.
  * @throws ModelFormatError behind the print when something would keep it from being used.
  */
-export async function runInspect(path: string, json: boolean, terminal: Terminal): Promise<void> {
+export async function runInspect(
+  path: string,
+  { json = false, subjects = false }: InspectOptions,
+  terminal: Terminal,
+): Promise<void> {
   const inspection = await inspectPath(path, TRAINING_CONFIGS);
-  terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection)}\n`);
+  terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection, { subjects })}\n`);
   refuseUnusable(inspection);
 }
 

@@ -1,5 +1,6 @@
 /** The command as users run it, in processes of its own, with a tiny model in the official layout. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { openSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -118,5 +119,53 @@ describe("nextstep", () => {
     expect(sampler).toMatchObject({ code: 2, err: expect.stringContaining("ode, sde, cps") });
     expect(size).toMatchObject({ code: 2, err: expect.stringContaining("multiples of 16") });
     expect(model).toMatchObject({ code: 1, err: expect.stringContaining("nowhere") });
+    for (const { err } of [sampler, size, model]) expect(err.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("refuses options that exclude each other in one line that names both", async () => {
+    const outcomes = await Promise.all([
+      nextstep("rain", "--size", "64x64", "--aspect", "1:1"),
+      nextstep("rain", "--no-use-norm", "--use-norm"),
+      nextstep("again", "rain.png", "--out", "-", "--json"),
+      nextstep("write", "rain", "--top-p", "0.5"),
+    ]);
+    const names = [
+      /--size.*--aspect/,
+      /--use-norm.*--no-use-norm/,
+      /--out -.*--json/,
+      /--top-p.*--temperature/,
+    ];
+    for (const [index, { code, out, err }] of outcomes.entries()) {
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toMatch(names[index] as RegExp);
+      expect(err.trim().split("\n")).toHaveLength(1);
+    }
+  });
+
+  it("writes one picture to standard output, and nothing else there", async () => {
+    const [file, piped] = [join(folder, "file.png"), join(folder, "piped.png")];
+    await nextstep("rain", "--seed", "3", "--out", file, ...DRAW);
+    const { code } = await new Promise<{ code: number | null }>((resolve) => {
+      const child = spawn(
+        process.execPath,
+        ["--import", TSX, COMMAND, "rain", "--seed", "3", "--out", "-", ...DRAW],
+        { stdio: ["ignore", openSync(piped, "w"), "ignore"] },
+      );
+      child.on("close", (exit) => resolve({ code: exit }));
+    });
+    expect(code).toBe(0);
+    expect(await readFile(piped)).toEqual(await readFile(file));
+  });
+
+  it("shows the defaults of its options, and the exit codes", async () => {
+    const [draw, write, program] = await Promise.all([
+      nextstep("draw", "--help"),
+      nextstep("write", "--help"),
+      nextstep("--help"),
+    ]);
+    expect(draw.out).toMatch(/--count <n>[^-]*\(default: 1\)/);
+    expect(draw.out.replaceAll(/\s+/g, " ")).toContain("solver steps a token (default: the model's)");
+    expect(write.out).toMatch(/--max-tokens <n>[^-]*\(default: 64\)/);
+    for (const exit of [2, 129, 130, 141, 143]) expect(program.out).toMatch(new RegExp(`^  ${exit} `, "m"));
   });
 });

@@ -1,6 +1,8 @@
 /** @file Turns the text of command-line options into values, refusing what does not fit with what would. */
+import { extname } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { PIXELS_PER_TOKEN } from "../image/pixels.ts";
+import type { Target } from "./picture-file.ts";
 
 /** A number in a range, as a commander option parser. */
 export function numberBetween(minimum: number, maximum: number): (text: string) => number {
@@ -40,6 +42,51 @@ export function pictureSize(text: string): { width: number; height: number } {
     );
   }
   return { width, height };
+}
+
+/** A share of a whole, from 0 (or above it) to below 1. */
+export function shareBelowOne({ zero }: { readonly zero: boolean }): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value < 1) || !(zero ? value >= 0 : value > 0)) {
+      throw new InvalidArgumentError(`Give a number ${zero ? "from 0" : "above 0"} to below 1.`);
+    }
+    return value;
+  };
+}
+
+/** A probability above 0, up to 1. */
+export function probability(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Give a number above 0, up to 1.");
+  return value;
+}
+
+/** Some of `names`, with commas between them. */
+export function someOf<Name extends string>(names: readonly Name[]): (text: string) => readonly Name[] {
+  return (text) =>
+    text.split(",").map((part) => {
+      const name = names.find((known) => known === part.trim());
+      if (name === undefined) throw new InvalidArgumentError(`Give some of ${names.join(", ")}.`);
+      return name;
+    });
+}
+
+/** `picture.png` names the file of a single picture, `-` standard output, anything else a folder. */
+export function pictureTarget(text: string): Target {
+  if (text === "") throw new InvalidArgumentError("Give a file.png, a folder, or - for standard output.");
+  if (text === "-") return { kind: "stdout" };
+  const extension = extname(text).toLowerCase();
+  if (extension === ".png") return { kind: "file", path: text };
+  if ([".jpg", ".jpeg", ".webp", ".gif", ".avif"].includes(extension)) {
+    throw new InvalidArgumentError("Pictures are written as PNG: give a name that ends in .png.");
+  }
+  return { kind: "folder", path: text };
+}
+
+/** A description with what holds when the option is left out; for options whose default is not set by the parser. */
+export function withDefault(description: string, value: string | number): string {
+  return `${description} (default: ${value})`;
 }
 
 /** Gathers the values of an option that may be given several times. */

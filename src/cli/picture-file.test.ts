@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
-import { checkTarget, parseTarget, promptSlug, writePicture } from "./picture-file.ts";
+import { checkTarget, promptSlug, writePicture } from "./picture-file.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -16,6 +16,7 @@ describe("promptSlug", () => {
     expect(promptSlug("A red Apple, please!")).toBe("a-red-apple-please");
     expect(promptSlug("ein Häuschen / 小さな家")).toBe("ein-häuschen-小さな家");
     expect(promptSlug("../../etc/passwd")).toBe("etc-passwd");
+    expect(promptSlug("<image>make it blue")).toBe("make-it-blue");
     expect(promptSlug("!!!")).toBe("picture");
   });
 
@@ -68,18 +69,5 @@ describe("checkTarget", () => {
     await expect(checkTarget({ kind: "file", path: join(folder, "folder.png") })).rejects.toThrow(InputError);
     await checkTarget({ kind: "file", path: join(folder, "new", "a.png") });
     expect((await readdir(folder)).sort()).toEqual(["file", "folder.png", "new"]);
-  });
-});
-
-describe("parseTarget", () => {
-  it("tells files from folders", () => {
-    expect(parseTarget(undefined, 3)).toEqual({ kind: "folder", path: "." });
-    expect(parseTarget("out/apple.PNG", 1)).toEqual({ kind: "file", path: "out/apple.PNG" });
-    expect(parseTarget("out", 3)).toEqual({ kind: "folder", path: "out" });
-  });
-
-  it("refuses what cannot be meant", () => {
-    expect(() => parseTarget("apple.png", 2)).toThrow(InputError);
-    expect(() => parseTarget("apple.jpg", 1)).toThrow(/--out/);
   });
 });

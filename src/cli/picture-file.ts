@@ -1,16 +1,17 @@
 /** @file Names picture files after prompt and seed, and finds out before drawing whether they can be written. */
 import { stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { ReplacementFile } from "../files/replacement-file.ts";
 
 /** Longest prompt part of a file name in UTF-8: leaves room for seed and number on every common file system. */
 const MAX_STEM_BYTES = 80;
 
-/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay. Ends at a whole word, if there is one. */
+/** `A red apple!` -> `a-red-apple`; letters and digits of any script stay, tags of pictures do not. Ends at a whole word, if there is one. */
 export function promptSlug(prompt: string): string {
   const words =
     prompt
+      .replaceAll("<image>", " ")
       .normalize("NFC")
       .toLowerCase()
       .match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -47,7 +48,7 @@ function* pictureNames(directory: string, stem: string): Generator<string> {
  * @returns its path
  * @throws InputError naming the file that cannot be written.
  */
-export async function writePicture(target: Target, stem: string, png: Uint8Array): Promise<string> {
+export async function writePicture(target: PlaceOnDisk, stem: string, png: Uint8Array): Promise<string> {
   const names = pictureNames(target.path, stem);
   const path = target.kind === "file" ? target.path : join(target.path, `${stem}.png`);
   const file = await ReplacementFile.create(path);
@@ -80,7 +81,7 @@ export async function checkWritable(path: string): Promise<void> {
 /** {@link checkWritable} of what a target will hold. */
 export async function checkTarget(target: Target): Promise<void> {
   if (target.kind === "file") await checkWritable(target.path);
-  else await tryToCreate(join(target.path, "picture.png"));
+  if (target.kind === "folder") await tryToCreate(join(target.path, "picture.png"));
 }
 
 async function tryToCreate(path: string): Promise<void> {
@@ -91,29 +92,7 @@ async function tryToCreate(path: string): Promise<void> {
 /** Where `--out` sends pictures. */
 export type Target =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "folder"; readonly path: string };
+  | { readonly kind: "folder"; readonly path: string }
+  | { readonly kind: "stdout" };
 
-/**
- * `--out picture.png` names the file of a single picture, anything else a folder.
- * @throws InputError for a picture name of another type, or a single name for several pictures.
- */
-export function parseTarget(out: string | undefined, pictures: number): Target {
-  if (out === undefined) return { kind: "folder", path: "." };
-  const extension = extname(out).toLowerCase();
-  if (extension !== ".png") {
-    if ([".jpg", ".jpeg", ".webp", ".gif", ".avif"].includes(extension)) {
-      throw new InputError(`"${basename(out)}" is not a PNG name`, {
-        where: "--out",
-        remedy: "pictures are written as .png",
-      });
-    }
-    return { kind: "folder", path: out };
-  }
-  if (pictures > 1) {
-    throw new InputError(`one file for ${pictures} pictures`, {
-      where: "--out",
-      remedy: "name a folder instead",
-    });
-  }
-  return { kind: "file", path: out };
-}
+export type PlaceOnDisk = Exclude<Target, { readonly kind: "stdout" }>;

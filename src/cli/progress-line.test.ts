@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { ProgressLine } from "./progress-line.ts";
+import { ProgressLine, progressLine } from "./progress-line.ts";
+import { ERASE_LINE } from "./progress-stream.ts";
 
 function recorder(isTTY: boolean) {
   const written: string[] = [];
@@ -9,7 +10,7 @@ function recorder(isTTY: boolean) {
 it("estimates the time left from the first call on", () => {
   let now = 10_000;
   const stream = recorder(true);
-  const line = new ProgressLine(stream, () => now);
+  const line = new ProgressLine(stream, true, () => now);
   line.update("drawing", 1, 64);
   now += 1000;
   line.update("drawing", 11, 64);
@@ -19,10 +20,30 @@ it("estimates the time left from the first call on", () => {
   expect(stream.written.at(-1)).toBe("\r\u001b[2K");
 });
 
-it("is silent where nobody watches", () => {
-  const stream = recorder(false);
-  const line = new ProgressLine(stream, () => 0);
-  line.update("drawing", 1, 2);
-  line.clear();
-  expect(stream.written).toEqual([]);
+it("is silent where lines cannot be redrawn, or nobody watches", () => {
+  for (const [isTTY, environment] of [
+    [false, {}],
+    [true, { TERM: "dumb" }],
+    [true, { TERM: "xterm", CI: "true" }],
+  ] as const) {
+    const err = recorder(isTTY);
+    const line = progressLine({ err, environment });
+    line.show("opening");
+    line.update("drawing", 1, 2);
+    line.clear();
+    expect(err.written, JSON.stringify(environment)).toEqual([]);
+  }
+});
+
+it("stays without colours, so that NO_COLOR changes nothing, and within the terminal's width", () => {
+  for (const columns of [1, 2, 20, 80]) {
+    const err = { ...recorder(true), columns };
+    const line = progressLine({ err, environment: { TERM: "xterm", NO_COLOR: "1", CI: "false" } });
+    line.update("drawing", 1, 64);
+    expect(err.written).toHaveLength(1);
+    const [text = ""] = err.written;
+    expect(text.startsWith(ERASE_LINE)).toBe(true);
+    expect(text.slice(ERASE_LINE.length)).not.toContain("\u001b");
+    expect(text.length - ERASE_LINE.length).toBeLessThan(columns);
+  }
 });

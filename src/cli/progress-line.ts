@@ -1,28 +1,37 @@
 /** @file A live progress line with an estimate of the time left, on a stream that a person watches. */
 
-import { formatDuration, type ProgressStream } from "./progress-stream.ts";
+import { ERASE_LINE, fitted, formatDuration, type ProgressStream, rewritesLines } from "./progress-stream.ts";
+import type { Terminal } from "./terminal.ts";
 
 const BAR_WIDTH = 24;
 /** Redraws a second at most: more only flickers. */
 const REDRAW_MS = 80;
 
-/** One line that is redrawn in place on a terminal and stays silent elsewhere. */
+/** A line on what a person watches. */
+export function progressLine({ err, environment }: Pick<Terminal, "err" | "environment">): ProgressLine {
+  return new ProgressLine(err, rewritesLines(err, environment));
+}
+
+/** One line that is redrawn in place where that is possible, and stays silent elsewhere. */
 export class ProgressLine {
   readonly #stream: ProgressStream;
+  readonly #isLive: boolean;
   readonly #now: () => number;
   #startedAt: number | undefined;
   #startedDone = 0;
   #drawnAt = Number.NEGATIVE_INFINITY;
   #visible = false;
 
-  constructor(stream: ProgressStream, now: () => number = () => performance.now()) {
+  /** @param isLive whether lines can be redrawn on `stream`. */
+  constructor(stream: ProgressStream, isLive: boolean, now: () => number = () => performance.now()) {
     this.#stream = stream;
+    this.#isLive = isLive;
     this.#now = now;
   }
 
   /** Shows `done` of `total`; the estimate counts from the first call, so that loading is not counted as drawing. */
   update(label: string, done: number, total: number): void {
-    if (this.#stream.isTTY !== true) return;
+    if (!this.#isLive) return;
     const now = this.#now();
     if (this.#startedAt === undefined) {
       this.#startedAt = now;
@@ -39,14 +48,14 @@ export class ProgressLine {
 
   /** Replaces the line by `text`, cut to the terminal's width. */
   show(text: string): void {
-    if (this.#stream.isTTY !== true) return;
+    if (!this.#isLive) return;
     this.#visible = true;
-    this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns || 80) - 1)}`);
+    this.#stream.write(ERASE_LINE + fitted(text, this.#stream));
   }
 
   /** Removes the line until the next update, so that other lines can be written; the estimate goes on. */
   hide(): void {
-    if (this.#visible) this.#stream.write("\r\u001b[2K");
+    if (this.#visible) this.#stream.write(ERASE_LINE);
     this.#visible = false;
     this.#drawnAt = Number.NEGATIVE_INFINITY;
   }

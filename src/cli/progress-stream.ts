@@ -8,6 +8,28 @@ export interface ProgressStream {
   write(text: string): unknown;
 }
 
+/** Back to the line's start, and nothing is left of it. */
+export const ERASE_LINE = "\r\u001b[2K";
+
+/** Columns of a terminal that does not tell. */
+const USUAL_COLUMNS = 80;
+
+/**
+ * Whether lines can be redrawn in place: on a terminal that obeys escape codes and that a person watches. Jobs of CI
+ * systems may have terminals too, but what is written there is kept line after line.
+ */
+export function rewritesLines(
+  { isTTY }: Pick<ProgressStream, "isTTY">,
+  { TERM, CI }: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return isTTY === true && TERM !== "dumb" && ["", "0", "false", undefined].includes(CI);
+}
+
+/** The part of a line that a terminal shows without breaking it, which would leave its first part standing. */
+export function fitted(line: string, { columns }: Pick<ProgressStream, "columns">): string {
+  return line.slice(0, (columns || USUAL_COLUMNS) - 1);
+}
+
 /** `1h05m`, `3m20s`, `12s`; `?` for what is not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "?";

@@ -1,6 +1,6 @@
 /** @file Runs `nextstep synth`. */
 import { writeStandIn } from "../evaluate/stand-in/write-stand-in.ts";
-import { ProgressLine } from "./progress-line.ts";
+import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface SynthSettings {
@@ -13,7 +13,7 @@ export interface SynthSettings {
 /** Writes a stand-in to `out`. @throws as {@link writeStandIn} does. */
 export async function runSynth(out: string, settings: SynthSettings, terminal: Terminal): Promise<void> {
   const { json, ...options } = settings;
-  const line = new ProgressLine(terminal.err);
+  const line = progressLine(terminal);
   const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
   try {
     const written = await writeStandIn(out, {

@@ -27,7 +27,16 @@ it("averages pixels of a cell and maps them to the 256-colour cube", () => {
   expect(one).toContain(`38;5;${16 + 36 * 3 + 3}`);
 });
 
-it("reads the colour depth off the environment", () => {
-  expect(colorDepthOf({ COLORTERM: "truecolor" })).toBe("truecolor");
-  expect(colorDepthOf({})).toBe("256");
+it("reads the colour depth off the stream and the environment", () => {
+  const depth = (environment: Readonly<Record<string, string>>, isTTY = true) =>
+    colorDepthOf({ isTTY }, environment);
+  expect(depth({ TERM: "xterm-256color", COLORTERM: "truecolor" })).toBe("truecolor");
+  expect(depth({ TERM: "xterm-256color" })).toBe("256");
+  expect(depth({ TERM: "xterm-256color", COLORTERM: "truecolor", NO_COLOR: "1" })).toBeUndefined();
+  expect(depth({ TERM: "dumb", COLORTERM: "truecolor" })).toBeUndefined();
+  expect(depth({ TERM: "xterm-256color", CI: "1" })).toBeUndefined();
+  expect(depth({ TERM: "dumb", FORCE_COLOR: "3" })).toBe("truecolor");
+  expect(depth({ TERM: "xterm-256color", FORCE_COLOR: "0" })).toBeUndefined();
+  // Names are read there.
+  expect(depth({ FORCE_COLOR: "3" }, false)).toBeUndefined();
 });

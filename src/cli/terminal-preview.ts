@@ -1,13 +1,27 @@
 /** @file A picture in a terminal: two pixels a character cell, the upper half block in the colours of both. */
+import { WriteStream } from "node:tty";
 import type { RgbImage } from "../image/pixels.ts";
+import type { ProgressStream } from "./progress-stream.ts";
 
 const RESET = "\u001b[0m";
 
-/** How many colours a terminal shows, as its environment tells. */
+/** How a terminal is told its colours. */
 export type ColorDepth = "truecolor" | "256";
 
-export function colorDepthOf(environment: Readonly<Record<string, string | undefined>>): ColorDepth {
-  return /truecolor|24bit/i.test(environment.COLORTERM ?? "") ? "truecolor" : "256";
+/**
+ * How a stream shows colours, or undefined where it gets none: it is no terminal, or the environment wants none
+ * (NO_COLOR, TERM=dumb, CI systems without colours; FORCE_COLOR=1, 2 or 3 outdoes them, FORCE_COLOR=0 wants none). A
+ * stream that is no terminal stays without pictures even if colours are forced: a program reads names there.
+ */
+export function colorDepthOf(
+  { isTTY }: Pick<ProgressStream, "isTTY">,
+  environment: Readonly<Record<string, string | undefined>>,
+): ColorDepth | undefined {
+  if (isTTY !== true) return undefined;
+  const bits = WriteStream.prototype.getColorDepth(environment);
+  if (bits === 1) return undefined;
+  // Terminals that promise no more than 16 colours bring the 256 to the nearest they have.
+  return bits === 24 ? "truecolor" : "256";
 }
 
 /** Mean colour of the pixels of a cell, [r, g, b] in 0 to 255. */

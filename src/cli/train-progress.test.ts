@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TrainEvent } from "../train/loop/train-events.ts";
+import { testTerminal } from "./test-terminal.ts";
 import { describeEvent, progressPrinter } from "./train-progress.ts";
 
 const stepEvent = (step: number): TrainEvent => ({
@@ -30,23 +31,32 @@ describe("describeEvent", () => {
 
 describe("progressPrinter", () => {
   it("rewrites one line on a terminal and always shows the last step", () => {
-    let text = "";
-    const show = progressPrinter({ isTTY: true, write: (part) => (text += part) });
+    const terminal = testTerminal({ isTTY: true });
+    const show = progressPrinter(terminal);
     show(stepEvent(1));
     show(stepEvent(2));
     show(stepEvent(100));
     show({ type: "end", step: 100, model: "run/model" });
+    const text = terminal.written.err();
     expect(text).not.toContain("step 2/100");
     expect(text).toContain("step 100/100");
     expect(text.split("\n")).toHaveLength(2);
     expect(text.endsWith("\r\u001b[2Kdone after 100 steps: run/model\n")).toBe(true);
   });
 
+  it("keeps the line that is rewritten within a narrow terminal", () => {
+    const terminal = testTerminal({ isTTY: true, columns: 20 });
+    progressPrinter(terminal)(stepEvent(1));
+    expect(terminal.written.err()).toBe(`\r\u001b[2K${describeEvent(stepEvent(1)).slice(0, 19)}`);
+  });
+
   it("writes plain lines elsewhere", () => {
-    let text = "";
-    const show = progressPrinter({ write: (part) => (text += part) });
-    show(stepEvent(1));
-    show(stepEvent(2));
-    expect(text).toBe(`${describeEvent(stepEvent(1))}\n`);
+    for (const options of [{}, { isTTY: true, environment: { TERM: "dumb" } }]) {
+      const terminal = testTerminal(options);
+      const show = progressPrinter(terminal);
+      show(stepEvent(1));
+      show(stepEvent(2));
+      expect(terminal.written.err()).toBe(`${describeEvent(stepEvent(1))}\n`);
+    }
   });
 });

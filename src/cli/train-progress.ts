@@ -1,7 +1,8 @@
 /** @file The events of a training run as lines for people. */
 
 import type { TrainEvent } from "../train/loop/train-events.ts";
-import { formatDuration, type ProgressStream } from "./progress-stream.ts";
+import { ERASE_LINE, fitted, formatDuration, rewritesLines } from "./progress-stream.ts";
+import type { Terminal } from "./terminal.ts";
 
 function formatMetrics(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
@@ -44,9 +45,12 @@ const TERMINAL_PERIOD_MS = 200;
 const PLAIN_PERIOD_MS = 10_000;
 
 /** Shows events on `stream`: steps in one line that is rewritten, everything else in lines that stay. */
-export function progressPrinter(stream: ProgressStream): (event: TrainEvent) => void {
-  const isLive = stream.isTTY === true;
-  const erase = isLive ? "\r\u001b[2K" : "";
+export function progressPrinter({
+  err: stream,
+  environment,
+}: Pick<Terminal, "err" | "environment">): (event: TrainEvent) => void {
+  const isLive = rewritesLines(stream, environment);
+  const erase = isLive ? ERASE_LINE : "";
   let last = Number.NEGATIVE_INFINITY;
   return (event) => {
     if (event.type !== "step") {
@@ -56,6 +60,6 @@ export function progressPrinter(stream: ProgressStream): (event: TrainEvent) => 
     const now = performance.now();
     if (now - last < (isLive ? TERMINAL_PERIOD_MS : PLAIN_PERIOD_MS) && event.step !== event.steps) return;
     last = now;
-    stream.write(isLive ? erase + describeEvent(event) : `${describeEvent(event)}\n`);
+    stream.write(isLive ? erase + fitted(describeEvent(event), stream) : `${describeEvent(event)}\n`);
   };
 }

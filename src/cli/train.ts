@@ -18,7 +18,7 @@ export async function runTraining(
 ): Promise<void> {
   const onEvent = json
     ? (event: TrainEvent): void => void terminal.out.write(`${JSON.stringify(event)}\n`)
-    : progressPrinter(terminal.err);
+    : progressPrinter(terminal);
   const options = { signal: terminal.signal, onEvent };
   if (stage === "autoencoder")
     await trainAutoencoder(await loadTrainConfig(autoencoderTrainConfigSchema, configFile), options);

@@ -76,7 +76,7 @@ export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
       result: { bytes: layout.byteLength, sha256: await digestFile(path, signal) },
       tensors: parts.map(({ name }) => name),
       tensorBytes: parts.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0),
-      rounding: roundingByPattern(run.rounding, method),
+      rounding: roundingByPattern(run.errors, method),
     };
   } catch (error) {
     await file.discard();
@@ -115,11 +115,11 @@ function resultOf({ name, dtype, shape, format }: Member) {
 }
 
 function roundingByPattern(
-  rounding: ReadonlyMap<string, RoundingError>,
+  pieces: readonly PieceError[],
   { formats }: Method,
 ): Record<string, RoundingError> {
   const sums: Record<string, RoundingError> = {};
-  for (const [name, { squaredError, squaredTotal }] of rounding) {
+  for (const { name, squaredError, squaredTotal } of pieces) {
     const pattern = Object.keys(formats).find((candidate) => matchesPattern(name, candidate)) ?? name;
     const sum = sums[pattern] ?? { squaredError: 0, squaredTotal: 0 };
     sums[pattern] = {
@@ -128,6 +128,11 @@ function roundingByPattern(
     };
   }
   return sums;
+}
+
+/** Of some rows of a weight. */
+interface PieceError extends RoundingError {
+  readonly name: string;
 }
 
 /** The reading and writing of one shard. */
@@ -140,9 +145,10 @@ class ShardRun {
   readonly #hash = createHash("sha256");
   readonly #onTheWay = new Set<Promise<void>>();
   #read = 0;
+  #pieces = 0;
   #failure: { readonly error: unknown } | undefined;
-  /** By weight. */
-  readonly rounding = new Map<string, RoundingError>();
+  /** In the order of the file, so that sums do not depend on which thread was first. */
+  readonly errors: PieceError[] = [];
 
   constructor(
     task: ShardTask,
@@ -190,11 +196,16 @@ class ShardRun {
     const step = Math.max(1, Math.floor(PIECE_ELEMENTS / inputs));
     const fit = format.bits === 4 ? this.#task.method.fit : "nearest";
     for (let row = 0; row < outputs; row += step) {
+      const place = this.#pieces++;
       const rows = Math.min(step, outputs - row);
       const data = elementsFromBytes(dtype, await this.#next(rows * rowBytes));
       const work = this.#task.pool
         .run({ name, dtype, data, rows, inputs, format, fit })
-        .then((result) => this.#store(name, row, rows, format, result))
+        .then((result) => {
+          const { squaredError, squaredTotal } = result;
+          this.errors[place] = { name, squaredError, squaredTotal };
+          return this.#store(name, row, rows, format, result);
+        })
         .catch((error: unknown) => {
           this.#failure ??= { error };
         })
@@ -210,7 +221,7 @@ class ShardRun {
     row: number,
     rows: number,
     format: BlockFormat,
-    { blocks, squaredError, squaredTotal }: QuantizedRows,
+    { blocks }: QuantizedRows,
   ): Promise<void> {
     const pieces = [
       blocks.packed,
@@ -224,11 +235,6 @@ class ShardRun {
       const begin = this.#begins.get(names[i] as string) as number;
       await this.#file.writeAt(bytes, begin + (bytes.byteLength / rows) * row);
     }
-    const sum = this.rounding.get(name) ?? { squaredError: 0, squaredTotal: 0 };
-    this.rounding.set(name, {
-      squaredError: sum.squaredError + squaredError,
-      squaredTotal: sum.squaredTotal + squaredTotal,
-    });
   }
 
   async #next(bytes: number): Promise<Uint8Array<ArrayBuffer>> {

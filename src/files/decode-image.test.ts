@@ -88,11 +88,90 @@ describe("decodeImage", () => {
     expect([...(await decodeImage(tagged, "test")).data]).toEqual([...stored]);
   });
 
-  it("reads CMYK", async () => {
-    const cmyk = await raw(gradient(8, 8).data, 8, 8, 3).toColourspace("cmyk").jpeg().toBuffer();
-    expect((await sharp(cmyk).metadata()).space).toBe("cmyk");
-    const image = await decodeImage(cmyk, "test");
-    expect([image.width, image.height, image.data.length]).toEqual([8, 8, 192]);
+  describe("of inks", () => {
+    /** Of one colour, at full quality. */
+    const flat = () =>
+      raw(
+        Uint8Array.from({ length: 192 }, (_, i) => [200, 30, 60][i % 3] as number),
+        8,
+        8,
+        3,
+      );
+    const jpeg = (profile?: string) => {
+      const inks = profile === undefined ? flat().toColourspace("cmyk") : flat().withIccProfile(profile);
+      return inks.jpeg({ quality: 100 }).toBuffer();
+    };
+    const inksOf = async (bytes: Uint8Array): Promise<number[]> => {
+      const stored = sharp(bytes, { ignoreIcc: true }).toColourspace("cmyk").raw();
+      return [...(await stored.toBuffer()).subarray(0, 4)];
+    };
+    /** (255 - C) (255 - K) / 255, rounded: Pillow's convert("RGB"), and browsers and ImageMagick without a profile. */
+    const expected = ([c = 0, m = 0, y = 0, k = 0]: number[]): number[] =>
+      [c, m, y].map((ink) => Math.round(((255 - ink) * (255 - k)) / 255));
+
+    it("takes light by the plain formula that the usual readers have", async () => {
+      const bytes = await jpeg();
+      expect((await sharp(bytes).metadata()).space).toBe("cmyk");
+      const inks = await inksOf(bytes);
+      const image = await decodeImage(bytes, "test");
+      expect([image.width, image.height]).toEqual([8, 8]);
+      expect([...image.data.subarray(0, 3)]).toEqual(expected(inks));
+      expect([...image.data.subarray(189)]).toEqual(expected(inks));
+    });
+
+    it("ignores a profile of inks as it does others", async () => {
+      const bytes = await jpeg("cmyk");
+      const { space, hasProfile } = await sharp(bytes).metadata();
+      expect([space, hasProfile]).toEqual(["cmyk", true]);
+      expect([...(await decodeImage(bytes, "test")).data.subarray(0, 3)]).toEqual(
+        expected(await inksOf(bytes)),
+      );
+    });
+
+    it("knows that JPEG files store inks inverted, with Adobe's mark or without", async () => {
+      const bytes = await jpeg();
+      const mark = bytes.indexOf("Adobe") - 4;
+      expect([...bytes.subarray(mark, mark + 2)]).toEqual([0xff, 0xee]);
+      const bare = Buffer.concat([bytes.subarray(0, mark), bytes.subarray(mark + 16)]);
+      expect(await decodeImage(bare, "test")).toEqual(await decodeImage(bytes, "test"));
+      // Dark red: were they taken as they are stored, it would come out light.
+      const [red = 0, green = 0, blue = 0] = (await decodeImage(bytes, "test")).data;
+      expect(red).toBeGreaterThan(150);
+      expect(Math.max(green, blue)).toBeLessThan(80);
+    });
+
+    it("refuses those of more than 8 bits", async () => {
+      // Little-endian TIFF of 1 x 1 pixel: header, directory, bits of each sample, samples.
+      const entries = [
+        [256, 3, 1, 1],
+        [257, 3, 1, 1],
+        [258, 3, 4, 128],
+        [259, 3, 1, 1],
+        [262, 3, 1, 5],
+        [273, 4, 1, 136],
+      ];
+      entries.push([277, 3, 1, 4], [278, 3, 1, 1], [279, 4, 1, 8]);
+      const tiff = Buffer.alloc(144);
+      tiff.write("II*\0\x08\0\0\0", "latin1");
+      tiff.writeUInt16LE(entries.length, 8);
+      for (const [index, [tag = 0, type = 0, count = 0, value = 0]] of entries.entries()) {
+        const at = 10 + 12 * index;
+        tiff.writeUInt16LE(tag, at);
+        tiff.writeUInt16LE(type, at + 2);
+        tiff.writeUInt32LE(count, at + 4);
+        tiff.writeUInt32LE(value, at + 8);
+      }
+      for (let sample = 0; sample < 4; sample++) tiff.writeUInt16LE(16, 128 + 2 * sample);
+      expect(await sharp(tiff).metadata()).toMatchObject({ space: "cmyk", depth: "ushort" });
+      await expect(decodeImage(tiff, "test")).rejects.toThrow(/CMYK of more than 8 bits/);
+    });
+
+    it("reads them from TIFF, where they are not inverted", async () => {
+      const bytes = await flat().toColourspace("cmyk").tiff({ compression: "none" }).toBuffer();
+      expect([...(await decodeImage(bytes, "test")).data.subarray(0, 3)]).toEqual(
+        expected(await inksOf(bytes)),
+      );
+    });
   });
 
   it("reads the other picture formats", async () => {

@@ -17,7 +17,7 @@ const FORMATS: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "gif", "tif
 
 /**
  * Decodes a picture: turned upright by its EXIF tag, first frame, 8 bits, transparent parts on white. Colour profiles
- * are ignored, as published training ignores them.
+ * are ignored, as published training ignores them, those of inks (CMYK) too.
  * Throws DataFormatError for bytes that are no picture, are damaged, or hold more than `maxPixels` pixels.
  * @param where names the picture in errors
  */
@@ -28,16 +28,20 @@ export async function decodeImage(
 ): Promise<RgbImage> {
   try {
     const input = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true });
-    const { format, width, height } = await input.metadata();
+    const { format, space, depth, width, height } = await input.metadata();
     if (!FORMATS.has(format)) throw unreadable(where, `${format} is not a picture format that is read`);
     if (width * height > maxPixels)
       throw unreadable(where, `${width}x${height} is more than ${maxPixels} pixels`);
+    const isCmyk = space === "cmyk";
+    // The codec would cut them to 8 bits where it should scale.
+    if (isCmyk && depth !== "uchar") throw unreadable(where, "CMYK of more than 8 bits is not read");
     const { data, info } = await input
       .autoOrient()
-      .toColourspace("srgb")
+      // Of inks the codec would make colours by a profile of its own choice.
+      .toColourspace(isCmyk ? "cmyk" : "srgb")
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
-    return onWhite(data, info);
+    return onWhite(isCmyk ? withoutInks({ ...info, data }) : { ...info, data });
   } catch (error) {
     if (error instanceof DataFormatError) throw error;
     throw unreadable(where, "cannot be decoded: damaged, incomplete or of no known format", error);
@@ -56,11 +60,32 @@ export async function readImage(
   return decodeImage(bytes, path, options);
 }
 
+interface RawPixels {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+}
+
+/** Cyan, magenta, yellow, black, and maybe alpha, to red, green, blue and alpha. */
+function withoutInks({ data, width, height, channels }: RawPixels): RawPixels {
+  const colours = new Uint8Array((channels - 1) * width * height);
+  for (let from = 0, to = 0; from < data.length; from += channels, to += channels - 1) {
+    const light = 255 - (data[from + 3] ?? 0);
+    for (let ink = 0; ink < 3; ink++) colours[to + ink] = light - times255th(data[from + ink] ?? 0, light);
+    if (channels > 4) colours[to + 3] = data[from + 4] ?? 255;
+  }
+  return { data: colours, width, height, channels: channels - 1 };
+}
+
+/** a * b / 255, rounded, as Pillow's conversions have it (MULDIV255). */
+function times255th(a: number, b: number): number {
+  const sum = a * b + 128;
+  return ((sum >> 8) + sum) >> 8;
+}
+
 /** Spreads grey over three channels and lays transparent parts on white. */
-function onWhite(
-  data: Uint8Array,
-  { width, height, channels }: { readonly width: number; readonly height: number; readonly channels: number },
-): RgbImage {
+function onWhite({ data, width, height, channels }: RawPixels): RgbImage {
   if (channels === 3) return checkImage({ width, height, data: new Uint8Array(data) });
   const colours = channels >= 3 ? 3 : 1;
   const hasAlpha = channels === 2 || channels === 4;

@@ -1,9 +1,11 @@
 /** @file One process at a time in a folder that it writes for long. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
+import { makeFolder } from "./make-folder.ts";
+import { writeFailure } from "./write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Two that come at the same moment see each other and both step back, for different times. */
@@ -27,7 +29,9 @@ export class FolderLock implements AsyncDisposable {
    * @throws InputError naming the process that holds the folder.
    */
   static async acquire(folder: string, doing: string): Promise<FolderLock> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder).catch((error: unknown) => {
+      throw writeFailure(error, folder);
+    });
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {

@@ -40,7 +40,9 @@ describe("ReplacementFile", () => {
     await writeFile(join(folder, "file"), "");
     const below = join(folder, "file", "below.png");
     await expect(replaceFile(below, async () => {})).rejects.toThrow(InputError);
-    await expect(replaceFile(below, async () => {})).rejects.toThrow(/below\.png: cannot be written/);
+    await expect(replaceFile(below, async () => {})).rejects.toThrow(
+      /file: cannot be written: is not a folder/,
+    );
     await link(join(folder, "file"), join(folder, "other"));
     await expect(replaceFile(folder, async () => {})).rejects.toThrow(/cannot be written/);
     expect((await readdir(folder)).sort()).toEqual(["file", "other"]);

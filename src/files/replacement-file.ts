@@ -1,9 +1,10 @@
 /** @file Writing a file so that it is either the old one or the whole new one, whatever happens in between. */
 
 import { randomBytes } from "node:crypto";
-import { type FileHandle, link, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ByteSink } from "../formats/byte-sink.ts";
+import { makeFolder } from "./make-folder.ts";
 import { syncFolder, syncHandle } from "./sync-folder.ts";
 import { hasCode, writeFailure } from "./write-failure.ts";
 
@@ -50,7 +51,7 @@ export class ReplacementFile implements ByteSink {
   static async create(path: string): Promise<ReplacementFile> {
     try {
       const folder = dirname(path);
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       // Without the target's name: the longest that a system takes would be too long with more around it.
       const temporaryPath = join(folder, `.${randomBytes(8).toString("hex")}.partial`);
       return new ReplacementFile(path, temporaryPath, await open(temporaryPath, "wx"));

@@ -2,15 +2,8 @@
 
 import { basename, extname } from "node:path";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
-import { TorchArchive } from "../formats/torch-archive.ts";
 import { encodeTorchArchive } from "../formats/torch-archive-writer.ts";
-import { FileSource } from "./file-source.ts";
 import { replaceFile } from "./replacement-file.ts";
-
-/** Opens by path. Throws InputError, ModelFormatError, or UnsupportedError for pickles that hold more than tensors. */
-export async function openTorchArchive(path: string): Promise<TorchArchive> {
-  return TorchArchive.read(await FileSource.open(path));
-}
 
 /** Writes `tensors` to `path`; the file appears whole or not at all. Throws as {@link encodeTorchArchive} does. */
 export async function writeTorchArchive(path: string, tensors: readonly TensorToWrite[]): Promise<void> {

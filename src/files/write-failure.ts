@@ -1,6 +1,7 @@
 /** @file What is wrong when a file or folder cannot be written, in words that say what to do. */
 
 import { InputError, NextStepError } from "../errors.ts";
+import { finalPath } from "./partial-name.ts";
 
 /** By the system's code. */
 const FAULTS: ReadonlyMap<string, readonly [reason: string, remedy: string]> = new Map([
@@ -18,12 +19,13 @@ const FAULTS: ReadonlyMap<string, readonly [reason: string, remedy: string]> = n
 ]);
 
 /**
- * A failure to write below `where` as an InputError; one that is typed already, or that has no system code, as it is.
+ * A failure to write below `where` as an InputError that names the path as it was to be; one that is typed already, or
+ * that has no system code, as it is.
  */
 export function writeFailure(cause: unknown, where: string): unknown {
   if (cause instanceof NextStepError || !(cause instanceof Error) || !("code" in cause)) return cause;
   const [reason, remedy] = FAULTS.get(String(cause.code)) ?? [cause.message, "check the disk"];
-  return new InputError(`cannot be written: ${reason}`, { where, remedy, cause });
+  return new InputError(`cannot be written: ${reason}`, { where: finalPath(where), remedy, cause });
 }
 
 /** Whether an error is the system's, with one of the codes. */

@@ -124,6 +124,12 @@ function checkShardName(shard: string, where: string): void {
   }
 }
 
+/** Names of the files that hold a folder's weights. Throws as {@link openWeights} does. */
+export async function weightFiles(folder: FileFolder): Promise<readonly string[]> {
+  if (!(await folder.has(INDEX_FILE))) return [SINGLE_FILE];
+  return [...new Set((await readWeightMap(await folder.open(INDEX_FILE))).values())];
+}
+
 /**
  * Opens the weights of a folder: model.safetensors or its index, which goes first.
  * Throws InputError if nothing of the kind is there, ModelFormatError if it is damaged.

@@ -24,3 +24,17 @@ export async function untilAborted<Result>(
     signal.removeEventListener("abort", leave);
   }
 }
+
+/**
+ * Disposes of a resource with its scope, but without waiting for that once the signal has fired: the engine may be in the
+ * middle of something that uses it and cannot be stopped.
+ */
+export function promptly(resource: AsyncDisposable, signal: AbortSignal): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      const disposed = Promise.resolve(resource[Symbol.asyncDispose]());
+      if (signal.aborted) disposed.catch(() => {});
+      else await disposed;
+    },
+  };
+}

@@ -1,6 +1,11 @@
 /** @file Chooses the next text token from logits: the best one, or one drawn by temperature, top-k and top-p. */
 import { ConfigError } from "../errors.ts";
 
+/** Takes the best token, always. */
+export const DEFAULT_TEMPERATURE = 0;
+/** Leaves no token out. */
+export const DEFAULT_TOP_P = 1;
+
 export interface TextSampling {
   /** 0 takes the best token; 1 draws by the model's own probabilities. Default 0. */
   readonly temperature?: number;
@@ -11,7 +16,11 @@ export interface TextSampling {
 }
 
 /** @throws ConfigError naming the setting and what it may be. */
-export function checkTextSampling({ temperature = 0, topK, topP = 1 }: TextSampling): void {
+export function checkTextSampling({
+  temperature = DEFAULT_TEMPERATURE,
+  topK,
+  topP = DEFAULT_TOP_P,
+}: TextSampling): void {
   if (!Number.isFinite(temperature) || temperature < 0) {
     throw new ConfigError(`${temperature} is not a temperature`, {
       where: "temperature",
@@ -37,7 +46,7 @@ export function checkTextSampling({ temperature = 0, topK, topP = 1 }: TextSampl
  * @param logits [vocabulary]; @param uniform a random number in [0, 1), used unless the temperature is 0.
  */
 export function chooseToken(logits: Float32Array, sampling: TextSampling, uniform: number): number {
-  const { temperature = 0, topK = logits.length, topP = 1 } = sampling;
+  const { temperature = DEFAULT_TEMPERATURE, topK = logits.length, topP = DEFAULT_TOP_P } = sampling;
   if (temperature === 0 || topK === 1) return best(logits);
   const order = Uint32Array.from(logits, (_, id) => id);
   // Best first, where some are left out; equal logits keep the order of their ids, so that the choice is the same

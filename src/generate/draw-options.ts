@@ -9,6 +9,7 @@ import type { InjectedNoise } from "./token-noise.ts";
 
 /** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
 export const MAX_COUNT = 256;
+export const DEFAULT_COUNT = 1;
 
 /** Seeds drawn at random stay short enough to be read out. */
 export const RANDOM_SEEDS = 2 ** 32;
@@ -60,6 +61,8 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
   if (!isJsonObject(given)) {
     throw new InputError(`${describe(given)} is not an object of options`, { where: "options" });
   }
+  if (prompts.length === 0)
+    throw new InputError("no prompts", { where: "prompt", remedy: "give at least one" });
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong >= 0) {
     throw new InputError(`${describe(prompts[wrong])} is not a text`, { where: `prompt ${wrong + 1}` });
@@ -71,7 +74,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
       remedy: `options are ${OPTION_NAMES.join(", ")}`,
     });
   }
-  const { count = 1, seed, size, aspect, images } = options;
+  const { count = DEFAULT_COUNT, seed, size, aspect, images } = options;
   if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
     throw new InputError(`${describe(count)} pictures`, {
       where: "count",
@@ -96,9 +99,16 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
     throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
   }
   images?.forEach(checkImageInput);
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw new InputError(`${describe(options.signal)} is not an AbortSignal`, { where: "signal" });
-  }
+  checkSignal(options.signal);
+}
+
+/** @throws InputError for what is none. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InputError(`${describe(signal)} is not an AbortSignal`, {
+    where: "signal",
+    remedy: "give the signal of an AbortController, or none",
+  });
 }
 
 function checkSize(size: unknown): void {
@@ -111,7 +121,8 @@ function checkSize(size: unknown): void {
   });
 }
 
-function checkImageInput(image: unknown, index: number): void {
+/** @throws InputError naming the image that is none. */
+export function checkImageInput(image: unknown, index: number): void {
   if (typeof image === "string" || image instanceof Uint8Array) return;
   if (isJsonObject(image) && image.data instanceof Uint8Array) return;
   throw new InputError(`${describe(image)} is not a picture`, {

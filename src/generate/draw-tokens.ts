@@ -1,9 +1,10 @@
 /** @file Slots drawn together, all from beginning to end. */
-import { untilAborted } from "./abort.ts";
+import { promptly, untilAborted } from "./abort.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
-import { type TokenEvent, TokenLoop } from "./token-loop.ts";
+import type { TokenEvent } from "./token-event.ts";
+import { TokenLoop } from "./token-loop.ts";
 
 /**
  * Draws slots from beginning to end, one yield a step.
@@ -13,8 +14,9 @@ export async function* drawTokens(
   sessions: ModelSessions,
   slots: readonly Slot[],
 ): AsyncGenerator<readonly (TokenEvent & { readonly kind: "token" })[]> {
-  await using loop = new TokenLoop(sessions);
   const signal = sessions.signal(commonSignal(slots));
+  const loop = new TokenLoop(sessions);
+  await using _loop = promptly(loop, signal);
   await untilAborted(loop.join(...slots), signal);
   while (loop.slots.length > 0) {
     const events = await untilAborted(loop.step(), signal);

@@ -10,14 +10,16 @@ import { ModelSessions } from "./model-sessions.ts";
 import { PLAIN_SETTINGS } from "./settings.ts";
 import { afresh, openTestSessions, testModelPath, testSlots } from "./test-models.ts";
 
-/** An engine whose sessions answer when they are let. */
+/** An engine whose sessions answer when they are let, or from a run on. */
 class HeldEngine extends LocalEngine {
   readonly #gate: Promise<void>;
+  readonly #from: number;
   runs = 0;
 
-  constructor(gate: Promise<void>) {
+  constructor(gate: Promise<void>, from = 0) {
     super({ threads: 1 });
     this.#gate = gate;
+    this.#from = from;
   }
 
   override async createSession(...given: Parameters<Engine["createSession"]>): Promise<Session> {
@@ -26,7 +28,7 @@ class HeldEngine extends LocalEngine {
       model: session.model,
       run: async (...run) => {
         this.runs++;
-        await this.#gate;
+        if (this.runs > this.#from) await this.#gate;
         return session.run(...run);
       },
       dispose: () => session.dispose(),
@@ -47,7 +49,7 @@ async function plan(sessions: ModelSessions, signal?: AbortSignal): Promise<Draw
     height: 48,
     settings: PLAIN_SETTINGS,
   }));
-  return { slots, grid: [3, 4], recipes, platform: nodePlatform, signal };
+  return { slots, grid: [3, 4], recipes, notes: [[], []], platform: nodePlatform, signal };
 }
 
 it("draws on while a slow decoder works on a picture that is finished, and hands over each when it is decoded", async () => {
@@ -99,6 +101,56 @@ it("is cancelled while it decodes", async () => {
   await folder[Symbol.asyncDispose]();
 });
 
+// Reading the prompts, reading known tokens, drawing.
+it.each([1, 2, 3, 6, 9])(
+  "is cancelled while the engine is at its run %i, which does not end",
+  async (run) => {
+    const folder = await openModelFolder(new LocalFolder(testModelPath("v1.1")));
+    const [gate, release] = heldPromise();
+    await using engine = new HeldEngine(gate, run - 1);
+    const sessions = new ModelSessions(engine, folder);
+    const abort = new AbortController();
+    const pictures = createDrawing(sessions, () => plan(sessions, abort.signal)).pictures();
+    pictures.catch(() => {});
+    await until(() => engine.runs === run);
+    abort.abort();
+    await expect(Promise.race([pictures, later(2000)])).rejects.toThrow(AbortedError);
+    release();
+    await sessions.close();
+    await folder[Symbol.asyncDispose]();
+  },
+);
+
+it("ends previews with the drawing", async () => {
+  const folder = await openModelFolder(new LocalFolder(testModelPath("v1.1")));
+  const [gate, release] = heldPromise();
+  await using engine = new LocalEngine({ threads: 1 });
+  const decoder = new HeldEngine(gate);
+  const sessions = new ModelSessions(engine, folder, () => decoder);
+  const abort = new AbortController();
+  const drawing = createDrawing(sessions, () => plan(sessions, abort.signal));
+  let preview: Promise<unknown> | undefined;
+  for await (const progress of drawing) {
+    preview = progress.preview();
+    preview.catch(() => {});
+    if (progress.token > 4) break;
+  }
+  await expect(Promise.race([preview, later(2000)])).rejects.toThrow(AbortedError);
+  release();
+  await sessions.close();
+  await folder[Symbol.asyncDispose]();
+});
+
+it("is cancelled while it is planned", async () => {
+  await using opened = await openTestSessions("v1.1");
+  const abort = new AbortController();
+  const drawing = createDrawing(opened.sessions, () => new Promise(() => {}), abort.signal);
+  const notes = drawing.notes();
+  abort.abort();
+  await expect(notes).rejects.toThrow(AbortedError);
+  await expect(drawing.pictures()).rejects.toThrow(AbortedError);
+});
+
 it("decodes what needs no drawing", async () => {
   await using opened = await openTestSessions("v1.1");
   const { sessions } = opened;
@@ -119,6 +171,11 @@ function heldPromise(): [Promise<void>, () => void] {
     release = resolve;
   });
   return [promise, release];
+}
+
+async function later(ms: number): Promise<string> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return "too late";
 }
 
 async function until(condition: () => boolean): Promise<void> {

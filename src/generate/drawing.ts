@@ -4,19 +4,14 @@ import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
 import { drawTokens } from "./draw-tokens.ts";
+import type { DrawingNote } from "./drawing-notes.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Slot } from "./slot.ts";
-
-/** Image tokens of a batch, row-major. */
-export interface TokenBatch {
-  readonly data: Float32Array;
-  /** [pictures, tokens, 64] */
-  readonly shape: readonly number[];
-}
+import type { TokenBatch } from "./token-batch.ts";
 
 /** What is to be drawn, all settled. */
 export interface DrawingPlan {
@@ -25,6 +20,8 @@ export interface DrawingPlan {
   readonly grid: Grid;
   /** One a picture. */
   readonly recipes: readonly Recipe[];
+  /** Of each picture. */
+  readonly notes: readonly (readonly DrawingNote[])[];
   /** What finished pictures are saved with. */
   readonly platform: Pick<Platform, "zlib" | "writeFile">;
   readonly signal: AbortSignal | undefined;
@@ -64,6 +61,11 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
   pictures(): Promise<readonly Picture[]>;
   /** Each picture when it is decoded. Throws as {@link pictures} does. */
   finished(): AsyncGenerator<FinishedPicture>;
+  /**
+   * What should be known of each picture ({@link Picture.notes}), before the first token is drawn. Starts the work. Throws
+   * as {@link pictures} does.
+   */
+  notes(): Promise<readonly (readonly DrawingNote[])[]>;
 }
 
 /** A list that is read while it grows, by any number of readers. */
@@ -102,15 +104,19 @@ class Growing<Item> {
 class ModelDrawing implements Drawing {
   readonly #sessions: ModelSessions;
   readonly #plan: () => Promise<DrawingPlan>;
+  /** The caller's, while the plan is made. */
+  readonly #signal: AbortSignal | undefined;
   readonly #left = new AbortController();
   readonly #progress = new Growing<DrawingProgress>();
   readonly #finished = new Growing<FinishedPicture>();
+  #planned: Promise<DrawingPlan> | undefined;
   #work: Promise<readonly Picture[]> | undefined;
   #followed = false;
 
-  constructor(sessions: ModelSessions, plan: () => Promise<DrawingPlan>) {
+  constructor(sessions: ModelSessions, plan: () => Promise<DrawingPlan>, signal: AbortSignal | undefined) {
     this.#sessions = sessions;
     this.#plan = plan;
+    this.#signal = signal;
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<DrawingProgress> {
@@ -122,6 +128,11 @@ class ModelDrawing implements Drawing {
   pictures(): Promise<readonly Picture[]> {
     this.#work ??= this.#start();
     return this.#work;
+  }
+
+  async notes(): Promise<readonly (readonly DrawingNote[])[]> {
+    void this.pictures();
+    return (await this.#settled()).notes;
   }
 
   async *finished(): AsyncGenerator<FinishedPicture> {
@@ -143,22 +154,22 @@ class ModelDrawing implements Drawing {
   }
 
   #start(): Promise<readonly Picture[]> {
-    const work = this.#run().finally(() => {
-      this.#progress.end();
-      this.#finished.end();
-    });
+    const work = this.#settled()
+      .then((plan) => typed(this.#draw(plan)))
+      .finally(() => {
+        this.#progress.end();
+        this.#finished.end();
+      });
     // Who follows the drawing meets the error there; asking for the pictures as well is not required.
     work.catch(() => {});
     return work;
   }
 
-  async #run(): Promise<readonly Picture[]> {
-    try {
-      const plan = await untilAborted(this.#plan(), this.#sessions.signal(this.#left.signal));
-      return await this.#draw(plan);
-    } catch (error) {
-      throw error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
-    }
+  #settled(): Promise<DrawingPlan> {
+    const own = this.#signal === undefined ? [] : [this.#signal];
+    const signal = this.#sessions.signal(AbortSignal.any([...own, this.#left.signal]));
+    this.#planned ??= typed(untilAborted(this.#plan(), signal));
+    return this.#planned;
   }
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
@@ -183,7 +194,7 @@ class ModelDrawing implements Drawing {
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
-      this.#progress.push(this.#progressOf(slots, grid));
+      this.#progress.push(this.#progressOf(slots, grid, signal));
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
@@ -193,18 +204,18 @@ class ModelDrawing implements Drawing {
   async #decode(
     slot: Slot,
     index: number,
-    { recipes, grid, platform }: DrawingPlan,
+    { recipes, notes, grid, platform }: DrawingPlan,
     signal: AbortSignal,
   ): Promise<Picture> {
     const recipe = recipes[index] as Recipe;
     const tokens = slot.canvas.tokens();
     const decoded = await decodePicture(this.#sessions, tokens, grid, signal);
-    const picture = finishPicture({ recipe, grid, tokens, ...decoded }, platform);
+    const picture = finishPicture({ recipe, notes: notes[index] ?? [], grid, tokens, ...decoded }, platform);
     this.#finished.push({ index, picture });
     return picture;
   }
 
-  #progressOf(slots: readonly Slot[], grid: Grid): DrawingProgress {
+  #progressOf(slots: readonly Slot[], grid: Grid, signal: AbortSignal): DrawingProgress {
     const passed = slots.map(({ canvas }) => canvas.next);
     const common = Math.min(...passed);
     const [first] = slots;
@@ -222,7 +233,8 @@ class ModelDrawing implements Drawing {
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
-          pictures.push(await previewPicture(this.#sessions, canvas.tokens(0, passed[picture]), grid));
+          const tokens = canvas.tokens(0, passed[picture]);
+          pictures.push(await previewPicture(this.#sessions, tokens, grid, signal));
         }
         return pictures;
       },
@@ -230,7 +242,23 @@ class ModelDrawing implements Drawing {
   }
 }
 
-/** A drawing whose plan is made when it is started. */
-export function createDrawing(sessions: ModelSessions, plan: () => Promise<DrawingPlan>): Drawing {
-  return new ModelDrawing(sessions, plan);
+/** Whatever befalls work as an error of this package. */
+async function typed<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+  }
+}
+
+/**
+ * A drawing whose plan is made when it is started.
+ * @param signal ends the making of the plan; the plan has its own for what follows.
+ */
+export function createDrawing(
+  sessions: ModelSessions,
+  plan: () => Promise<DrawingPlan>,
+  signal?: AbortSignal,
+): Drawing {
+  return new ModelDrawing(sessions, plan, signal);
 }

@@ -93,6 +93,7 @@ export async function previewPicture(
   sessions: ModelSessions,
   tokens: Float32Array,
   [rows, columns]: Grid,
+  signal?: AbortSignal,
 ): Promise<RgbImage> {
   const side = pixelsPerToken(sessions);
   const [height, width] = [rows * side, columns * side];
@@ -100,7 +101,8 @@ export async function previewPicture(
   const rowLength = columns * tokenWidth(sessions.folder.config);
   const drawn = Math.min(rows, Math.floor(tokens.length / rowLength));
   if (drawn > 0) {
-    const { pixels } = await decodePicture(sessions, tokens.subarray(0, drawn * rowLength), [drawn, columns]);
+    const finished = tokens.subarray(0, drawn * rowLength);
+    const { pixels } = await decodePicture(sessions, finished, [drawn, columns], signal);
     data.set(pixels.data);
   }
   return { width, height, data };

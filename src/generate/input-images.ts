@@ -1,5 +1,4 @@
 /** @file Pictures that are given to the model: read, brought to a size it takes, and turned into image tokens. */
-import { InputError } from "../errors.ts";
 import { chooseBucket } from "../image/aspect-buckets.ts";
 import { checkImage, type ImageSize, type RgbImage, toPlanes } from "../image/pixels.ts";
 import { stretch } from "../image/resize.ts";
@@ -19,16 +18,23 @@ export interface SizedImage {
   readonly sha256: string;
 }
 
+/** Sizes that images are brought to. */
+export interface TargetSizes {
+  /** Of files; default: the aspect bucket of the model's image size that is nearest to the picture's shape. */
+  readonly files?: ImageSize | undefined;
+  /** Of each image, file or not. */
+  readonly each?: readonly ImageSize[] | undefined;
+}
+
 /**
- * Reads images. A file is stretched (bicubic, as in the published editing example) to `size`, or else to the aspect
- * bucket of the model's image size that is nearest to its shape.
+ * Reads images and stretches them (bicubic, as in the published editing example) to their sizes.
  * @throws InputError for a file that is not there, DataFormatError for one that is no picture.
  */
 export async function readInputImages(
   platform: Platform,
   sessions: ModelSessions,
   images: readonly ImageInput[],
-  size: ImageSize | undefined,
+  { files, each }: TargetSizes = {},
 ): Promise<SizedImage[]> {
   if (images.length === 0) return [];
   const side = pixelsPerToken(sessions);
@@ -40,11 +46,13 @@ export async function readInputImages(
           : image instanceof Uint8Array
             ? await platform.decodeImage(image, `image ${index + 1}`)
             : checkImage(image);
+      const isFile = typeof image === "string" || image instanceof Uint8Array;
       const fits = read.width % side === 0 && read.height % side === 0;
-      const given = typeof image === "string" || image instanceof Uint8Array;
-      const target = size ?? chooseBucket([read.height, read.width], trainedSide(sessions)).gridPixels;
-      const keep = fits && (!given || (read.height === target[0] && read.width === target[1]));
-      const sized = keep ? read : stretch(read, target, "bicubic");
+      const target =
+        each?.[index] ??
+        (isFile || !fits ? (files ?? bucketSize(read, sessions)) : [read.height, read.width]);
+      const same = read.height === target[0] && read.width === target[1];
+      const sized = same ? read : stretch(read, target, "bicubic");
       return {
         size: [sized.height, sized.width],
         planes: toPlanes(sized),
@@ -52,6 +60,10 @@ export async function readInputImages(
       };
     }),
   );
+}
+
+function bucketSize({ height, width }: RgbImage, sessions: ModelSessions): ImageSize {
+  return chooseBucket([height, width], trainedSide(sessions)).gridPixels;
 }
 
 /** Tokens of each image, [h * w, 64]. One at a time: the encoder's activations are the larger part of the memory. */
@@ -71,32 +83,4 @@ export async function encodeInputImages(
 export function trainedSide(sessions: ModelSessions): number {
   const { latentSize, latentPatchSize } = sessions.folder.config;
   return (latentSize / latentPatchSize) * pixelsPerToken(sessions);
-}
-
-const TAG = "<image>";
-
-/**
- * Captions with an `<image>` for each image, and the images in the order of the tags. Captions without any tag get
- * all images in front, each caption the same ones.
- * @throws InputError when some captions have tags, but not one for each image.
- */
-export function placeImages<Image>(
-  captions: readonly string[],
-  images: readonly Image[],
-): { captions: readonly string[]; images: readonly Image[] } {
-  if (images.length === 0) return { captions, images };
-  const tags = captions.reduce((sum, caption) => sum + caption.split(TAG).length - 1, 0);
-  if (tags === 0) {
-    return {
-      captions: captions.map((caption) => TAG.repeat(images.length) + caption),
-      images: captions.flatMap(() => images),
-    };
-  }
-  if (tags !== images.length) {
-    throw new InputError(`${images.length} images for ${tags} ${TAG} tags`, {
-      where: "images",
-      remedy: `write one ${TAG} for each image, or none at all`,
-    });
-  }
-  return { captions, images };
 }

@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { Canvas } from "./canvas.ts";
-import type { TokenBatch } from "./drawing.ts";
+import type { TokenBatch } from "./token-batch.ts";
 
 /** Tokens to keep: the first ones of each picture, or with a mask those of single cells. */
 export interface KeptTokens extends TokenBatch {

@@ -13,7 +13,10 @@ export type LoadProgress =
   | { readonly phase: "loading weights"; readonly done: number; readonly of: number };
 
 export interface OpenOptions {
-  /** Threads of one operator, 1 to 1024. Default: the machine's processors. */
+  /**
+   * Threads of one operator, 1 to 1024. Default: the machine's processors. From four on, the
+   * decoder may round otherwise: single pixel values by 1 of 255.
+   */
   readonly threads?: number;
   /** Cancels opening. An open model is not affected: what it does later has signals of its own. */
   readonly signal?: AbortSignal;

@@ -5,6 +5,7 @@ import { XMP_KEYWORD, xmpPacket } from "../formats/xmp.ts";
 import { encodePng } from "../image/encode-png.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
+import type { DrawingNote } from "./drawing-notes.ts";
 import type { Platform } from "./platform.ts";
 import { RECIPE_KEYWORD, type Recipe } from "./recipe.ts";
 
@@ -12,6 +13,8 @@ import { RECIPE_KEYWORD, type Recipe } from "./recipe.ts";
 export interface PictureParts {
   readonly pixels: RgbImage;
   readonly recipe: Recipe;
+  /** What the model was not trained for, and how a picture that is drawn again may differ. */
+  readonly notes: readonly DrawingNote[];
   /** Rows and columns in tokens. */
   readonly grid: Grid;
   /** What the model drew, [rows * columns, 64]. */

@@ -8,6 +8,8 @@ export interface Platform {
   /** The model folder of that name, or without one the folder of the model that comes with the package. */
   modelFolder(name: string | undefined): FileFolder;
   createEngine(options: EngineOptions): Engine;
+  /** How many threads an engine has that is told no number. */
+  readonly threads: number;
   /** Decodes a picture file, given by name. Throws InputError if it cannot be read, DataFormatError if it is no picture. */
   readImage(name: string): Promise<RgbImage>;
   /** Decodes the bytes of a picture file; `where` names it in errors. Throws DataFormatError if they are no picture. */

@@ -1,19 +1,46 @@
-/** @file Joins the rows of a prompt with the image tokens that stand in them. */
+/** @file Joins the rows of prompts with the image tokens that stand in them. */
 import type { Prompt, PromptRow } from "../sequence/prompt.ts";
 import type { TokenRow } from "./token-feeds.ts";
+
+/** Rows of several prompts; rows with the same content are one object, and are read once. */
+export class SharedRows {
+  /** Tokens [h * w, 64] of each input image. */
+  readonly #images: readonly Float32Array[];
+  readonly #made = new Map<string, TokenRow>();
+
+  constructor(images: readonly Float32Array[]) {
+    this.#images = images;
+  }
+
+  /**
+   * One token row for each row of a prompt.
+   * @param images which of all images are the prompt's, in its order
+   */
+  of(prompt: Prompt, images: readonly number[]): TokenRow[] {
+    return prompt.rows.map((row) => this.#row(row, images));
+  }
+
+  #row({ ids, images: spans }: PromptRow, images: readonly number[]): TokenRow {
+    const placed = spans.map(({ start, image }) => ({ start, image: images[image] as number }));
+    const key = JSON.stringify([ids, placed]);
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const row: TokenRow = {
+      ids,
+      images: placed.map(({ start, image }) => ({ start, tokens: this.#images[image] as Float32Array })),
+    };
+    this.#made.set(key, row);
+    return row;
+  }
+}
 
 /**
  * One token row for each prompt row; equal prompt rows give the same object.
  * @param images tokens [h * w, 64] of each input image
  */
 export function promptTokenRows(prompt: Prompt, images: readonly Float32Array[]): TokenRow[] {
-  const made = new Map<PromptRow, TokenRow>();
-  return prompt.rows.map((row) => {
-    const known = made.get(row);
-    if (known !== undefined) return known;
-    const placed = row.images.map(({ start, image }) => ({ start, tokens: images[image] as Float32Array }));
-    const tokens: TokenRow = { ids: row.ids, images: placed };
-    made.set(row, tokens);
-    return tokens;
-  });
+  return new SharedRows(images).of(
+    prompt,
+    images.map((_, index) => index),
+  );
 }

@@ -15,9 +15,25 @@ const recipe: Recipe = {
   injectedNoise: true,
 };
 
+const latest: Recipe = {
+  ...recipe,
+  version: 2,
+  modelDigest: "fedcba9876543210".repeat(4),
+  threads: 3,
+  kept: {
+    cells: [
+      [0, 1],
+      [4, 6],
+    ],
+    sha256: "0".repeat(64),
+    tokens: "AAAAAA==",
+  },
+};
+
 describe("parseRecipe", () => {
   it("reads what was written", () => {
     expect(parseRecipe(JSON.stringify(recipe), "x.png")).toEqual(recipe);
+    expect(parseRecipe(JSON.stringify(latest), "x.png")).toEqual(latest);
     const { images: _, injectedNoise: __, ...plain } = recipe;
     expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
   });
@@ -27,7 +43,28 @@ describe("parseRecipe", () => {
   });
 
   it.each<[string, object]>([
-    ["another version", { version: 2 }],
+    ["another version", { version: 3 }],
+    ["a digest that is none", { modelDigest: "x" }],
+    ["no threads", { threads: 0 }],
+    ["images beyond all pictures", { images: [{ sha256: "0".repeat(64), width: 1e9, height: 16 }] }],
+    [
+      "kept cells out of order",
+      {
+        kept: {
+          cells: [
+            [2, 3],
+            [0, 1],
+          ],
+          sha256: "0".repeat(64),
+        },
+      },
+    ],
+    ["kept cells without end", { kept: { cells: [[0, 2 ** 40]], sha256: "0".repeat(64) } }],
+    ["kept tokens that are no base64", { kept: { cells: [[0, 1]], sha256: "0".repeat(64), tokens: "§" } }],
+    [
+      "kept tokens beyond all bounds",
+      { kept: { cells: [[0, 1]], sha256: "0".repeat(64), tokens: "AAAA".repeat(1 << 20) } },
+    ],
     ["no prompt", { prompt: undefined }],
     ["a model that is no name", { model: 3 }],
     ["a fraction of a seed", { seed: 1.5 }],

@@ -1,25 +1,37 @@
 /** @file What it takes to draw a picture again: plain JSON, kept in the picture's own file. */
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
+import { MAX_THREADS } from "./open-options.ts";
+import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
 import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
-const VERSION = 1;
+/** Written. The first version knew neither kept tokens nor which of several images were a prompt's own. */
+export const RECIPE_VERSION = 2;
+const VERSIONS: readonly unknown[] = [1, RECIPE_VERSION];
+/** Most input images of one prompt: each takes positions of the model. */
+const MAX_IMAGES = 1024;
 
 export interface Recipe {
-  readonly version: typeof VERSION;
-  /** Name of the model's folder. */
+  readonly version: 1 | typeof RECIPE_VERSION;
+  /** Name of the model's folder, for people. */
   readonly model: string;
+  /** Which model it is, whatever its folder is called: see modelDigest. Not in version 1. */
+  readonly modelDigest?: string;
   readonly prompt: string;
   readonly seed: number;
   readonly width: number;
   readonly height: number;
   readonly settings: DrawSettings;
-  /** Input images in order: the SHA-256 of their pixels as they were read, sized. */
+  /** The prompt's own input images in order: the size they were brought to, and the SHA-256 of their pixels then. */
   readonly images?: readonly { readonly sha256: string; readonly width: number; readonly height: number }[];
   /** The noise was given, not drawn from the seed: the recipe alone cannot repeat it. */
   readonly injectedNoise?: true;
+  /** Cells whose tokens were given. */
+  readonly kept?: RecipeKept;
+  /** Threads of the engine. Others may round otherwise. */
+  readonly threads?: number;
 }
 
 /** @throws DataFormatError for text that is not a recipe, ConfigError for a setting that does not fit. */
@@ -47,16 +59,25 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     if (typeof value !== "string") throw refuse(key);
     return value;
   };
-  if (json.version !== VERSION) throw refuse("version");
+  if (!VERSIONS.includes(json.version)) throw refuse("version");
   if (!isJsonObject(json.settings)) throw refuse("settings");
   const settings = pickSettings(json.settings, `${where}: `);
   const missing = SETTING_NAMES.find((name) => settings[name] === undefined);
   if (missing !== undefined) throw refuse(`settings.${missing}`);
   const images = json.images;
-  if (images !== undefined && !(Array.isArray(images) && images.every(isImage))) throw refuse("images");
+  if (
+    images !== undefined &&
+    !(Array.isArray(images) && images.length <= MAX_IMAGES && images.every(isImage))
+  ) {
+    throw refuse("images");
+  }
+  const { modelDigest, kept } = json;
+  if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
+  if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
   return {
-    version: VERSION,
+    version: json.version as Recipe["version"],
     model: word("model"),
+    ...(modelDigest === undefined ? {} : { modelDigest }),
     prompt: word("prompt"),
     seed: whole("seed", 0, MAX_SEED),
     width: whole("width", 1, MAX_SIDE),
@@ -64,6 +85,8 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     settings: settings as DrawSettings,
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),
+    ...(kept === undefined ? {} : { kept }),
+    ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };
 }
 
@@ -76,11 +99,13 @@ function parseJson(text: string, where: string): unknown {
 }
 
 function isImage(value: unknown): boolean {
-  return (
-    isJsonObject(value) &&
-    typeof value.sha256 === "string" &&
-    /^[0-9a-f]{64}$/.test(value.sha256) &&
-    Number.isSafeInteger(value.width) &&
-    Number.isSafeInteger(value.height)
-  );
+  return isJsonObject(value) && isSha256(value.sha256) && isSide(value.width) && isSide(value.height);
+}
+
+function isSide(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_SIDE;
+}
+
+function isSha256(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }

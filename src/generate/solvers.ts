@@ -15,6 +15,9 @@ export const SAMPLER_NAMES: readonly SamplerName[] = ["v1", "v1.1", "ode", "sde"
 /** Most steps that are unrolled into a graph. Published settings use 20 to 50. */
 export const MAX_STEPS = 1000;
 
+/** The samplers that draw noise at each step, as much as the noise level says. */
+export const NOISY_SAMPLERS: readonly SamplerName[] = ["sde", "cps"];
+
 /** Noise of `sde` and `cps` in the published code, which does not let its callers change it. */
 export const DEFAULT_NOISE_LEVEL = 0.8;
 

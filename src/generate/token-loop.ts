@@ -3,30 +3,16 @@
  * under each picture's own solver, and the backbone reads what came out. Pictures join and leave between steps, and no
  * number of one depends on another.
  */
-import { EngineError, InputError, NextStepError, refuseAborted } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import { commonSignal, imageRow, pickRows, type Seat, seatsOf } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { type Sampling, sampleTokens } from "./solver-chain.ts";
+import { abortedOf, hasLeft, notFinite, passEvent, type TokenEvent } from "./token-event.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { normalizeToken } from "./token-norm.ts";
-
-/** What a step did to a slot. One that is finished or failed has left the loop. */
-export type TokenEvent =
-  | {
-      readonly kind: "token";
-      readonly slot: Slot;
-      /** Raster index of the cell that was passed, from 0. */
-      readonly cell: number;
-      /** [64] */
-      readonly token: Float32Array;
-      /** What the image head was told about each branch: hidden states, plus the generation position. [branches, D] */
-      readonly conditions: Float32Array;
-      readonly finished: boolean;
-    }
-  | { readonly kind: "failed"; readonly slot: Slot; readonly error: NextStepError };
 
 export class TokenLoop implements AsyncDisposable {
   readonly #sessions: ModelSessions;
@@ -269,33 +255,4 @@ export class TokenLoop implements AsyncDisposable {
       },
     );
   }
-}
-
-function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepError | undefined {
-  try {
-    refuseAborted(sessions.signal());
-    refuseAborted(request.signal);
-    return undefined;
-  } catch (error) {
-    return error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
-  }
-}
-
-function notFinite({ request, canvas }: Slot): EngineError {
-  return new EngineError(`token ${canvas.next + 1} of ${canvas.count} holds numbers that are not finite`, {
-    where: request.name,
-    remedy: "use smaller guidance scales; if these are usual ones, the model's weights are damaged",
-  });
-}
-
-function hasLeft(event: TokenEvent): boolean {
-  return event.kind === "failed" || event.finished;
-}
-
-function passEvent({ slot }: Seat, conditions: Float32Array): TokenEvent {
-  const { canvas } = slot;
-  const cell = canvas.next;
-  canvas.pass(1);
-  const token = canvas.tokens(cell, cell + 1);
-  return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
 }

@@ -2,7 +2,7 @@
 import { EngineError, refuseAborted } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
-import { untilAborted } from "./abort.ts";
+import { promptly, untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
@@ -41,7 +41,8 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
   checkPositions([request.row], request.maxTokens, config, "prompt");
   const signal = sessions.signal(request.signal);
   const [backbone, head] = await Promise.all([sessions.backbone(signal), sessions.lmHead(signal)]);
-  await using cached = new CachedRows(sessions.engine, backbone, config, 1);
+  const cached = new CachedRows(sessions.engine, backbone, config, 1);
+  await using _cached = promptly(cached, signal);
   const random = new CounterRng(request.seed);
   let next = request.row;
   for (let count = 0; count < request.maxTokens; count++) {

@@ -24,6 +24,8 @@ interface BlockGrid {
 
 /** Shares of a block's range that are tried. With 4 bits, below them the error of normal numbers only grows. */
 const SHARES = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7] as const;
+/** Shares without a better fit after which smaller ones are not tried. */
+const PATIENCE = 2;
 
 /**
  * Packs a matrix. The last block of a row is filled up with zeros.
@@ -139,10 +141,13 @@ function searchGrid(
   const top = 2 ** bits - 1;
   const { scale: widest, zero: middle } = grid;
   const best = { gain: -1, scale: 0, zero: 0, step: 0 };
-  const attempt = (step: number, zero: number): void => {
-    if (zero >= 0 && zero <= top) tryGrid(values, start, end, step, zero, top, best);
-  };
-  for (const share of SHARES) attempt(widest * share, middle);
+  const attempt = (step: number, zero: number): boolean =>
+    zero >= 0 && zero <= top && tryGrid(values, start, end, step, zero, top, best);
+  let worse = 0;
+  for (const share of SHARES) {
+    worse = attempt(widest * share, middle) ? 0 : worse + 1;
+    if (worse === PATIENCE) break;
+  }
   const { step } = best;
   if (symmetric) attempt(-step, middle);
   else {
@@ -156,6 +161,7 @@ function searchGrid(
 /**
  * Rounds with a step, and keeps as `best` what comes of it if the error is less. With the integers given, the best
  * scale is the projection <w, q> / <q, q>, q being integer - zero, which takes <w, q>^2 / <q, q> off the squared error.
+ * @returns whether it is.
  */
 function tryGrid(
   values: Float32Array,
@@ -165,7 +171,7 @@ function tryGrid(
   zero: number,
   top: number,
   best: BlockGrid & { gain: number; step: number },
-): void {
+): boolean {
   const inverse = 1 / step;
   const shift = zero + 0.5;
   let alike = 0;
@@ -177,11 +183,12 @@ function tryGrid(
     square += steps * steps;
   }
   const gain = square === 0 ? 0 : (alike * alike) / square;
-  if (gain <= best.gain) return;
+  if (gain <= best.gain) return false;
   best.gain = gain;
   best.scale = square === 0 ? step : alike / square;
   best.zero = zero;
   best.step = step;
+  return true;
 }
 
 /** The integer nearest to a number, among those that there are. */

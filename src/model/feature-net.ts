@@ -6,7 +6,7 @@ import { clamp } from "../graph/operators/clamp.ts";
 import { conv2d, type Padding } from "../graph/operators/convolution.ts";
 import { add, scale, shift } from "../graph/operators/elementwise.ts";
 import { shapeError, type Value } from "../graph/value.ts";
-import type { ParameterScope, ParameterSpec } from "./parameter-scope.ts";
+import type { ParameterScope } from "./parameter-scope.ts";
 
 /** A block: 1 x 1 to `expand` times as many channels, depthwise, 1 x 1 to `channels`. */
 export interface FeatureBlock {
@@ -76,14 +76,6 @@ export function featureLayers({ stem, blocks }: FeatureNetConfig): FeatureLayer[
     channels = block.channels;
   }
   return layers;
-}
-
-/** Weights and offsets of a net as graphs name them. */
-export function featureParameters(config: FeatureNetConfig): ParameterSpec[] {
-  return featureLayers(config).flatMap(({ name, shape }) => [
-    { name: `${name}.weight`, shape },
-    { name: `${name}.bias`, shape: [shape[0]] },
-  ]);
 }
 
 /** "Same" padding as TensorFlow has it: at stride 2 of an even side, one pixel less before than after. */

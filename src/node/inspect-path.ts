@@ -3,13 +3,14 @@ import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { type InspectReaders, inspect, type Place } from "../checkpoint/inspect.ts";
 import type { JsonKind } from "../checkpoint/inspect-json.ts";
-import type { Inspection } from "../checkpoint/inspection.ts";
+import type { Inspection, TrainingInspection } from "../checkpoint/inspection.ts";
 import type { Problem, ProblemKind } from "../checkpoint/problem.ts";
 import { NextStepError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { NEXTSTEP_FILE, parseDefaultSettings, readDefaultSettings } from "../generate/default-settings.ts";
 import { parseRecipe } from "../generate/recipe.ts";
+import { parseTrainedOn, readTrainedOn, type TrainedOn } from "../generate/trained-on.ts";
 
 /** What a model folder or a picture holds for drawing, as a file of its own. */
 const DRAWING_KINDS: readonly JsonKind[] = [
@@ -22,9 +23,12 @@ const DRAWING_KINDS: readonly JsonKind[] = [
     of: "settings that a model draws with",
     marks: (json) => {
       const keys = Object.keys(json);
-      return keys.length > 0 && keys.every((key) => key === "generation" || key === "editing");
+      return keys.length > 0 && keys.every((key) => ["generation", "editing", "trained"].includes(key));
     },
-    read: (json, path) => parseDefaultSettings(json, path, "v1.1"),
+    read: (json, path) => ({
+      ...parseDefaultSettings(json, path, "v1.1"),
+      ...(json.trained === undefined ? {} : { trained: described(parseTrainedOn(json, path)) }),
+    }),
   },
 ];
 
@@ -50,10 +54,15 @@ export async function inspectPath(path: string, kinds: readonly JsonKind[] = [])
 async function checkUse(inspection: Inspection): Promise<Inspection> {
   if (inspection.kind === "model") {
     const { path, release, hasImageModules } = inspection;
-    const read = (): unknown => readDefaultSettings(new LocalFolder(path), release);
-    const found = await faultOf("settings", NEXTSTEP_FILE, read);
+    const folder = new LocalFolder(path);
+    let trained: TrainedOn = {};
+    const found = await faultOf("settings", NEXTSTEP_FILE, async () => {
+      await readDefaultSettings(folder, release);
+      trained = await readTrainedOn(folder);
+    });
     const problems = found.map((problem) => ({ ...problem, fatal: hasImageModules }));
-    return { ...inspection, problems: [...inspection.problems, ...problems] };
+    const known = Object.keys(trained).length === 0 ? {} : { trained: described(trained) };
+    return { ...inspection, ...known, problems: [...inspection.problems, ...problems] };
   }
   if (inspection.kind === "picture" && inspection.recipe !== undefined) {
     const { recipe, path } = inspection;
@@ -61,6 +70,11 @@ async function checkUse(inspection: Inspection): Promise<Inspection> {
     return { ...inspection, problems: [...inspection.problems, ...found] };
   }
   return inspection;
+}
+
+/** Words are for looking up, not for reading. */
+function described({ words, ...lists }: TrainedOn): TrainingInspection {
+  return { ...lists, ...(words === undefined ? {} : { words: words.length }) };
 }
 
 async function faultOf(kind: ProblemKind, subject: string, read: () => unknown): Promise<readonly Problem[]> {

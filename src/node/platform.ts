@@ -1,5 +1,6 @@
 /** @file The platform that Node gives generation: paths on the disk, an engine in a worker thread, native picture codecs. */
 import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { LocalFolder } from "../files/local-folder.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { nodeZlib } from "../files/zlib.ts";
@@ -11,6 +12,7 @@ import { defaultModelPath } from "./default-model.ts";
 export const nodePlatform: Platform = {
   modelFolder: (path) => new LocalFolder(path ?? defaultModelPath()),
   createEngine: (options) => WorkerEngine.create(options),
+  threads: availableParallelism(),
   readImage: async (path) => (await import("../files/decode-image.ts")).readImage(path),
   decodeImage: async (bytes, where) => (await import("../files/decode-image.ts")).decodeImage(bytes, where),
   writeFile: (path, bytes) => replaceFile(path, (file) => file.write(bytes)),

@@ -5,10 +5,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { AUTOENCODER_FILES } from "../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
+import { makeFolder } from "../files/make-folder.ts";
+import { partialName } from "../files/partial-name.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import { writeTorchArchive } from "../files/torch-archive-file.ts";
+import { writeFailure } from "../files/write-failure.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { SINGLE_FILE } from "../formats/safetensors-set.ts";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
@@ -68,14 +71,6 @@ export async function writeModelFolder(target: string, content: ModelFolderToWri
   });
 }
 
-/**
- * Writes an autoencoder folder (config.json and weights) by itself; see {@link writeModelFolder}.
- * @throws InputError if `target` exists already.
- */
-export async function writeAutoencoderFolder(target: string, content: AutoencoderToWrite): Promise<void> {
-  await writeFolder(target, (folder) => writeAutoencoder(folder, content));
-}
-
 /** What an open folder holds, to be written again as it is. It must stay open meanwhile. */
 export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
   const { autoencoder } = folder;
@@ -98,19 +93,19 @@ export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
 async function writeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const path = resolve(target);
   const parent = dirname(path);
-  await mkdir(parent, { recursive: true });
-  await refuseExisting(path);
-  const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
-  await mkdir(temporary);
+  const temporary = join(parent, partialName(basename(path), randomBytes(6).toString("hex")));
   try {
+    await makeFolder(parent);
+    await refuseExisting(path);
+    await mkdir(temporary);
     await fill(temporary);
     await refuseExisting(path);
     await rename(temporary, path);
+    await syncFolder(parent);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw writeFailure(error, path);
   }
-  await syncFolder(parent);
 }
 
 async function refuseExisting(path: string): Promise<void> {

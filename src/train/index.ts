@@ -13,11 +13,11 @@ export {
 } from "./data/data-check.ts";
 export { type DataStats, type DataStatsOptions, dataStats } from "./data/data-stats.ts";
 export { buildEmojiData, type EmojiDataOptions, type EmojiDataResult } from "./data/emoji/emoji-dataset.ts";
+export type { FolderDataType } from "./data/folder-data-types.ts";
 export {
   buildFolderData,
   type FolderDataOptions,
   type FolderDataResult,
-  type FolderDataType,
 } from "./data/folder-dataset.ts";
 export type { PassedOver } from "./data/passed-over.ts";
 export type { TrainOptions, TrainResult } from "./loop/run-loop.ts";

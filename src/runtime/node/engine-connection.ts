@@ -32,7 +32,11 @@ export class Connection {
     disableTelemetry();
     const data: WorkerData = { options };
     // Not the process's own flags: some, such as --input-type, are refused for a thread.
-    const worker = new Worker(threadFile(import.meta.url, "runtime/node/engine-worker"), { workerData: data, name: "nextstep-engine", execArgv: [] });
+    const worker = new Worker(threadFile(import.meta.url, "runtime/node/engine-worker"), {
+      workerData: data,
+      name: "nextstep-engine",
+      execArgv: [],
+    });
     this.#worker = worker;
     worker.on("message", (answer: Answer) => this.#settle(answer));
     worker.on("messageerror", (cause) => {

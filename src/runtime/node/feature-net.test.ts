@@ -1,8 +1,9 @@
 /** @file Features of a made-up net, run, against plain loops. It stands in this room because it runs the graph. */
 import { expect, it } from "vitest";
+import { featureParameters } from "../../../test/support/feature-parameters.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
-import { type FeatureNetConfig, featureMaps, featureParameters } from "../../model/feature-net.ts";
+import { type FeatureNetConfig, featureMaps } from "../../model/feature-net.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import type { HostTensor } from "../engine.ts";

@@ -1,9 +1,10 @@
 /** @file Pictures in the features of a made-up net: equal ones are 0 apart, nearer ones less, and gradients lead there. */
 import { afterAll, describe, expect, it } from "vitest";
+import { featureParameters } from "../../../test/support/feature-parameters.ts";
 import { gradients } from "../../graph/gradient.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
-import { type FeatureNetConfig, featureParameters } from "../../model/feature-net.ts";
+import type { FeatureNetConfig } from "../../model/feature-net.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";

@@ -6,6 +6,7 @@ import { AbortedError, ConfigError, InputError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import { editSources } from "./edit-sources.ts";
 import { type FolderFiles, walkFiles } from "./file-walk.ts";
+import { DEFAULT_FOLDER_DATA_TYPE, type FolderDataType } from "./folder-data-types.ts";
 import { heldOutNames, type SplitSample } from "./held-out-split.ts";
 import { OutputFolder } from "./output-folder.ts";
 import { countReasons, type PassedOver, passedOver, UnusableSource } from "./passed-over.ts";
@@ -15,15 +16,12 @@ import { SampleWriter, type ShardTotals } from "./sample-writer.ts";
 import type { FolderSources, PreparedSample, SourceSample } from "./source-sample.ts";
 import { textSources } from "./text-sources.ts";
 
-/** Kinds of data that are built, by their published names (docs/nextstep-spec.md 4.1), and what offers their samples. */
+/** What offers the samples of each type. */
 const SOURCES = {
   image_text_pair: pictureSources,
   image_editing: editSources,
   nlp: textSources,
-} as const satisfies Record<string, (folder: string, files: FolderFiles) => Promise<FolderSources>>;
-
-export type FolderDataType = keyof typeof SOURCES;
-export const FOLDER_DATA_TYPES = Object.keys(SOURCES) as readonly FolderDataType[];
+} as const satisfies Record<FolderDataType, (folder: string, files: FolderFiles) => Promise<FolderSources>>;
 
 export interface FolderDataOptions {
   /** Folder with the files, searched with its sub-folders. */
@@ -75,7 +73,7 @@ class FolderBuild {
   readonly #passedOver: PassedOver[] = [];
 
   constructor(options: FolderDataOptions) {
-    const { heldOut, type = "image_text_pair" } = options;
+    const { heldOut, type = DEFAULT_FOLDER_DATA_TYPE } = options;
     if (heldOut !== undefined && !(heldOut > 0 && heldOut < 1)) {
       throw new ConfigError(`${heldOut} is no share`, {
         where: "held-out share",

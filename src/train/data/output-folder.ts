@@ -3,6 +3,8 @@
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors.ts";
+import { makeFolder } from "../../files/make-folder.ts";
+import { partialName } from "../../files/partial-name.ts";
 import { writeFailure } from "../../files/write-failure.ts";
 
 /** A folder under construction beside its final place. Disposing it without `commit` removes everything. */
@@ -38,14 +40,14 @@ export class OutputFolder {
       });
     }
     const parent = dirname(path);
-    await mkdir(parent, { recursive: true });
-    const stem = `.${basename(path)}.partial-`;
+    await makeFolder(parent);
+    const stem = partialName(basename(path));
     for (const name of await readdir(parent)) {
       if (name.startsWith(stem) && !isAlive(Number(name.slice(stem.length)))) {
         await rm(join(parent, name), { recursive: true, force: true });
       }
     }
-    const workPath = join(parent, `${stem}${process.pid}`);
+    const workPath = join(parent, partialName(basename(path), String(process.pid)));
     await mkdir(workPath);
     return new OutputFolder(path, workPath);
   }

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { AbortedError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
+import { writeTorchArchive } from "../../files/torch-archive-file.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
 import { autoencoderParameters } from "../../model/parameter-list.ts";
-import { writeAutoencoderFolder } from "../../node/write-model-folder.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import { initialAutoencoderWeights } from "../autoencoder/autoencoder-start-weights.ts";
@@ -121,10 +121,9 @@ beforeAll(async () => {
   const tensors = initialAutoencoderWeights(autoencoderParameters(config), 1).map(
     ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
   );
-  await writeAutoencoderFolder(join(root, "autoencoder"), {
-    configJson: autoencoderJson,
-    tensors: tensorsToWrite(tensors),
-  });
+  await mkdir(join(root, "autoencoder"));
+  await writeTorchArchive(join(root, "autoencoder", "checkpoint.pt"), tensorsToWrite(tensors));
+  await writeFile(join(root, "autoencoder", "config.json"), JSON.stringify(autoencoderJson));
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));

@@ -6,6 +6,7 @@ import { AbortedError } from "../../../errors.ts";
 import { OutputFolder } from "../output-folder.ts";
 import { SampleWriter, type ShardTotals } from "../sample-writer.ts";
 import { type AvatarPlan, planAvatars, writeAvatar } from "./avatars.ts";
+import { DATA_DEFAULTS } from "./data-defaults.ts";
 import { loadEmojiNaming } from "./emoji-naming.ts";
 import { type EmojiPlan, planEmojiData } from "./emoji-plan.ts";
 import { EmojiRenderer } from "./emoji-render.ts";
@@ -59,10 +60,6 @@ export interface EmojiDataResult {
   readonly folders: Readonly<Partial<Record<DataFolder, ShardTotals>>>;
 }
 
-/** Unless asked otherwise: three scenes and one edit for each picture of one subject on white. */
-const DEFAULT_SCENE_SHARE = 0.75;
-const DEFAULT_EDIT_SHARE = 0.25;
-
 /** Samples in work at once: sharp encodes on its own threads, writing keeps the order. */
 const BATCH = 8;
 
@@ -76,13 +73,13 @@ type Job = () => Promise<Parameters<SampleWriter["add"]> | null>;
  *   then nothing is left behind.
  */
 export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDataResult> {
-  const { signal, onProgress, seed = 0 } = options;
+  const { signal, onProgress, seed = DATA_DEFAULTS.seed } = options;
   const naming = await loadEmojiNaming(options.packagesFrom);
   const sets = await loadEmojiSets(naming, options.styles ?? DATA_STYLES, options.packagesFrom);
   const subjects = selectSubjects(listSubjects(naming, sets), options.subjects);
-  const { sceneShare = DEFAULT_SCENE_SHARE, editShare = DEFAULT_EDIT_SHARE } = options;
+  const { sceneShare = DATA_DEFAULTS.sceneShare, editShare = DATA_DEFAULTS.editShare } = options;
   const plan = planEmojiData({ subjects, seed, sceneShare, editShare });
-  const avatars = await planAvatars(options.avatars ?? 0, seed, options.packagesFrom);
+  const avatars = await planAvatars(options.avatars ?? DATA_DEFAULTS.avatars, seed, options.packagesFrom);
 
   await using folder = await OutputFolder.create(options.out);
   const jobs = jobsOf(plan, avatars, new EmojiSampleMaker(sets, new EmojiRenderer()));

@@ -1,0 +1,54 @@
+import { expect, it } from "vitest";
+import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
+import type { DrawCommandOptions } from "./draw-options.ts";
+import { testTerminal } from "./test-terminal.ts";
+
+const PLAIN: DrawCommandOptions = { out: { kind: "folder", path: "." }, preview: true };
+const FILE = { kind: "file", path: "apple.png" } as const;
+const STDOUT = { kind: "stdout" } as const;
+
+function contradiction(options: Partial<DrawCommandOptions>, prompts = ["a"], isTTY = false) {
+  return drawContradiction(prompts, { ...PLAIN, ...options }, testTerminal({ isTTY }));
+}
+
+it("names both of two options that exclude each other", () => {
+  const size = { width: 64, height: 64 };
+  for (const [options, ...names] of [
+    [{ size, aspect: "1:1" }, "--size", "--aspect"],
+    [{ noiseLevel: 0.5, sampler: "ode" }, "--noise-level", "--sampler ode"],
+    [{ cfgImg: 2 }, "--cfg-img", "--image"],
+    [{ cfgImg: 2, cfg: 1, image: ["a.png"] }, "--cfg-img", "--cfg 1"],
+    [{ cfg: 1, negative: "blurry" }, "--negative", "--cfg 1"],
+    [{ cfg: 1, cfgSchedule: "linear" }, "--cfg-schedule", "--cfg 1"],
+    [{ out: STDOUT, json: true }, "--out -", "--json"],
+    [{ out: STDOUT, count: 2 }, "--out -", "2"],
+    [{ out: FILE, count: 3 }, "--out apple.png", "3"],
+    [{ out: FILE, saveTokens: "./apple.png" }, "--out", "--save-tokens"],
+  ] as const) {
+    const text = contradiction(options);
+    for (const name of names) expect(text, JSON.stringify(options)).toContain(name);
+    expect(text).not.toContain("\n");
+  }
+  expect(contradiction({ out: STDOUT }, ["a", "b"])).toContain("name a folder");
+});
+
+it("lets pass what fits together", () => {
+  for (const options of [
+    {},
+    { cfg: 1, negative: "", cfgImg: 1, cfgSchedule: "constant" },
+    { cfg: 3, negative: "blurry", cfgImg: 2, image: ["a.png"] },
+    { noiseLevel: 0.5, sampler: "cps" },
+    { noiseLevel: 0.5 },
+    { out: STDOUT, saveTokens: "t.safetensors" },
+    { out: FILE, json: true },
+    { json: true, count: 4 },
+  ] as const)
+    expect(contradiction(options), JSON.stringify(options)).toBeUndefined();
+});
+
+it("keeps PNGs off the terminal", () => {
+  expect(contradiction({ out: STDOUT }, ["a"], true)).toContain("terminal");
+  expect(outputContradiction({ ...PLAIN, out: STDOUT }, 1, testTerminal({ isTTY: true }))).toContain(
+    "terminal",
+  );
+});

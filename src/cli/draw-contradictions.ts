@@ -1,0 +1,51 @@
+/** @file Options of drawing that cannot be meant together, or that would do nothing beside each other. */
+import { resolve } from "node:path";
+import { DEFAULT_COUNT } from "../generate/draw-options.ts";
+import { NOISY_SAMPLERS } from "../generate/solvers.ts";
+import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What is wrong with where the output of `pictures` pictures is to go, in one line; undefined if nothing is. */
+export function outputContradiction(
+  { out, json, saveTokens }: OutputOptions,
+  pictures: number,
+  terminal: Pick<Terminal, "out">,
+): string | undefined {
+  if (out.kind === "file") {
+    if (pictures > 1) return `--out ${out.path} is one file for ${pictures} pictures: name a folder instead`;
+    if (saveTokens !== undefined && resolve(saveTokens) === resolve(out.path))
+      return "--out and --save-tokens name the same file: give two names";
+  }
+  if (out.kind === "stdout") {
+    if (pictures > 1) return `--out - takes one picture, not ${pictures}: name a folder instead`;
+    if (json === true) return "--out - and --json both want standard output: name a file.png";
+    if (terminal.out.isTTY === true)
+      return "--out - would fill the terminal with a PNG: send it on with > or |, or name a file.png";
+  }
+  return undefined;
+}
+
+/** The first contradiction of a command line that draws, in one line; undefined if there is none. */
+export function drawContradiction(
+  prompts: readonly string[],
+  options: DrawCommandOptions,
+  terminal: Pick<Terminal, "out">,
+): string | undefined {
+  const { size, aspect, sampler, noiseLevel, image, cfg, cfgImg, cfgSchedule, negative } = options;
+  if (size !== undefined && aspect !== undefined)
+    return "--size and --aspect exclude each other: give one of them";
+  if (noiseLevel !== undefined && sampler !== undefined && !NOISY_SAMPLERS.includes(sampler))
+    return `--noise-level does nothing with --sampler ${sampler}: use ${NOISY_SAMPLERS.join(" or ")}`;
+  if (cfgImg !== undefined && cfgImg !== 1 && image === undefined)
+    return "--cfg-img does nothing without --image: give a picture or leave it out";
+  if (cfg === 1) {
+    const idle = [
+      ...(cfgImg !== undefined && cfgImg !== 1 ? ["--cfg-img"] : []),
+      ...(cfgSchedule === "linear" ? ["--cfg-schedule linear"] : []),
+      ...((negative ?? "") === "" ? [] : ["--negative"]),
+    ];
+    if (idle[0] !== undefined)
+      return `${idle[0]} does nothing with --cfg 1, which is no guidance: leave one of them out`;
+  }
+  return outputContradiction(options, prompts.length * (options.count ?? DEFAULT_COUNT), terminal);
+}

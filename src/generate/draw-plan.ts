@@ -1,0 +1,194 @@
+/** @file Settles all of a drawing before its first token: images, prompts, settings, canvases, noise, recipes and notes. */
+import type { ModelFolder } from "../checkpoint/model-folder.ts";
+import { namedSize } from "../image/aspect-buckets.ts";
+import type { ImageSize } from "../image/pixels.ts";
+import { tokenWidth } from "../model/config.ts";
+import { buildPromptRows, type Prompt } from "../sequence/prompt.ts";
+import { gridOf } from "../sequence/segments.ts";
+import type { TextTokenizer } from "../sequence/tokenizer.ts";
+import type { Canvas } from "./canvas.ts";
+import type { DefaultSettings } from "./default-settings.ts";
+import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
+import type { DrawingPlan } from "./drawing.ts";
+import { notesOn } from "./drawing-notes.ts";
+import { pixelsPerToken } from "./image-coder.ts";
+import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
+import { canvasesOf } from "./keep.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+import type { Platform } from "./platform.ts";
+import { checkPositions, checkTextLength } from "./position-limit.ts";
+import { SharedRows } from "./prompt-rows.ts";
+import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
+import { describeKept } from "./recipe-kept.ts";
+import { type DrawSettings, pickSettings } from "./settings.ts";
+import { Slot } from "./slot.ts";
+import { noiseDraws } from "./solvers.ts";
+import { placeImages, type TaggedPrompt, withoutTags } from "./tagged-prompts.ts";
+import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
+import type { TrainedOn } from "./trained-on.ts";
+
+/** What an open model gives to its drawings. */
+export interface PlanContext {
+  readonly platform: Platform;
+  readonly folder: ModelFolder;
+  readonly sessions: ModelSessions;
+  readonly tokenizer: TextTokenizer;
+  readonly defaults: DefaultSettings;
+  readonly trained: TrainedOn;
+  /** Of its engine. */
+  readonly threads: number;
+  /** Of the model; worked out once. */
+  digest(): Promise<string>;
+}
+
+/** What a picture that is drawn again demands of its images. */
+export interface ImageDemands {
+  /** To which each is brought. */
+  readonly sizes: readonly ImageSize[];
+  /** Told the images before they are encoded; throws if they are others. */
+  check(images: readonly SizedImage[]): void;
+}
+
+/** A prompt with all that is its own, whatever else is drawn along with it. */
+interface Scene extends TaggedPrompt {
+  /** As it was given. */
+  readonly text: string;
+  readonly settings: DrawSettings;
+  readonly prompt: Prompt;
+}
+
+/** @throws InputError or ConfigError for options that do not fit, before any weight is read. */
+export async function planDrawing(
+  context: PlanContext,
+  captions: readonly string[],
+  options: DrawOptions,
+  demands?: ImageDemands,
+): Promise<DrawingPlan> {
+  checkDrawOptions(captions, options);
+  const { platform, folder, sessions, trained, threads } = context;
+  const { count = DEFAULT_COUNT, signal, images: given = [] } = options;
+  const asked = askedSize(options, sessions);
+  const images = await readInputImages(platform, sessions, given, { files: asked, each: demands?.sizes });
+  demands?.check(images);
+  const size = asked ?? images[0]?.size ?? [trainedSide(sessions), trainedSide(sessions)];
+  const scenes = placeImages(captions, images.length).map((tagged, index) =>
+    planScene(context, { ...tagged, text: captions[index] as string }, { options, images, size }),
+  );
+  const grid = gridOf(size, "size", pixelsPerToken(sessions));
+  const pictures = scenes.flatMap((scene) => Array.from({ length: count }, (_, copy) => ({ scene, copy })));
+  const width = tokenWidth(folder.config);
+  const canvases = canvasesOf(options.keep, pictures.length, grid, width);
+  const tokens = await encodeInputImages(sessions, images, signal);
+  const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
+  const seeds = pictures.map(({ copy }) => seed + copy);
+  const draws = Math.max(...scenes.map(({ settings }) => noiseDraws(settings.sampler, settings.steps)));
+  const noise =
+    options.noise === undefined
+      ? seeds.map(seededNoise)
+      : injectedNoise(options.noise, {
+          pictures: pictures.length,
+          tokens: grid[0] * grid[1],
+          draws,
+          width,
+        });
+  const shared = new SharedRows(tokens);
+  const made = { name: folder.files.name, digest: await context.digest(), threads, size, images, platform };
+  return {
+    platform,
+    grid,
+    signal,
+    recipes: await Promise.all(
+      pictures.map(async ({ scene }, index) => ({
+        ...(await recipeOf(scene, canvases[index] as Canvas, made)),
+        seed: seeds[index] as number,
+        ...(options.noise === undefined ? {} : { injectedNoise: true as const }),
+      })),
+    ),
+    notes: pictures.map(({ scene }) => notesOn(withoutTags(scene.text), size, trained)),
+    slots: pictures.map(({ scene: { settings, prompt, images: own } }, index) => {
+      const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
+      return new Slot({
+        rows: shared.of(prompt, own),
+        canvas: canvases[index] as Canvas,
+        sampler,
+        solver: { steps, shift, noiseLevel },
+        guidance: { cfg, cfgImg, schedule: cfgSchedule },
+        noise: noise[index] as TokenNoise,
+        useNorm,
+        name: `picture ${index + 1}`,
+      });
+    }),
+  };
+}
+
+/** A prompt without images among others with some is drawn as if it stood alone. */
+function planScene(
+  { folder: { release, config }, tokenizer, sessions, defaults }: PlanContext,
+  tagged: TaggedPrompt & { readonly text: string },
+  request: {
+    readonly options: DrawOptions;
+    readonly images: readonly SizedImage[];
+    readonly size: ImageSize;
+  },
+): Scene {
+  const { options, images, size } = request;
+  const own = tagged.images.map((index) => (images[index] as SizedImage).size);
+  const edits = own.length > 0;
+  const settings: DrawSettings = {
+    ...(edits ? defaults.editing : defaults.drawing),
+    ...pickSettings({ ...options }),
+    ...(edits || images.length === 0 ? {} : { cfgImg: 1 }),
+  };
+  for (const text of [tagged.caption, settings.positive, settings.negative]) {
+    checkTextLength(text, tokenizer.longestToken, config, "prompt");
+  }
+  const prompt = buildPromptRows(tokenizer, {
+    captions: [tagged.caption],
+    images: edits ? own : null,
+    imagesPerCaption: 1,
+    positive: settings.positive,
+    negative: settings.negative,
+    size,
+    cfg: settings.cfg,
+    cfgImg: settings.cfgImg,
+    // The first release's way of writing prompts takes one image a caption.
+    code: release === "v1" && own.length <= 1 ? "P-A" : "P-B",
+    pixelsPerToken: pixelsPerToken(sessions),
+  });
+  checkPositions(prompt.rows, prompt.grid[0] * prompt.grid[1], config, "prompt");
+  return { ...tagged, settings, prompt };
+}
+
+async function recipeOf(
+  { text, settings, images: own }: Scene,
+  canvas: Canvas,
+  made: Pick<PlanContext, "threads" | "platform"> & {
+    readonly name: string;
+    readonly digest: string;
+    readonly size: ImageSize;
+    readonly images: readonly SizedImage[];
+  },
+): Promise<Omit<Recipe, "seed">> {
+  const kept = await describeKept(canvas, made.platform);
+  const images = own.map((index) => {
+    const { sha256, size } = made.images[index] as SizedImage;
+    return { sha256, width: size[1], height: size[0] };
+  });
+  return {
+    version: RECIPE_VERSION,
+    model: made.name,
+    modelDigest: made.digest,
+    prompt: text,
+    width: made.size[1],
+    height: made.size[0],
+    settings,
+    threads: made.threads,
+    ...(images.length === 0 ? {} : { images }),
+    ...(kept === undefined ? {} : { kept }),
+  };
+}
+
+function askedSize({ size, aspect }: DrawOptions, sessions: ModelSessions): ImageSize | undefined {
+  if (aspect !== undefined) return namedSize(aspect, trainedSide(sessions));
+  return size === undefined ? undefined : [size.height, size.width];
+}

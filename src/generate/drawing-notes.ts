@@ -1,0 +1,78 @@
+/** @file What a person should know about a request before looking at its picture. */
+import { printable } from "../formats/quoted.ts";
+import type { ImageSize } from "../image/pixels.ts";
+import { closestSubjects } from "./closest-subjects.ts";
+import { type TrainedOn, wordsOf } from "./trained-on.ts";
+
+/**
+ * `size`, `words`: the model was not trained for them. `model`, `threads`: a picture is drawn again with others than it was
+ * drawn with.
+ */
+export interface DrawingNote {
+  readonly kind: "size" | "words" | "model" | "threads";
+  /** One line for people. */
+  readonly text: string;
+  /** Words that the model does not know. */
+  readonly words?: readonly string[];
+  /** Subjects that it knows and that are closest to those words. */
+  readonly closest?: readonly string[];
+}
+
+/** Beyond it, a text is not meant for this model at all. */
+const SHOWN_WORDS = 8;
+const SHOWN_SIZES = 8;
+const SHOWN_SUBJECTS = 3;
+/** Longer words are no words; comparing them takes time. */
+const MAX_WORD_CHARACTERS = 40;
+
+/** Notes on a picture of a prompt in that size, by what is known of the model's training; none where nothing is. */
+export function notesOn(prompt: string, size: ImageSize, trained: TrainedOn): readonly DrawingNote[] {
+  return [...sizeNotes(size, trained), ...wordNotes(prompt, trained)];
+}
+
+function sizeNotes(size: ImageSize, { sizes }: TrainedOn): readonly DrawingNote[] {
+  if (sizes === undefined || sizes.length === 0) return [];
+  if (sizes.some(([height, width]) => height === size[0] && width === size[1])) return [];
+  const nearest = [...sizes].sort((a, b) => sizeDistance(a, size) - sizeDistance(b, size));
+  const shown = nearest.slice(0, SHOWN_SIZES).map(sizeText);
+  const more = sizes.length > shown.length ? ` and ${sizes.length - shown.length} more` : "";
+  const text = `the model was not trained for ${sizeText(size)}; it knows ${shown.join(", ")}${more}`;
+  return [{ kind: "size", text }];
+}
+
+function wordNotes(prompt: string, { words, subjects = [] }: TrainedOn): readonly DrawingNote[] {
+  if (words === undefined || words.length === 0) return [];
+  const known = new Set(words);
+  const unknown = [...new Set(wordsOf(prompt))].filter((word) => !known.has(word));
+  if (unknown.length === 0) return [];
+  const asked = unknown.slice(0, SHOWN_WORDS);
+  const closest = [
+    ...new Set(
+      asked.flatMap((word) => closestSubjects(word.slice(0, MAX_WORD_CHARACTERS), subjects, SHOWN_SUBJECTS)),
+    ),
+  ];
+  const names = (list: readonly string[]): string => list.map((name) => `"${printable(name)}"`).join(", ");
+  const more = unknown.length > asked.length ? ` and ${unknown.length - asked.length} more` : "";
+  const near = closest.length === 0 ? "" : `; the closest that it knows: ${names(closest)}`;
+  const shown = names(asked.map((word) => word.slice(0, MAX_WORD_CHARACTERS)));
+  return [
+    {
+      kind: "words",
+      text: `the model's captions did not hold ${shown}${more}${near}`,
+      words: unknown,
+      closest,
+    },
+  ];
+}
+
+/** Differences in shape and in number of pixels, on a scale on which doubling either counts alike. */
+function sizeDistance([height, width]: ImageSize, [wantedHeight, wantedWidth]: ImageSize): number {
+  const shape = Math.log2((height * wantedWidth) / (width * wantedHeight));
+  const pixels = Math.log2((height * width) / (wantedHeight * wantedWidth));
+  return Math.hypot(shape, pixels);
+}
+
+/** Width first, as people write sizes. */
+function sizeText([height, width]: ImageSize): string {
+  return `${width} x ${height}`;
+}

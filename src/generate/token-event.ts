@@ -1,0 +1,49 @@
+/** @file What a step of a token loop did to a picture. */
+import { EngineError, NextStepError, refuseAborted } from "../errors.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+import type { Seat } from "./seat.ts";
+import type { Slot } from "./slot.ts";
+
+/** What a step did to a slot. One that is finished or failed has left the loop. */
+export type TokenEvent =
+  | {
+      readonly kind: "token";
+      readonly slot: Slot;
+      /** Raster index of the cell that was passed, from 0. */
+      readonly cell: number;
+      /** [64] */
+      readonly token: Float32Array;
+      /** What the image head was told about each branch: hidden states, plus the generation position. [branches, D] */
+      readonly conditions: Float32Array;
+      readonly finished: boolean;
+    }
+  | { readonly kind: "failed"; readonly slot: Slot; readonly error: NextStepError };
+
+export function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepError | undefined {
+  try {
+    refuseAborted(sessions.signal());
+    refuseAborted(request.signal);
+    return undefined;
+  } catch (error) {
+    return error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+  }
+}
+
+export function notFinite({ request, canvas }: Slot): EngineError {
+  return new EngineError(`token ${canvas.next + 1} of ${canvas.count} holds numbers that are not finite`, {
+    where: request.name,
+    remedy: "use smaller guidance scales; if these are usual ones, the model's weights are damaged",
+  });
+}
+
+export function hasLeft(event: TokenEvent): boolean {
+  return event.kind === "failed" || event.finished;
+}
+
+export function passEvent({ slot }: Seat, conditions: Float32Array): TokenEvent {
+  const { canvas } = slot;
+  const cell = canvas.next;
+  canvas.pass(1);
+  const token = canvas.tokens(cell, cell + 1);
+  return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
+}
