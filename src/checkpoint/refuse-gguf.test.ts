@@ -3,8 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { convertModel } from "../convert/convert-model.ts";
-import { folderShards } from "../convert/shard-source.ts";
 import { UnsupportedError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { inspectPath } from "../node/inspect-path.ts";
@@ -39,14 +37,6 @@ describe("GGUF is refused by name", () => {
       await expect(inspectPath(path)).rejects.toSatisfy(isRefusal(path));
     }
     await expect(inspectPath(folder)).rejects.toSatisfy(isRefusal(file));
-  });
-
-  it("as the source of a conversion", async () => {
-    const target = join(scratch, "out");
-    const conversion = convertModel({
-      ...{ name: "gguf", files: new LocalFolder(folder), shards: folderShards(folder), target, bits: 4 },
-    });
-    await expect(conversion).rejects.toSatisfy(isRefusal(file));
   });
 
   it("but a model with such a file beside its own is opened", async () => {

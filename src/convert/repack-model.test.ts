@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeGrouped } from "../../test/support/write-grouped.ts";
 import { openModelFolder } from "../checkpoint/model-folder.ts";
 import { LocalFolder } from "../files/local-folder.ts";
+import { readConversionSource } from "./conversion-source.ts";
 import { isQuantizedByOthers, repackModel } from "./repack-model.ts";
 
 const MODEL = fileURLToPath(new URL("../../test/parity/models/v1", import.meta.url));
@@ -60,4 +61,12 @@ describe("a checkpoint that others quantized", () => {
     await expect(repackModel({ files, target, bits: 4, signal })).rejects.toThrow(/cancelled/);
     expect((await readdir(scratch)).filter((name) => name.includes("none"))).toEqual([]);
   });
+});
+
+it("GGUF is refused as the source of a conversion", async () => {
+  const folder = join(scratch, "gguf");
+  await mkdir(folder);
+  await writeFile(join(folder, "model.gguf"), "GGUF");
+  expect(await isQuantizedByOthers(new LocalFolder(folder))).toBe(false);
+  await expect(readConversionSource(new LocalFolder(folder))).rejects.toThrow(/model\.gguf: is GGUF/);
 });
