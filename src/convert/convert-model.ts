@@ -3,7 +3,7 @@
  * config.json is there, which is written last; until then its manifest says how far it has come, so that a conversion
  * that was broken off at any moment goes on behind the last shard that is whole.
  */
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ConversionBits,
@@ -86,7 +86,6 @@ export async function convertModel(request: ConversionRequest): Promise<Conversi
   const manifest = await beginOrGoOn(request, source);
   const kept = Object.keys(manifest.shards).length;
   if (!manifest.complete) {
-    await removeRest(target);
     await refuseFullDisk(target, await bytesToWrite(source, manifest));
     await copyCompanions(target, source, manifest);
     await convertShards(request, source, manifest);
@@ -151,13 +150,6 @@ function otherConversion(target: string, what: string): InputError {
     where: target,
     remedy: "name a new folder, or remove this one",
   });
-}
-
-/** What a process that was killed left half-written. */
-async function removeRest(target: string): Promise<void> {
-  for (const name of await readdir(target)) {
-    if (/^\.[0-9a-f]{16}\.partial$/.test(name)) await rm(join(target, name), { force: true });
-  }
 }
 
 /** At most: floats may be stored narrower. */

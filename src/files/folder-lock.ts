@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { makeFolder } from "./make-folder.ts";
+import { removeTemporaryFiles } from "./replacement-file.ts";
 import { writeFailure } from "./write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
@@ -24,14 +25,23 @@ export class FolderLock implements AsyncDisposable {
   }
 
   /**
+   * Removes the temporary files of processes that were killed, now that nobody writes there.
    * @param folder made if need be.
    * @param doing what the holder does there, e.g. `trains`.
-   * @throws InputError naming the process that holds the folder.
+   * @throws InputError naming the process that holds the folder, or the folder when it cannot be written to.
    */
   static async acquire(folder: string, doing: string): Promise<FolderLock> {
-    await makeFolder(folder).catch((error: unknown) => {
-      throw writeFailure(error, folder);
-    });
+    try {
+      const lock = await FolderLock.#acquire(folder, doing);
+      await removeTemporaryFiles(folder);
+      return lock;
+    } catch (cause) {
+      throw writeFailure(cause, folder);
+    }
+  }
+
+  static async #acquire(folder: string, doing: string): Promise<FolderLock> {
+    await makeFolder(folder);
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {

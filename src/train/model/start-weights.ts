@@ -1,5 +1,4 @@
 /** @file First weights of a model: new ones, or those of a checkpoint with new ones where it has none. */
-import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError } from "../../errors.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
@@ -31,6 +30,17 @@ function initialWeight({ name, shape }: ParameterSpec, seed: number): Float32Arr
   return data;
 }
 
+/** What is read of the model folder that training starts from. */
+export interface StartModel {
+  readonly tensors: {
+    /** By official name. */
+    readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+    read(name: string): Promise<Float32Array>;
+    /** Present when weights are stored in blocks. */
+    readonly quantized?: object | undefined;
+  };
+}
+
 /** The image modules, which the start weights of a language model lack. */
 const IMAGE_MODULES = /^image_(in_projector|out_projector|head)\.|^before_lm_head\./;
 
@@ -44,7 +54,7 @@ const IMAGE_MODULES = /^image_(in_projector|out_projector|head)\.|^before_lm_hea
 export async function initialModelWeights(
   parameters: readonly ParameterSpec[],
   seed: number,
-  start?: ModelFolder,
+  start?: StartModel,
 ): Promise<Trainable[]> {
   if (start?.tensors.quantized !== undefined) {
     throw new ConfigError("are rounded to a few bits, from which training cannot go on", {
