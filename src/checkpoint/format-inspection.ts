@@ -42,6 +42,8 @@ export function formatInspection(inspection: Inspection, { subjects = false }: F
     if (quantization !== undefined) {
       const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
       lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
+      if (quantization.floats.length > 0)
+        lines.push(`  left in float: ${printable(quantization.floats.join(", "))}`);
     }
     if (trained !== undefined) lines.push(...section("Trained on", trainingLines(trained, subjects)));
     if (tokenizer !== undefined) {

@@ -43,7 +43,14 @@ export interface ModelInspection extends Weights {
   readonly config: NextStepConfig;
   readonly hasImageModules: boolean;
   /** How matrices in blocks are stored; undefined when all weights are floats. */
-  readonly quantization: { readonly layout: string; readonly formats: readonly StoredFormat[] } | undefined;
+  readonly quantization:
+    | {
+        readonly layout: string;
+        readonly formats: readonly StoredFormat[];
+        /** Modules whose matrices are floats all the same; `*` stands for the number of a layer. */
+        readonly floats: readonly string[];
+      }
+    | undefined;
   /** Ids that the tokenizer can give, and its bos_token; undefined if it cannot be read. */
   readonly tokenizer: { readonly size: number; readonly bosToken: string | null } | undefined;
   readonly autoencoder: AutoencoderInspection | undefined;

@@ -10,6 +10,7 @@ import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from 
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
 import { readQuantized } from "./quantized/read-quantized.ts";
+import { refuseGguf } from "./refuse-gguf.ts";
 import { TensorSet } from "./tensor-set.ts";
 
 /** The table of the generation position embedding, which the first release stores among its weights. */
@@ -50,9 +51,11 @@ export interface ModelFolder extends AsyncDisposable {
 
 /**
  * Reads what is there without judging it: fatal problems are listed, not thrown.
- * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
+ * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all, UnsupportedError for GGUF and
+ * for weights quantized in a way that is not known here.
  */
 export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> {
+  await refuseGguf(folder);
   const configPath = folder.pathOf(CONFIG_FILE);
   const configJson = await readJson(await folder.open(CONFIG_FILE));
   const parsed = parseNextStepConfig(configJson, configPath);
@@ -62,13 +65,14 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
     const stored = new TensorSet(source, officialModelName);
     const config = followTensors(parsed.config, stored);
     const parameters = modelParameters(config);
-    const quantized = readQuantized(configJson, configPath, stored, parameters);
+    const quantized = await readQuantized(configJson, configPath, stored, parameters);
     const tensors = new TensorSet(source, officialModelName, quantized);
     const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
     const problems = [
       ...compareTensors(parameters, tensors, STRAYS),
       ...generationTableProblems(config, tensors),
       ...unknownKeyProblems(parsed.unknownKeys),
+      ...unknownKeyProblems(quantized?.unknownKeys ?? []),
     ];
     const found = await findAutoencoder(folder, config, problems);
     const autoencoder = found === undefined ? undefined : await readAutoencoderFolder(found, release);
@@ -139,7 +143,7 @@ export function followTensors(
     ...config,
     attentionBias: tensors.has("layers.0.self_attn.q_proj.bias"),
     outputBias: tensors.has("layers.0.self_attn.o_proj.bias"),
-    mlpBeforeLmHead: tensors.has("before_lm_head.weight"),
+    mlpBeforeLmHead: tensors.has("before_lm_head.weight") || tensors.has("before_lm_head.bias"),
   };
 }
 

@@ -13,7 +13,9 @@ interface ConvertOptions {
 export function addConvertCommand(program: Command, terminal: Terminal): void {
   program
     .command("convert")
-    .description("round a model's weights to 4 or 8 bits, into a new folder; started again, it continues")
+    .description(
+      "round a model's weights to 4 or 8 bits, into a new folder; started again, it continues. Weights that others quantized keep their values",
+    )
     .argument("<source>", "model folder in a published layout")
     .argument("<out>", "folder to make")
     .addOption(

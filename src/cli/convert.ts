@@ -1,5 +1,6 @@
 /** @file Runs `nextstep convert`. */
 import { convertModel } from "../convert/convert-model.ts";
+import { isQuantizedByOthers, repackModel } from "../convert/repack-model.ts";
 import { folderShards } from "../convert/shard-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { progressLine } from "./progress-line.ts";
@@ -12,7 +13,10 @@ export interface ConvertSettings {
   readonly json?: true;
 }
 
-/** Converts the folder `source` into the folder `out`. @throws as {@link convertModel} does. */
+/**
+ * Converts the folder `source` into the folder `out`; weights that others quantized keep their integers.
+ * @throws as {@link convertModel} and {@link repackModel} do.
+ */
 export async function runConvert(
   source: string,
   out: string,
@@ -21,11 +25,25 @@ export async function runConvert(
 ): Promise<void> {
   const line = progressLine(terminal);
   const started = performance.now();
+  const files = new LocalFolder(source);
+  if (await isQuantizedByOthers(files)) {
+    const onProgress = (matrices: { readonly done: number; readonly total: number }): void =>
+      line.update("repacking matrices", matrices.done, matrices.total);
+    try {
+      const layout = await repackModel({ files, target: out, bits, signal: terminal.signal, onProgress });
+      line.clear();
+      const text = `${out} holds the weights of ${source} (${layout}) as they were, in this program's blocks`;
+      terminal.out.write(`${json === true ? JSON.stringify({ out, layout }) : text}\n`);
+    } finally {
+      line.clear();
+    }
+    return;
+  }
   const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
   try {
     const done = await convertModel({
       name: source,
-      files: new LocalFolder(source),
+      files,
       shards: folderShards(source),
       target: out,
       bits,

@@ -4,6 +4,7 @@ import { findAutoencoder, followTensors, STRAYS } from "../checkpoint/model-fold
 import { officialModelName } from "../checkpoint/official-names.ts";
 import { type Problem, refuseFatal } from "../checkpoint/problem.ts";
 import { QUANTIZATION_KEY } from "../checkpoint/quantized/read-quantized.ts";
+import { refuseGguf } from "../checkpoint/refuse-gguf.ts";
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, type JsonObject, readJson } from "../formats/json-file.ts";
@@ -43,6 +44,7 @@ export interface ConversionSource {
  * the files throws.
  */
 export async function readConversionSource(folder: FileFolder): Promise<ConversionSource> {
+  await refuseGguf(folder);
   const configPath = folder.pathOf(CONFIG_FILE);
   const configJson = await readJson(await folder.open(CONFIG_FILE));
   const parsed = parseNextStepConfig(configJson, configPath);

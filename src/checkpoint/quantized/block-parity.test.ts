@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeBlocks } from "../../../test/support/write-blocks.ts";
+import { writeGrouped } from "../../../test/support/write-grouped.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { abs, div, mul, scale, shift } from "../../graph/operators/elementwise.ts";
@@ -16,7 +17,7 @@ import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { flowHead } from "../../model/flow-head.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
 import { type LinearOptions, ParameterScope } from "../../model/parameter-scope.ts";
-import type { BlockFormat } from "../../model/weight-format.ts";
+import type { BlockFormat, WeightPlan } from "../../model/weight-format.ts";
 import { contentsOf, writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Feeds, HostTensor, WeightSource } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
@@ -117,13 +118,17 @@ const maxOperator: Operator = { name: "reduceMax", lower: kernel("ReduceMax") };
 /** The float path with activations rounded as the block kernels do: to 127 steps of each block's largest. */
 class RoundingScope extends ParameterScope {
   readonly #blockSize: number;
+  readonly #stored: WeightPlan;
 
-  constructor(blockSize: number) {
+  /** @param stored Of weights that are floats in it, products are left alone. */
+  constructor(blockSize: number, stored: WeightPlan) {
     super();
     this.#blockSize = blockSize;
+    this.#stored = stored;
   }
 
   override linear(name: string, x: Value, outputs: number, options: LinearOptions): Value {
+    if (typeof this.#stored(`${name}.weight`) === "string") return super.linear(name, x, outputs, options);
     const width = x.shape.at(-1) as number;
     const blocks = Math.ceil(width / this.#blockSize);
     const axis = x.shape.length - 1;
@@ -184,6 +189,25 @@ const BLOCKS: readonly [name: string, format: BlockFormat][] = [
  */
 const TOLERANCE = 1e-2;
 
+const LAYOUTS = [
+  ["gptq", { words: "gptq", bits: 4, groupSize: 32, symmetric: true }, { quant_method: "gptq", sym: true }],
+  [
+    "gptq of 8 bits",
+    { words: "gptq_v2", bits: 8, groupSize: 64, symmetric: false },
+    { quant_method: "gptq", checkpoint_format: "gptq_v2", sym: false },
+  ],
+  [
+    "awq",
+    { words: "awq", bits: 4, groupSize: 128, symmetric: false },
+    { quant_method: "awq", version: "gemm", zero_point: true },
+  ],
+  [
+    "auto-round",
+    { words: "gptq", bits: 4, groupSize: 128, symmetric: true },
+    { quant_method: "auto-round", packing_format: "auto_round:auto_gptq", sym: true },
+  ],
+] as const;
+
 describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
   const source = join(MODELS, name);
   const folder = await openModelFolder(new LocalFolder(source));
@@ -203,14 +227,29 @@ describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
     }
   });
 
+  it.each(LAYOUTS)(
+    "as %s made it agrees with the float path on what it stands for",
+    async (label, form, settings) => {
+      const target = join(scratch, `${name}-${label}`);
+      const stated = { ...settings, bits: form.bits, group_size: form.groupSize };
+      const quantizes = (module: string): boolean => /^(?:layers\.|lm_head$)/.test(module);
+      await writeGrouped(source, target, { ...form, settings: stated, quantizes });
+      await expectAgreement(target, form.groupSize);
+    },
+  );
+
   it.each(BLOCKS)("in %s agrees with the float path on what the blocks stand for", async (label, format) => {
     const target = join(scratch, `${name}-${label}`);
     await writeBlocks(source, target, Object.fromEntries(matrices.map((matrix) => [matrix.name, format])));
+    await expectAgreement(target, format.blockSize);
+  });
+
+  async function expectAgreement(target: string, blockSize: number): Promise<void> {
     await using stored = await openModelFolder(new LocalFolder(target));
     for (const [, test] of cases) {
       const values = valuesOf(stored.tensors);
       const expected = await run(test, new ParameterScope(), values);
-      const rounded = await run(test, new RoundingScope(format.blockSize), values);
+      const rounded = await run(test, new RoundingScope(blockSize, stored.tensors.weightPlan), values);
       const { weightPlan, weightSource } = stored.tensors;
       const actual = await run(test, new ParameterScope(weightPlan), weightSource);
       for (const [output, tensor] of Object.entries(actual)) {
@@ -222,5 +261,5 @@ describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
         );
       }
     }
-  });
+  }
 });

@@ -25,10 +25,12 @@ export interface QuantizedMatrix {
 
 /** The matrices of a checkpoint that are stored in blocks. All other weights are floats under their own names. */
 export interface QuantizedWeights {
-  /** `quant_method` of the configuration. */
+  /** Method and, where it has several, layout: for people. */
   readonly layout: string;
   /** By the official name of the float weight, e.g. `layers.0.mlp.up_proj.weight`. */
   readonly matrices: ReadonlyMap<string, QuantizedMatrix>;
+  /** Of the settings: without effect here, and not known to have none. */
+  readonly unknownKeys?: readonly string[];
   /**
    * Source of the parameters that stand for the matrices (packed integers, scales, zero points). What has to be
    * repacked is so while it is bound, one matrix at a time, and never rounded again.
@@ -63,4 +65,4 @@ export interface QuantizedCheckpoint {
  * Reads the settings of one layout; tensors are compared with its `parts` afterwards.
  * @throws ModelFormatError or UnsupportedError for settings that are wrong or not known here.
  */
-export type LayoutReader = (checkpoint: QuantizedCheckpoint) => QuantizedWeights;
+export type LayoutReader = (checkpoint: QuantizedCheckpoint) => QuantizedWeights | Promise<QuantizedWeights>;
