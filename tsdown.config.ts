@@ -1,7 +1,13 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/train/index.ts", "src/cli/main.ts", "src/runtime/node/engine-worker.ts"],
+  entry: [
+    "src/index.ts",
+    "src/train/index.ts",
+    "src/cli/main.ts",
+    "src/runtime/node/engine-worker.ts",
+    "src/convert/quantize-worker.ts",
+  ],
   format: "esm",
   platform: "node",
   target: "node20",

@@ -8,7 +8,8 @@ import { rotaryTables } from "../src/model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
 import { TIME_FEATURES } from "../src/model/flow-head.ts";
 import type { ChainLink, Engine, HostTensor } from "../src/runtime/engine.ts";
-import { type Measurement, measure } from "./measure.ts";
+import type { BoundModel } from "./block-weights.ts";
+import { type Measurement, measure, residentMemory } from "./measure.ts";
 import { countingTensor, randomTensor, randomWeights } from "./random-feeds.ts";
 
 export interface HeadSizes {
@@ -23,9 +24,13 @@ export async function benchHead(
   engine: Engine,
   config: NextStepConfig,
   sizes: HeadSizes,
+  model?: BoundModel,
 ): Promise<Measurement> {
   const { steps, branches, images, runs } = sizes;
-  const session = await engine.createSession(imageHeadGraph(config), randomWeights(1));
+  const session = await engine.createSession(
+    imageHeadGraph(config, model?.plan),
+    model?.weights ?? randomWeights(1),
+  );
   const rows = branches * images;
   const table = (value: number): HostTensor => ({
     dtype: "float32",
@@ -72,9 +77,15 @@ export async function benchBackbone(
   engine: Engine,
   config: NextStepConfig,
   sizes: BackboneSizes,
+  model?: BoundModel,
 ): Promise<Measurement> {
   const { rows, tokens, past, runs } = sizes;
-  const session = await engine.createSession(backboneGraph(config), randomWeights(2));
+  const started = performance.now();
+  const session = await engine.createSession(
+    backboneGraph(config, model?.plan),
+    model?.weights ?? randomWeights(2),
+  );
+  const openSeconds = (performance.now() - started) / 1000;
   const { cosines, sines } = rotaryTables(config, past + tokens);
   const rotary = [past + tokens, config.headDim / 2];
   const feeds: Record<string, HostTensor> = {
@@ -113,7 +124,13 @@ export async function benchBackbone(
     tokens,
     past,
   };
-  return measure("backbone", described, { runs, flops }, () => session.run(feeds));
+  const measured = await measure("backbone", described, { runs, flops }, () => session.run(feeds));
+  return {
+    ...measured,
+    millisecondsPerLayer: Number((measured.milliseconds.median / layers).toPrecision(4)),
+    openSeconds: Number(openSeconds.toPrecision(3)),
+    memory: residentMemory(),
+  };
 }
 
 export interface AutoencoderSizes {

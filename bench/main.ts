@@ -1,12 +1,14 @@
 /**
  * @file `npm run bench -- NAME [options]`: one JSON object a measurement.
  *
- * `--shape published` takes the sizes of the published system, `--shape default` those of the default model; single
- * sizes are options of their own (`--hidden`, `--layers`, ...).
+ * `--shape published` (or `14b`) takes the sizes of the published system, `--shape default` those of the default model;
+ * single sizes are options of their own (`--hidden`, `--layers`, ...). `--bits 4|8` measures head and backbone in blocks as
+ * a conversion makes them, `--block-size` and `--symmetric` in others; `--model` those of a folder.
  */
 import { refuseUsage, toolOptions, wholeOption } from "../scripts/tool-options.ts";
 import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
+import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
 import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
 import type { Measurement } from "./measure.ts";
@@ -36,6 +38,11 @@ const RUN_SIZES = Object.freeze({
   "text-tokens": 16,
   "image-tokens": 64,
   megabytes: 2000,
+  /** Places of the caches; 0: as `past`. */
+  capacity: 0,
+  /** Of weights in blocks; 0: floats. */
+  bits: 0,
+  "block-size": 64,
 });
 
 /** What is measured, and the sizes of a run that it takes. */
@@ -64,6 +71,8 @@ Options:
   --shape NAME      ${SHAPE_NAMES.join(" or ")} (default: ${TEXTS.shape})
   --direction NAME  ${DIRECTIONS.join(" or ")} (default: ${TEXTS.direction})
   --prompt TEXT     (default: ${TEXTS.prompt})
+  --model FOLDER    weights of head and backbone (default: at random)
+  --symmetric       blocks without zero points
 ${Object.entries(RUN_SIZES)
   .map(
     ([name, value]) =>
@@ -81,6 +90,8 @@ const { values, positionals } = toolOptions("bench", HELP, {
     shape: { type: "string", default: TEXTS.shape },
     direction: { type: "string", default: TEXTS.direction },
     prompt: { type: "string", default: TEXTS.prompt },
+    model: { type: "string" },
+    symmetric: { type: "boolean", default: false },
     ...Object.fromEntries(numeric.map((name) => [name, { type: "string" as const }])),
   },
 });
@@ -90,8 +101,9 @@ for (const name of numeric) {
   if (typeof text === "string") given[name] = wholeOption("bench", name, text);
 }
 const size = (name: keyof typeof RUN_SIZES): number => given[name] ?? RUN_SIZES[name];
+const shapeName = values.shape === "14b" ? "published" : values.shape;
 const shape =
-  SHAPE_NAMES.find((name) => name === values.shape) ??
+  SHAPE_NAMES.find((name) => name === shapeName) ??
   refuseUsage("bench", `--shape takes one of ${SHAPE_NAMES.join(", ")}`);
 const direction =
   DIRECTIONS.find((name) => name === values.direction) ??
@@ -106,22 +118,33 @@ await using engine = new LocalEngine(threads === 0 ? {} : { threads });
 const model = () => modelOfShape(shape, given);
 const runs = size("runs");
 
+/** Weights in blocks, where they are asked for. */
+async function boundModel(): Promise<BoundModel | undefined> {
+  if (values.model !== undefined) return openBoundModel(values.model);
+  const [bits, blockSize] = [size("bits"), size("block-size")];
+  if (bits === 0) return undefined;
+  if (bits !== 4 && bits !== 8) refuseUsage("bench", "--bits takes 4 or 8");
+  if (blockSize !== 32 && blockSize !== 64 && blockSize !== 128)
+    refuseUsage("bench", "--block-size takes 32, 64 or 128");
+  if (shape !== "published") refuseUsage("bench", "--bits goes with --shape 14b");
+  const { layers } = given;
+  const blocks = { blockSize, symmetric: values.symmetric } as const;
+  return openStandIn({ bits, blocks, ...(layers === undefined ? {} : { layers }) });
+}
+
 async function run(): Promise<Measurement | MemoryMeasurement> {
   switch (name) {
-    case "head":
-      return benchHead(engine, model(), {
-        steps: size("steps"),
-        branches: size("branches"),
-        images: size("images"),
-        runs,
-      });
-    case "backbone":
-      return benchBackbone(engine, model(), {
-        rows: size("rows"),
-        tokens: size("tokens"),
-        past: size("past"),
-        runs,
-      });
+    case "head": {
+      await using bound = await boundModel();
+      const sizes = { steps: size("steps"), branches: size("branches"), images: size("images"), runs };
+      return await benchHead(engine, bound?.config ?? model(), sizes, bound);
+    }
+    case "backbone": {
+      await using bound = await boundModel();
+      const past = given.capacity ?? size("past");
+      const sizes = { rows: size("rows"), tokens: size("tokens"), past, runs };
+      return await benchBackbone(engine, bound?.config ?? model(), sizes, bound);
+    }
     case "vae": {
       const { config } = parseAutoencoderConfig(AUTOENCODERS[shape as keyof typeof AUTOENCODERS]);
       const sizes = { width: size("width"), height: size("height"), pictures: size("pictures") };

@@ -1,4 +1,5 @@
 /** @file Repeated timing of one piece of work, and what is reported of it. */
+import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 
 export interface Measurement {
@@ -11,7 +12,28 @@ export interface Measurement {
   readonly flops?: number;
   /** flops of the median run, in 1e9 a second. */
   readonly gigaflopsPerSecond?: number;
+  /** Of the median run. */
+  readonly millisecondsPerLayer?: number;
+  /** To create the session. */
+  readonly openSeconds?: number;
+  readonly memory?: ResidentBytes;
   readonly machine: { readonly cpu: string; readonly processors: number; readonly node: string };
+}
+
+/** Memory of this process. */
+export interface ResidentBytes {
+  readonly peak: number;
+  readonly now: number;
+  /** Of `now`, what is not the content of a file, which the system could drop. Linux only. */
+  readonly anonymous?: number;
+}
+
+export function residentMemory(): ResidentBytes {
+  const peak = 1024 * process.resourceUsage().maxRSS;
+  const now = process.memoryUsage.rss();
+  const status = process.platform === "linux" ? readFileSync("/proc/self/status", "utf8") : "";
+  const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1];
+  return { peak, now, ...(anonymous === undefined ? {} : { anonymous: 1024 * Number(anonymous) }) };
 }
 
 export interface MeasureOptions {

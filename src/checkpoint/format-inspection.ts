@@ -3,6 +3,7 @@ import { printable } from "../formats/quoted.ts";
 import type { Inspection, PictureInspection, TarInspection, TrainingInspection } from "./inspection.ts";
 import { problemsOf } from "./inspection.ts";
 import type { Problem } from "./problem.ts";
+import { formatText } from "./quantized/stored-formats.ts";
 import type { ListedTensor, PartCount } from "./tensor-listing.ts";
 
 /** Findings of a kind beyond this many are counted, not listed. */
@@ -37,7 +38,13 @@ export function formatInspection(inspection: Inspection, { subjects = false }: F
     }
   }
   if (inspection.kind === "model") {
-    const { tokenizer, autoencoder, trained } = inspection;
+    const { tokenizer, autoencoder, quantization, trained } = inspection;
+    if (quantization !== undefined) {
+      const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
+      lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
+      if (quantization.floats.length > 0)
+        lines.push(`  left in float: ${printable(quantization.floats.join(", "))}`);
+    }
     if (trained !== undefined) lines.push(...section("Trained on", trainingLines(trained, subjects)));
     if (tokenizer !== undefined) {
       lines.push(

@@ -25,6 +25,9 @@ import type {
 } from "./inspection.ts";
 import { readModelFolder } from "./model-folder.ts";
 import type { Problem } from "./problem.ts";
+import { floatModules } from "./quantized/float-modules.ts";
+import { storedFormats } from "./quantized/stored-formats.ts";
+import { ggufError, isGguf, refuseGguf } from "./refuse-gguf.ts";
 import { countParts, listNamed, listStored } from "./tensor-listing.ts";
 
 /** Bytes by which a file is recognised: past the magic number in a tar's first header. */
@@ -80,6 +83,7 @@ async function inspectFile(place: FilePlace, readers: InspectReaders): Promise<I
     if (format !== undefined) {
       return await inspectPicture(await readPicture(source), source.name, format, readers);
     }
+    if (isGguf(head)) throw ggufError(source.name);
     if (isTar(head, member)) return await inspectTar(source);
     refuseCompressed(head, source.name);
   } finally {
@@ -116,6 +120,7 @@ function isTar(head: Uint8Array, path: string): boolean {
 }
 
 async function inspectFolder(files: FileFolder): Promise<Inspection> {
+  await refuseGguf(files);
   if (!(await files.has(CONFIG_FILE))) {
     throw new ModelFormatError("has no config.json", {
       where: files.path,
@@ -136,6 +141,7 @@ const releaseOfFolder: Release = "v1.1";
 async function inspectModel(files: FileFolder): Promise<ModelInspection> {
   await using folder = await readModelFolder(files);
   const tensors = listNamed(folder.tensors);
+  const { quantized } = folder.tensors;
   const problems: Problem[] = [...folder.problems];
   let tokenizer: ModelInspection["tokenizer"];
   try {
@@ -159,6 +165,14 @@ async function inspectModel(files: FileFolder): Promise<ModelInspection> {
     release: folder.release,
     config: folder.config,
     hasImageModules: folder.hasImageModules,
+    quantization:
+      quantized === undefined
+        ? undefined
+        : {
+            layout: quantized.layout,
+            formats: storedFormats(quantized),
+            floats: floatModules(folder.tensors),
+          },
     tokenizer,
     autoencoder: folder.autoencoder === undefined ? undefined : describeAutoencoder(folder.autoencoder),
     problems,

@@ -4,6 +4,7 @@ import type { ImageSize } from "../image/pixels.ts";
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig, Release } from "../model/config.ts";
 import { type Problem, refuseFatal } from "./problem.ts";
+import type { StoredFormat } from "./quantized/stored-formats.ts";
 import type { ListedTensor, PartCount } from "./tensor-listing.ts";
 
 interface Weights {
@@ -41,6 +42,15 @@ export interface ModelInspection extends Weights {
   readonly release: Release;
   readonly config: NextStepConfig;
   readonly hasImageModules: boolean;
+  /** How matrices in blocks are stored; undefined when all weights are floats. */
+  readonly quantization:
+    | {
+        readonly layout: string;
+        readonly formats: readonly StoredFormat[];
+        /** Modules whose matrices are floats all the same; `*` stands for the number of a layer. */
+        readonly floats: readonly string[];
+      }
+    | undefined;
   /** Ids that the tokenizer can give, and its bos_token; undefined if it cannot be read. */
   readonly tokenizer: { readonly size: number; readonly bosToken: string | null } | undefined;
   readonly autoencoder: AutoencoderInspection | undefined;

@@ -9,13 +9,15 @@ import { modelParameters } from "../model/parameter-list.ts";
 import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from "./autoencoder-folder.ts";
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
+import { readQuantized } from "./quantized/read-quantized.ts";
+import { refuseGguf } from "./refuse-gguf.ts";
 import { TensorSet } from "./tensor-set.ts";
 
 /** The table of the generation position embedding, which the first release stores among its weights. */
 export const GENERATION_POSITIONS_NAME = "gen_pos_embed";
 
 /** Names that official files may hold although the graphs never ask for them. */
-const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head.weight"]);
+export const STRAYS: ReadonlySet<string> = new Set([GENERATION_POSITIONS_NAME, "lm_head.weight"]);
 
 const IMAGE_MODULES = /^image_(?:in_projector|out_projector|head)\./;
 
@@ -49,21 +51,28 @@ export interface ModelFolder extends AsyncDisposable {
 
 /**
  * Reads what is there without judging it: fatal problems are listed, not thrown.
- * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all.
+ * @throws InputError, ConfigError or ModelFormatError for files that cannot be read at all, UnsupportedError for GGUF and
+ * for weights quantized in a way that is not known here.
  */
 export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> {
+  await refuseGguf(folder);
   const configPath = folder.pathOf(CONFIG_FILE);
   const configJson = await readJson(await folder.open(CONFIG_FILE));
   const parsed = parseNextStepConfig(configJson, configPath);
   const release = publishedRelease(configJson);
-  const tensors = await openTensors(folder);
+  const source = await openWeights(folder);
   try {
-    const config = followTensors(parsed.config, tensors);
+    const stored = new TensorSet(source, officialModelName);
+    const config = followTensors(parsed.config, stored);
+    const parameters = modelParameters(config);
+    const quantized = await readQuantized(configJson, configPath, stored, parameters);
+    const tensors = new TensorSet(source, officialModelName, quantized);
     const hasImageModules = [...tensors.entries.keys()].some((name) => IMAGE_MODULES.test(name));
     const problems = [
-      ...compareTensors(modelParameters(config), tensors, STRAYS),
+      ...compareTensors(parameters, tensors, STRAYS),
       ...generationTableProblems(config, tensors),
       ...unknownKeyProblems(parsed.unknownKeys),
+      ...unknownKeyProblems(quantized?.unknownKeys ?? []),
     ];
     const found = await findAutoencoder(folder, config, problems);
     const autoencoder = found === undefined ? undefined : await readAutoencoderFolder(found, release);
@@ -85,7 +94,7 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
       },
     };
   } catch (error) {
-    await tensors.close();
+    await source.close();
     throw error;
   }
 }
@@ -125,23 +134,16 @@ export async function openModelFolder(files: FileFolder, options: OpenOptions = 
   }
 }
 
-async function openTensors(folder: FileFolder): Promise<TensorSet> {
-  const source = await openWeights(folder);
-  try {
-    return new TensorSet(source, officialModelName);
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
-}
-
 /** A bias exists exactly when its tensor does; configurations of different releases disagree on the defaults. */
-function followTensors(config: NextStepConfig, tensors: TensorSet): NextStepConfig {
+export function followTensors(
+  config: NextStepConfig,
+  tensors: { has(name: string): boolean },
+): NextStepConfig {
   return {
     ...config,
     attentionBias: tensors.has("layers.0.self_attn.q_proj.bias"),
     outputBias: tensors.has("layers.0.self_attn.o_proj.bias"),
-    mlpBeforeLmHead: tensors.has("before_lm_head.weight"),
+    mlpBeforeLmHead: tensors.has("before_lm_head.weight") || tensors.has("before_lm_head.bias"),
   };
 }
 
@@ -166,7 +168,7 @@ async function generationTable(
  * The autoencoder's folder: `vae_name_or_path` if that is one and inside this folder, else `vae/`, else none. A path
  * that leads elsewhere is the publisher's own and means nothing here.
  */
-async function findAutoencoder(
+export async function findAutoencoder(
   folder: FileFolder,
   config: NextStepConfig,
   problems: Problem[],

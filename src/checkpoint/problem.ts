@@ -3,7 +3,8 @@ import { ModelFormatError } from "../errors.ts";
 import type { ParameterSpec } from "../model/parameter-scope.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import { sameShape } from "../tensor/shape.ts";
-import type { TensorSet } from "./tensor-set.ts";
+import type { QuantizedPart } from "./quantized/quantized-weights.ts";
+import type { NamedTensor, TensorSet } from "./tensor-set.ts";
 
 export type ProblemKind =
   | "missing"
@@ -42,6 +43,14 @@ export function compareTensors(
   const problems: Problem[] = [];
   const asked = new Set<string>();
   for (const { name, shape } of expected) {
+    const matrix = tensors.quantized?.matrices.get(name);
+    if (matrix !== undefined) {
+      for (const part of matrix.parts) {
+        asked.add(part.name);
+        problems.push(...comparePart(part, tensors.entries.get(part.name)));
+      }
+      continue;
+    }
     asked.add(name);
     const entry = tensors.entries.get(name);
     if (entry === undefined) {
@@ -60,6 +69,16 @@ export function compareTensors(
     problems.push({ kind: "extra", subject: name, detail: "is not part of this model", fatal: false });
   }
   return problems;
+}
+
+function comparePart({ name, dtype, shape }: QuantizedPart, entry: NamedTensor | undefined): Problem[] {
+  const expected = `${dtype} [${shape.join(", ")}]`;
+  if (entry === undefined) {
+    return [{ kind: "missing", subject: name, detail: `is missing, expected ${expected}`, fatal: true }];
+  }
+  if (entry.dtype === dtype && sameShape(entry.shape, shape)) return [];
+  const detail = `holds ${entry.dtype} [${entry.shape.join(", ")}], expected ${expected}`;
+  return [{ kind: entry.dtype === dtype ? "shape" : "dtype", subject: name, detail, fatal: true }];
 }
 
 /** Keys of a configuration that nothing here knows, as findings. */

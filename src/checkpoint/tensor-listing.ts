@@ -10,6 +10,8 @@ export interface ListedTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** Numbers of the model that it stands for; all those of a matrix in blocks are the packed integers'. */
+  readonly parameters: number;
 }
 
 /** Parts in the order in which a token meets them (docs/nextstep-spec.md 1.5 and 1.6). */
@@ -39,22 +41,39 @@ export function listStored(source: TensorSource): ListedTensor[] {
 
 /** Tensors of an open set under their official names. */
 export function listNamed(tensors: TensorSet): ListedTensor[] {
-  return Array.from(tensors.entries.values(), ({ name, dtype, shape }) => listed(name, dtype, shape));
+  const ofParts = new Map<string, number>();
+  for (const { shape, parts } of tensors.quantized?.matrices.values() ?? []) {
+    parts.forEach(({ name }, i) => {
+      ofParts.set(name, i === 0 ? elementCount(shape) : 0);
+    });
+  }
+  return Array.from(tensors.entries.values(), ({ name, dtype, shape }) =>
+    listed(name, dtype, shape, ofParts.get(name)),
+  );
 }
 
-function listed(name: string, dtype: DType, shape: readonly number[]): ListedTensor {
-  return { name, dtype, shape, bytes: byteLength(dtype, shape) };
+function listed(
+  name: string,
+  dtype: DType,
+  shape: readonly number[],
+  parameters = elementCount(shape),
+): ListedTensor {
+  return { name, dtype, shape, bytes: byteLength(dtype, shape), parameters };
+}
+
+/** The part of a model that a tensor of an official name belongs to. */
+export function partOf(name: string): string {
+  return PARTS.find(([, names]) => names.test(name))?.[0] ?? OTHER;
 }
 
 /** Parameters by part; parts without any are left out. */
 export function countParts(tensors: readonly ListedTensor[]): PartCount[] {
   const counts = new Map<string, { tensors: number; parameters: number }>();
-  for (const { name, shape } of tensors) {
-    const official = officialModelName(name).name;
-    const part = PARTS.find(([, names]) => names.test(official))?.[0] ?? OTHER;
+  for (const { name, parameters } of tensors) {
+    const part = partOf(officialModelName(name).name);
     const count = counts.get(part) ?? { tensors: 0, parameters: 0 };
     count.tensors++;
-    count.parameters += elementCount(shape);
+    count.parameters += parameters;
     counts.set(part, count);
   }
   return [...PARTS.map(([part]) => part), OTHER].flatMap((part) => {

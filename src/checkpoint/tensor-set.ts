@@ -1,10 +1,11 @@
 /** @file Weights of a model under their official names, each read from disk only when it is asked for. */
 import { ModelFormatError } from "../errors.ts";
 import type { StoredTensor, TensorSource, TensorToWrite } from "../formats/tensor-source.ts";
-import type { WeightPlan } from "../model/weight-format.ts";
+import { packedWeightOf, type WeightPlan } from "../model/weight-format.ts";
 import type { WeightSource } from "../runtime/engine.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, toFloat32 } from "../tensor/tensor.ts";
+import type { QuantizedWeights } from "./quantized/quantized-weights.ts";
 
 /** One weight, not yet read. */
 export interface NamedTensor {
@@ -29,16 +30,20 @@ export class TensorSet {
   /** In the order of the file. */
   readonly entries: ReadonlyMap<string, NamedTensor>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** The weights that are stored in blocks, if any are; `entries` has the tensors that they are made of. */
+  readonly quantized: QuantizedWeights | undefined;
   readonly #source: TensorSource;
 
   /** @throws ModelFormatError when two stored tensors mean the same official one. */
   constructor(
     source: TensorSource,
     officialName: (storedName: string, stored: StoredTensor) => OfficialName = (name) => ({ name }),
+    quantized?: QuantizedWeights,
   ) {
     this.name = source.name;
     this.metadata = source.metadata;
     this.#source = source;
+    this.quantized = quantized;
     const entries = new Map<string, NamedTensor>();
     for (const [storedName, stored] of source.tensors) {
       const { name, shape = stored.shape } = officialName(storedName, stored);
@@ -74,6 +79,7 @@ export class TensorSet {
 
   /** One weight widened to float32, row-major. The only copy: nothing is kept here. */
   async read(name: string): Promise<Float32Array> {
+    if (this.quantized?.matrices.has(name)) return this.quantized.dequantize(name);
     return toFloat32(await this.readStored(name));
   }
 
@@ -82,7 +88,10 @@ export class TensorSet {
    * where it lies in a file without gaps.
    */
   get weightSource(): WeightSource {
-    return ({ name }) => {
+    const { quantized } = this;
+    return (port) => {
+      const { name } = port;
+      if (quantized?.matrices.has(packedWeightOf(name))) return quantized.weightSource(port);
       const { dtype, storedName, stored } = this.entry(name);
       const file = this.#source.fileOf(storedName);
       if (file === undefined || !stored.contiguous) return this.readStored(name);
@@ -90,9 +99,11 @@ export class TensorSet {
     };
   }
 
-  /** The 16-bit weights as they are stored, all else as float32: nothing is widened before it is bound. */
+  /** Blocks and 16-bit weights as they are stored, all else as float32: nothing is widened before it is bound. */
   get weightPlan(): WeightPlan {
     return (name) => {
+      const matrix = this.quantized?.matrices.get(name);
+      if (matrix !== undefined) return matrix.format;
       const dtype = this.entries.get(name)?.dtype;
       return dtype === "float16" || dtype === "bfloat16" ? dtype : "float32";
     };

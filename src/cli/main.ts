@@ -5,11 +5,13 @@ import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { addCompletionCommand } from "./completion-command.ts";
+import { addConvertCommand } from "./convert-command.ts";
 import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
+import { addSynthCommand } from "./synth-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
 import { addTrainCommands } from "./train-command.ts";
@@ -69,6 +71,8 @@ ${EXIT_CODES_HELP}`,
   addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);
+  addConvertCommand(program, terminal);
+  addSynthCommand(program, terminal);
   addCompletionCommand(program, terminal);
   tellMistakesInOneLine(program);
   try {

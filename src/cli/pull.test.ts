@@ -1,12 +1,13 @@
 /** The commands around the hub's cache as users run them, against a hub on this machine. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { repoFolders } from "../hub/cache-layout.ts";
 import { BLOCK_BYTES } from "../hub/incomplete-file.ts";
-import { noiseBytes, type ServedFile, TestHub } from "../hub/test-hub-server.ts";
+import { noiseBytes, type ServedFile, sha256, TestHub } from "../hub/test-hub-server.ts";
 
 const COMMAND = fileURLToPath(new URL("./main.ts", import.meta.url));
 const TSX = import.meta.resolve("tsx");
@@ -35,7 +36,7 @@ interface Outcome {
   readonly err: string;
 }
 
-async function nextstep(args: readonly string[], onErr?: (child: ChildProcess) => void): Promise<Outcome> {
+async function nextstep(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<Outcome> {
   const env = { ...process.env, HF_HUB_CACHE: cache, HF_HOME: cache, HF_ENDPOINT: hub.endpoint };
   const child = spawn(process.execPath, ["--import", TSX, COMMAND, ...args], { cwd: cache, env });
   let out = "";
@@ -45,10 +46,14 @@ async function nextstep(args: readonly string[], onErr?: (child: ChildProcess) =
   });
   child.stderr.on("data", (data: Buffer) => {
     err += data;
-    onErr?.(child);
   });
+  onStart?.(child);
   const code = await new Promise<number | null>((done) => child.once("close", done));
   return { code, out, err };
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo().catch(() => false))) await new Promise((done) => setTimeout(done, 20));
 }
 
 describe("nextstep pull, models and models rm", () => {
@@ -86,10 +91,12 @@ describe("nextstep pull, models and models rm", () => {
       response.write(WEIGHTS.subarray(0, BLOCK_BYTES + 5));
       return true;
     };
-    let isStopped = false;
+    const { blobs } = repoFolders(cache, "org/model");
+    const list = join(blobs, `${sha256(WEIGHTS)}.nextstep.blocks.incomplete`);
     const stopped = nextstep(["pull", "org/model"], (child) => {
-      if (!isStopped) setTimeout(() => child.kill("SIGINT"), 1000);
-      isStopped = true;
+      void until(async () => (await readFile(list, "utf8")).split("\n").length > 2).then(() => {
+        child.kill("SIGINT");
+      });
     });
     const { code, err } = await stopped;
     expect(code).toBe(130);

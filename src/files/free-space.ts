@@ -1,6 +1,7 @@
-/** @file How much can be written. */
+/** @file Whether a disk has room for what is going to be written, found out before it is. */
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { InputError } from "../errors.ts";
 import { hasCode } from "./write-failure.ts";
 
 /** Bytes that this user may still write in a folder that need not exist yet; undefined where the system does not say. */
@@ -13,4 +14,18 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
       if (!hasCode(error, "ENOENT", "ENOTDIR") || at === dirname(at)) return undefined;
     }
   }
+}
+
+/** @throws InputError with both numbers when `bytes` do not fit where `folder` is, or is to be. */
+export async function refuseFullDisk(folder: string, bytes: number): Promise<void> {
+  const free = await freeBytes(folder);
+  if (free === undefined || bytes <= free) return;
+  throw new InputError(`needs ${gigabytes(bytes)} more on a disk that has ${gigabytes(free)} left`, {
+    where: folder,
+    remedy: "free some space or name a place on another disk",
+  });
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }

@@ -1,6 +1,6 @@
 /** @file A folder on the disk. */
 
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { FileSource } from "./file-source.ts";
@@ -24,6 +24,10 @@ export class LocalFolder implements FileFolder {
 
   async has(member: string): Promise<boolean> {
     return (await stat(this.pathOf(member)).catch(() => undefined))?.isFile() ?? false;
+  }
+
+  async names(): Promise<string[]> {
+    return readdir(this.path).catch(() => []);
   }
 
   open(member: string): Promise<FileSource> {

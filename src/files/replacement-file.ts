@@ -14,8 +14,13 @@ const TEMPORARY_NAME = /^\.[0-9a-f]{16}\.partial$/;
 /** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
 export const MAX_WRITE_BYTES = 256 * 1024 * 1024;
 
+/** A file handle, as far as writing takes one. */
+interface PieceWriter {
+  write(bytes: Uint8Array, offset: number, length: number): Promise<{ readonly bytesWritten: number }>;
+}
+
 /** Appends all of `bytes` at the handle's position, in pieces that every system takes. */
-export async function writeAll(handle: Pick<FileHandle, "write">, bytes: Uint8Array): Promise<void> {
+export async function writeAll(handle: PieceWriter, bytes: Uint8Array): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
     const { bytesWritten } = await handle.write(
@@ -71,6 +76,18 @@ export class ReplacementFile implements ByteSink {
       throw writeFailure(error, this.name);
     }
     this.#position += bytes.byteLength;
+  }
+
+  /** Puts `bytes` where they belong, whatever else is written yet. Does not move {@link position}. */
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    try {
+      await writeAll(
+        { write: (part, from, length) => this.#handle.write(part, from, length, position + from) },
+        bytes,
+      );
+    } catch (error) {
+      throw writeFailure(error, this.name);
+    }
   }
 
   /** Flushes to the disk, then renames over the target. Leaves nothing behind if that fails. */

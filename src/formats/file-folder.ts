@@ -14,6 +14,8 @@ export interface FileFolder {
   has(member: string): Promise<boolean>;
   /** Throws InputError if there is no such readable regular file. */
   open(member: string): Promise<ByteSource>;
+  /** Names of the members, where the place can list them; none for a folder that is not there. */
+  names?(): Promise<string[]>;
   /** A folder inside this one; it need not exist. */
   folder(member: string): FileFolder;
 }

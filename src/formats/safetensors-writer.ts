@@ -19,7 +19,7 @@ export async function encodeSafetensors(
   metadata?: SafetensorsMetadata,
 ): Promise<void> {
   checkNames(tensors, sink.name);
-  await sink.write(headerBytes(tensors, metadata));
+  await sink.write(layOutSafetensors(tensors, metadata).header);
   for (const announced of tensors) {
     const { name, dtype, shape } = announced;
     const loaded = await announced.load();
@@ -60,7 +60,7 @@ export function planShards(
     part.map(({ name }): [string, string] => [name, file]),
   );
   const totalSize = tensors.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
-  return { shards, index: indexText(totalSize, weightMap) };
+  return { shards, index: shardIndex(totalSize, weightMap) };
 }
 
 /** `model-00002-of-00012.safetensors` for shard 2 of 12. */
@@ -91,19 +91,38 @@ function splitIntoShards(tensors: readonly TensorToWrite[], maxShardBytes: numbe
   return shards;
 }
 
-/** Keys sorted and indented as the usual tools write it. */
-function indexText(totalSize: number, weightMap: [string, string][]): string {
-  weightMap.sort(([a], [b]) => (a < b ? -1 : 1));
+/**
+ * Text of the index of a sharded checkpoint: keys sorted and indented as the usual tools write it.
+ * @param totalSize bytes of all tensors.
+ * @param weightMap each tensor's name with that of its shard.
+ */
+export function shardIndex(
+  totalSize: number,
+  weightMap: readonly (readonly [tensor: string, shard: string])[],
+): string {
+  const sorted = weightMap.toSorted(([a], [b]) => (a < b ? -1 : 1));
   // Assembled by hand: an object would move names that look like integers to the front.
-  const lines = weightMap.map(([name, shard]) => `    ${JSON.stringify(name)}: ${JSON.stringify(shard)}`);
+  const lines = sorted.map(([name, shard]) => `    ${JSON.stringify(name)}: ${JSON.stringify(shard)}`);
   const metadata = `  "metadata": {\n    "total_size": ${totalSize}\n  }`;
   return `{\n${metadata},\n  "weight_map": {\n${lines.join(",\n")}\n  }\n}\n`;
 }
 
-function headerBytes(
-  tensors: readonly TensorToWrite[],
-  metadata: SafetensorsMetadata | undefined,
-): Uint8Array {
+/** Where everything goes in a file whose tensors are known but not yet made. */
+export interface SafetensorsLayout {
+  /** What the file begins with. */
+  readonly header: Uint8Array;
+  /** Byte of the file at which each tensor begins, in the order given. */
+  readonly begins: readonly number[];
+  /** Of the whole file. */
+  readonly byteLength: number;
+}
+
+/** Lays `tensors` out in the given order, without gaps. Names must differ. */
+export function layOutSafetensors(
+  tensors: readonly Pick<TensorToWrite, "name" | "dtype" | "shape">[],
+  metadata?: SafetensorsMetadata,
+): SafetensorsLayout {
+  const offsets: number[] = [];
   const fields: string[] = [];
   if (metadata !== undefined) {
     const pairs = Array.from(metadata, ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
@@ -112,6 +131,7 @@ function headerBytes(
   let position = 0;
   for (const { name, dtype, shape } of tensors) {
     const end = position + byteLength(dtype, shape);
+    offsets.push(position);
     const sizes = shape.join(",");
     fields.push(
       `${JSON.stringify(name)}:{"dtype":"${safetensorsDType(dtype)}","shape":[${sizes}],"data_offsets":[${position},${end}]}`,
@@ -124,7 +144,11 @@ function headerBytes(
   const bytes = new Uint8Array(8 + length).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   bytes.set(json, 8);
-  return bytes;
+  return {
+    header: bytes,
+    begins: offsets.map((offset) => bytes.length + offset),
+    byteLength: bytes.length + position,
+  };
 }
 
 function checkNames(tensors: readonly TensorToWrite[], where: string): void {

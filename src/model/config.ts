@@ -102,6 +102,8 @@ const KEYS_WITHOUT_EFFECT = [
   "max_window_layers",
   "model_type",
   "pretraining_tp",
+  // How the weights are stored, which their reader asks for.
+  "quantization_config",
   "sliding_window",
   "torch_dtype",
   "transformers_version",

@@ -127,18 +127,22 @@ async function writeAutoencoder(folder: string, content: AutoencoderToWrite): Pr
 
 async function copyTokenizer(from: FileFolder, to: string): Promise<void> {
   for (const name of TOKENIZER_FILES) {
-    if (!(await from.has(name))) continue;
-    const source = await from.open(name);
-    try {
-      await replaceFile(join(to, name), async (file) => {
-        while (file.position < source.byteLength) {
-          const bytes = Math.min(COPIED_BYTES, source.byteLength - file.position);
-          await file.write(await source.read(file.position, bytes));
-        }
-      });
-    } finally {
-      await source.close();
-    }
+    if (await from.has(name)) await copyMember(from, name, join(to, name));
+  }
+}
+
+/** Copies a file of a folder, in pieces. It appears whole or not at all. */
+export async function copyMember(from: FileFolder, name: string, to: string): Promise<void> {
+  const source = await from.open(name);
+  try {
+    await replaceFile(to, async (file) => {
+      while (file.position < source.byteLength) {
+        const bytes = Math.min(COPIED_BYTES, source.byteLength - file.position);
+        await file.write(await source.read(file.position, bytes));
+      }
+    });
+  } finally {
+    await source.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { isAutoencoderConfig } from "../../checkpoint/inspect-json.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { ModelFormatError } from "../../errors.ts";
+import { digestFile } from "../../files/file-digest.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { readJson } from "../../formats/json-file.ts";
 import type { Model } from "../../generate/model.ts";
@@ -17,7 +18,6 @@ import type { Engine } from "../../runtime/engine.ts";
 import { readAutoencoderWeights } from "../../train/autoencoder/autoencoder-start-weights.ts";
 import { Reconstructor } from "../../train/autoencoder/autoencoder-validation.ts";
 import { CANVAS_SIDE } from "../../train/data/emoji/emoji-render.ts";
-import { digestFile } from "../../train/loop/checkpoint-seal.ts";
 import type { NamedBuffer } from "../../train/optimizer/trainable.ts";
 
 /** Files of a model folder that decide what is drawn. */

@@ -1,8 +1,7 @@
 /** @file The engine's thread as its owner sees it: commands go there, each is answered once or fails with the thread. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { EngineError } from "../../errors.ts";
+import { threadFile } from "../../files/thread-file.ts";
 import type { TypedArray } from "../../tensor/dtype.ts";
 import type { EngineOptions } from "../engine.ts";
 import {
@@ -33,7 +32,11 @@ export class Connection {
     disableTelemetry();
     const data: WorkerData = { options };
     // Not the process's own flags: some, such as --input-type, are refused for a thread.
-    const worker = new Worker(workerUrl(), { workerData: data, name: "nextstep-engine", execArgv: [] });
+    const worker = new Worker(threadFile(import.meta.url, "runtime/node/engine-worker"), {
+      workerData: data,
+      name: "nextstep-engine",
+      execArgv: [],
+    });
     this.#worker = worker;
     worker.on("message", (answer: Answer) => this.#settle(answer));
     worker.on("messageerror", (cause) => {
@@ -115,22 +118,4 @@ function disposedError(): EngineError {
 export function plainCopy<Data extends TypedArray>(data: Data): Data {
   const isWhole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
   return isWhole ? data : (data.slice() as Data);
-}
-
-/** Where the thread's code is: beside this file in the sources, in `runtime/node/` of the build wherever a bundler put this. */
-function workerUrl(): URL {
-  if (import.meta.url.endsWith(".ts")) return new URL("./engine-worker-from-sources.mjs", import.meta.url);
-  const candidates = [
-    "./engine-worker.js",
-    "./runtime/node/engine-worker.js",
-    "../runtime/node/engine-worker.js",
-  ];
-  for (const candidate of candidates) {
-    const url = new URL(candidate, import.meta.url);
-    if (existsSync(fileURLToPath(url))) return url;
-  }
-  throw new EngineError("runtime/node/engine-worker.js is missing from the installed package", {
-    where: import.meta.url,
-    remedy: "install the package again",
-  });
 }

@@ -1,6 +1,6 @@
 /** @file What a run of autoencoder training must not change when it is continued, and what it may. */
 import { availableParallelism } from "node:os";
-import { digestFile } from "../loop/checkpoint-seal.ts";
+import { digestFile } from "../../files/file-digest.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import { digestAutoencoderWeights } from "./autoencoder-start-weights.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";

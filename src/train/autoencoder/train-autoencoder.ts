@@ -1,4 +1,6 @@
 /** @file Runs of autoencoder training: what they open, the run itself, and its rehearsal. */
+
+import { lockFolder } from "../../files/folder-lock.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
@@ -7,7 +9,6 @@ import { ShardedEpochOrder } from "../data/epoch-order.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { refuseUnmeant } from "../loop/config-sense.ts";
 import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
-import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { plainJson } from "../plain-json.ts";
@@ -96,7 +97,7 @@ export async function trainAutoencoder(
 ): Promise<TrainResult> {
   const steps = stepsOf(config);
   refuseUnmeant(config.loop, steps, "phases");
-  await using _lock = await lockRun(config.output);
+  await using _lock = await lockFolder(config.output, "trains");
   return await withAutoencoderStage(config, ({ stage, isWithoutNet }) => {
     if (isWithoutNet) {
       const text = `there is no ${config.loss.perceptual!.file}: the perceptual loss is off`;

@@ -1,10 +1,10 @@
 /** @file The seal of a checkpoint: its counters and the SHA-256 of every file, in `training/state.json`. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { z } from "zod";
 import { ModelFormatError } from "../../errors.ts";
+import { digestFile } from "../../files/file-digest.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 
@@ -86,13 +86,6 @@ async function filesOf(folder: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .sort();
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export async function digestFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
 }
 
 function digestText(text: string): string {

@@ -1,7 +1,7 @@
 /** @file The SHA-256 of a cache file in a file beside it: what is damaged, or was not written to its end, is not read. */
 import { readFile } from "node:fs/promises";
+import { digestFile } from "../../files/file-digest.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
-import { digestFile } from "../loop/checkpoint-seal.ts";
 
 function digestPath(path: string): string {
   return `${path}.sha256`;

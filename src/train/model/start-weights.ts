@@ -36,6 +36,8 @@ export interface StartModel {
     /** By official name. */
     readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
     read(name: string): Promise<Float32Array>;
+    /** Present when weights are stored in blocks. */
+    readonly quantized?: object | undefined;
   };
 }
 
@@ -54,6 +56,12 @@ export async function initialModelWeights(
   seed: number,
   start?: StartModel,
 ): Promise<Trainable[]> {
+  if (start?.tensors.quantized !== undefined) {
+    throw new ConfigError("are rounded to a few bits, from which training cannot go on", {
+      where: "start weights",
+      remedy: "name the folder that they were converted from",
+    });
+  }
   const known = new Set(parameters.map(({ name }) => name));
   const dropped = [...(start?.tensors.entries.keys() ?? [])].find(
     (name) => /\.\d+\./.test(name) && !known.has(name),

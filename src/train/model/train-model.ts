@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { modelParameters } from "../../model/parameter-list.ts";
@@ -11,7 +12,6 @@ import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
-import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { plainJson } from "../plain-json.ts";
@@ -107,7 +107,7 @@ async function createValidation(
  */
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   refuseUnmeantModel(config);
-  await using _lock = await lockRun(config.output);
+  await using _lock = await lockFolder(config.output, "trains");
   return await withModelStage(config, ({ stage }) =>
     runTraining(stage, {
       config: config.loop,

@@ -1,25 +1,34 @@
 /** @file The parity models with their weights in every format, against the float path on what the formats keep. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { LocalFolder } from "../files/local-folder.ts";
-import { writeOnnx } from "../graph/onnx-writer.ts";
-import { abs, div, mul, scale, shift } from "../graph/operators/elementwise.ts";
-import { pad, slice } from "../graph/operators/layout.ts";
-import { reshape } from "../graph/operators/reshape.ts";
-import { apply, constant, input, kernel, type Operator, type Value } from "../graph/value.ts";
-import { backbone, embedTokens, imageIn, imageOut, lmHead, rotaryTables } from "../model/backbone.ts";
-import { type NextStepConfig, tokenWidth } from "../model/config.ts";
-import { flowHead } from "../model/flow-head.ts";
-import { type LinearOptions, ParameterScope } from "../model/parameter-scope.ts";
-import type { BlockFormat, WeightPlan } from "../model/weight-format.ts";
-import type { Feeds, HostTensor, WeightSource } from "../runtime/engine.ts";
-import { LocalEngine } from "../runtime/node/local-engine.ts";
-import { CounterRng } from "../tensor/counter-rng.ts";
-import { fromFloat32, toFloat32 } from "../tensor/tensor.ts";
-import { openModelFolder } from "./model-folder.ts";
-import { packWeights } from "./packed-weights.ts";
-import type { TensorSet } from "./tensor-set.ts";
+import { writeBlocks } from "../../../test/support/write-blocks.ts";
+import { writeGrouped } from "../../../test/support/write-grouped.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { writeOnnx } from "../../graph/onnx-writer.ts";
+import { abs, div, mul, scale, shift } from "../../graph/operators/elementwise.ts";
+import { pad, slice } from "../../graph/operators/layout.ts";
+import { reshape } from "../../graph/operators/reshape.ts";
+import { apply, constant, input, kernel, type Operator, type Value } from "../../graph/value.ts";
+import { backbone, embedTokens, imageIn, imageOut, lmHead, rotaryTables } from "../../model/backbone.ts";
+import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
+import { flowHead } from "../../model/flow-head.ts";
+import { modelParameters } from "../../model/parameter-list.ts";
+import { type LinearOptions, ParameterScope } from "../../model/parameter-scope.ts";
+import type { BlockFormat, WeightPlan } from "../../model/weight-format.ts";
+import { contentsOf, writeModelFolder } from "../../node/write-model-folder.ts";
+import type { Feeds, HostTensor, WeightSource } from "../../runtime/engine.ts";
+import { LocalEngine } from "../../runtime/node/local-engine.ts";
+import { CounterRng } from "../../tensor/counter-rng.ts";
+import { convertTensors } from "../convert-dtype.ts";
+import { openModelFolder } from "../model-folder.ts";
+import type { TensorSet } from "../tensor-set.ts";
 
-const MODELS = new URL("../../test/parity/models/", import.meta.url);
+const MODELS = fileURLToPath(new URL("../../../test/parity/models/", import.meta.url));
+const scratch = await mkdtemp(join(tmpdir(), "nextstep-parity-"));
+afterAll(() => rm(scratch, { recursive: true }));
 
 const engine = new LocalEngine({ threads: 1, spin: false });
 afterAll(() => engine[Symbol.asyncDispose]());
@@ -109,13 +118,17 @@ const maxOperator: Operator = { name: "reduceMax", lower: kernel("ReduceMax") };
 /** The float path with activations rounded as the block kernels do: to 127 steps of each block's largest. */
 class RoundingScope extends ParameterScope {
   readonly #blockSize: number;
+  readonly #stored: WeightPlan;
 
-  constructor(blockSize: number) {
+  /** @param stored Of weights that are floats in it, products are left alone. */
+  constructor(blockSize: number, stored: WeightPlan) {
     super();
     this.#blockSize = blockSize;
+    this.#stored = stored;
   }
 
   override linear(name: string, x: Value, outputs: number, options: LinearOptions): Value {
+    if (typeof this.#stored(`${name}.weight`) === "string") return super.linear(name, x, outputs, options);
     const width = x.shape.at(-1) as number;
     const blocks = Math.ceil(width / this.#blockSize);
     const axis = x.shape.length - 1;
@@ -141,40 +154,6 @@ async function run({ outputs, feeds }: Case, scope: ParameterScope, weights: Wei
   return results;
 }
 
-/** What a block keeps of a matrix, in plain loops. */
-function roundBlocks(values: Float32Array, inputs: number, format: BlockFormat): Float32Array {
-  const levels = 2 ** format.bits;
-  const result = values.slice();
-  for (let row = 0; row < values.length; row += inputs) {
-    for (let start = row; start < row + inputs; start += format.blockSize) {
-      const block = result.subarray(start, Math.min(start + format.blockSize, row + inputs));
-      const low = Math.min(0, ...block);
-      const high = Math.max(0, ...block);
-      const farthest = -low > high ? low : high;
-      const scale = Math.fround(format.symmetric ? -farthest / (levels / 2) : (high - low) / (levels - 1));
-      if (scale === 0) continue;
-      const zero = format.symmetric ? levels / 2 : Math.round(-low / scale);
-      block.forEach((value, i) => {
-        const integer = Math.min(Math.max(Math.round(value / scale) + zero, 0), levels - 1);
-        block[i] = scale * (integer - zero);
-      });
-    }
-  }
-  return result;
-}
-
-/** The weights as a plan keeps them, in float32. */
-function keptWeights(tensors: TensorSet, plan: WeightPlan): WeightSource {
-  return async ({ name, shape }) => {
-    const values = await tensors.read(name);
-    const format = plan(name);
-    if (format === "float32") return values;
-    if (typeof format === "string") return toFloat32(fromFloat32(format, [values.length], values));
-    const isMatrix = shape.length === 2;
-    return isMatrix ? roundBlocks(values, shape[1] as number, format) : values;
-  };
-}
-
 /** Root mean square of the difference, and what it may be measured by. */
 function compare(actual: HostTensor, expected: HostTensor) {
   let difference = 0;
@@ -189,7 +168,13 @@ function compare(actual: HostTensor, expected: HostTensor) {
   return { error: Math.sqrt(difference / count), typical: Math.sqrt(total / count), largest };
 }
 
-const FLOATS = ["float32", "float16", "bfloat16"] as const;
+/** What the weights of a set stand for, in float32. */
+const valuesOf =
+  (tensors: TensorSet): WeightSource =>
+  ({ name }) =>
+    tensors.read(name);
+
+const HALVES = ["float16", "bfloat16"] as const;
 const BLOCKS: readonly [name: string, format: BlockFormat][] = [
   ["int8", { bits: 8, blockSize: 32, symmetric: true }],
   ["int8 with zero points", { bits: 8, blockSize: 64, symmetric: false }],
@@ -204,25 +189,69 @@ const BLOCKS: readonly [name: string, format: BlockFormat][] = [
  */
 const TOLERANCE = 1e-2;
 
+const LAYOUTS = [
+  ["gptq", { words: "gptq", bits: 4, groupSize: 32, symmetric: true }, { quant_method: "gptq", sym: true }],
+  [
+    "gptq of 8 bits",
+    { words: "gptq_v2", bits: 8, groupSize: 64, symmetric: false },
+    { quant_method: "gptq", checkpoint_format: "gptq_v2", sym: false },
+  ],
+  [
+    "awq",
+    { words: "awq", bits: 4, groupSize: 128, symmetric: false },
+    { quant_method: "awq", version: "gemm", zero_point: true },
+  ],
+  [
+    "auto-round",
+    { words: "gptq", bits: 4, groupSize: 128, symmetric: true },
+    { quant_method: "auto-round", packing_format: "auto_round:auto_gptq", sym: true },
+  ],
+] as const;
+
 describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
-  const folder = await openModelFolder(new LocalFolder(new URL(name, MODELS).pathname));
+  const source = join(MODELS, name);
+  const folder = await openModelFolder(new LocalFolder(source));
   afterAll(() => folder[Symbol.asyncDispose]());
-  const cases = { backbone: backboneCase(folder.config), head: headCase(folder.config) };
+  const cases = Object.entries({ backbone: backboneCase(folder.config), head: headCase(folder.config) });
+  const matrices = modelParameters(folder.config).filter(({ shape }) => shape.length === 2);
 
-  describe.each(Object.entries(cases))("%s", (_, test) => {
-    it.each(FLOATS)("in %s has the bits of the float path", async (format) => {
-      const plan: WeightPlan = () => format;
-      const expected = await run(test, new ParameterScope(), keptWeights(folder.tensors, plan));
-      const actual = await run(test, new ParameterScope(plan), packWeights(folder.tensors, plan));
-      expect(actual).toEqual(expected);
-    });
+  it.each(HALVES)("in %s has the bits of the float path", async (dtype) => {
+    const target = join(scratch, `${name}-${dtype}`);
+    const { tensors, ...content } = contentsOf(folder);
+    await writeModelFolder(target, { ...content, tensors: convertTensors(tensors, dtype) });
+    await using stored = await openModelFolder(new LocalFolder(target));
+    for (const [, test] of cases) {
+      const expected = await run(test, new ParameterScope(), valuesOf(stored.tensors));
+      const { weightPlan, weightSource } = stored.tensors;
+      expect(await run(test, new ParameterScope(weightPlan), weightSource)).toEqual(expected);
+    }
+  });
 
-    it.each(BLOCKS)("in %s agrees with the float path", async (_, format) => {
-      const plan: WeightPlan = () => format;
-      const kept = keptWeights(folder.tensors, plan);
-      const expected = await run(test, new ParameterScope(), kept);
-      const rounded = await run(test, new RoundingScope(format.blockSize), kept);
-      const actual = await run(test, new ParameterScope(plan), packWeights(folder.tensors, plan));
+  it.each(LAYOUTS)(
+    "as %s made it agrees with the float path on what it stands for",
+    async (label, form, settings) => {
+      const target = join(scratch, `${name}-${label}`);
+      const stated = { ...settings, bits: form.bits, group_size: form.groupSize };
+      const quantizes = (module: string): boolean => /^(?:layers\.|lm_head$)/.test(module);
+      await writeGrouped(source, target, { ...form, settings: stated, quantizes });
+      await expectAgreement(target, form.groupSize);
+    },
+  );
+
+  it.each(BLOCKS)("in %s agrees with the float path on what the blocks stand for", async (label, format) => {
+    const target = join(scratch, `${name}-${label}`);
+    await writeBlocks(source, target, Object.fromEntries(matrices.map((matrix) => [matrix.name, format])));
+    await expectAgreement(target, format.blockSize);
+  });
+
+  async function expectAgreement(target: string, blockSize: number): Promise<void> {
+    await using stored = await openModelFolder(new LocalFolder(target));
+    for (const [, test] of cases) {
+      const values = valuesOf(stored.tensors);
+      const expected = await run(test, new ParameterScope(), values);
+      const rounded = await run(test, new RoundingScope(blockSize, stored.tensors.weightPlan), values);
+      const { weightPlan, weightSource } = stored.tensors;
+      const actual = await run(test, new ParameterScope(weightPlan), weightSource);
       for (const [output, tensor] of Object.entries(actual)) {
         const float = compare(tensor, expected[output] as HostTensor);
         expect(float.error, `${output} against its largest`).toBeLessThanOrEqual(TOLERANCE * float.largest);
@@ -231,6 +260,6 @@ describe.each(["v1", "v1.1", "train"])("model %s", async (name) => {
           TOLERANCE * same.typical,
         );
       }
-    });
-  });
+    }
+  }
 });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { lockRun } from "./run-lock.ts";
+import { lockFolder } from "./folder-lock.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -10,9 +10,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-it("refuses a second trainer, naming the first", async () => {
-  await using _lock = await lockRun(folder);
-  await expect(lockRun(folder)).rejects.toThrow(`process ${process.pid} trains in this folder`);
+it("refuses a second process, naming the first", async () => {
+  await using _lock = await lockFolder(folder, "trains");
+  await expect(lockFolder(folder, "trains")).rejects.toThrow(`process ${process.pid} trains in this folder`);
 });
 
 it("removes temporary files of processes that were killed, and nothing else", async () => {
@@ -24,7 +24,7 @@ it("removes temporary files of processes that were killed, and nothing else", as
     "log.jsonl",
   ];
   for (const name of names) await writeFile(join(folder, name), "");
-  await using _lock = await lockRun(folder);
+  await using _lock = await lockFolder(folder, "trains");
   const left = (await readdir(folder)).filter((name) => !name.startsWith(".lock-"));
   expect(left.sort()).toEqual(["kept.partial", "latents", "log.jsonl"]);
   expect(await readdir(join(folder, "latents"))).toEqual([]);
