@@ -10,6 +10,8 @@ export interface OutputOptions extends ModelOptions {
   readonly image?: readonly string[];
   readonly noise?: string;
   readonly saveTokens?: string;
+  /** Where the drawing's job is kept from its first token on. */
+  readonly job?: string;
   readonly out: Target;
   /** False with `--no-preview`. */
   readonly preview: boolean;

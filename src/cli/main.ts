@@ -8,6 +8,7 @@ import { addCompletionCommand } from "./completion-command.ts";
 import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addResumeCommand } from "./resume-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
 import { tellMistakesInOneLine } from "./usage-error.ts";
@@ -76,6 +77,7 @@ ${EXIT_CODES_HELP}`,
     )
     .enablePositionalOptions();
   addDrawCommands(program, terminal);
+  addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
   addInspectCommand(program, terminal);
   addTrainCommands(program, terminal);
