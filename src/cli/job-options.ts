@@ -1,4 +1,5 @@
 /** @file What the command keeps in a job for itself: where the pictures go, and from where the rest is read. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
@@ -49,9 +50,15 @@ export function jobOptions(own: unknown, where: string): JobOptions {
     preview,
     ...(json === undefined ? {} : { json }),
     ...(saveTokens === undefined ? {} : { saveTokens: place(saveTokens) }),
-    ...(model === undefined ? {} : { model: place(model) }),
+    ...(model === undefined ? {} : { model: modelName(model, place) }),
     ...(noise === undefined ? {} : { noise: place(noise) }),
   };
+}
+
+/** A folder from there, if there is one; a model may have a name that is no path. */
+function modelName(model: unknown, place: (path: unknown) => string): string {
+  const path = place(model);
+  return existsSync(path) ? path : String(model);
 }
 
 function targetOf(out: unknown, place: (path: unknown) => string, refuse: () => Error): Target {

@@ -64,10 +64,25 @@ export function parseJobHead(text: string, where: string): JobHead {
       const { recipe, notes, kept } = picture;
       if (!Array.isArray(notes) || !notes.every(isNote)) throw refuse("notes");
       if (!isWhole(kept, 0, MAX_TOKENS)) throw refuse("kept");
-      return { recipe: checkRecipe(recipe, where), notes, kept };
+      return { recipe: readRecipe(recipe, where), notes, kept };
     }),
     ...(own === undefined ? {} : { own }),
   };
+}
+
+/** Keys stay in their order: the picture's file, in which the recipe is written, is to be the same to the byte. */
+function readRecipe(given: unknown, where: string): Recipe {
+  const recipe = checkRecipe(given, where);
+  return inOrderOf(given, {
+    ...recipe,
+    settings: inOrderOf(isJsonObject(given) ? given.settings : {}, recipe.settings),
+  });
+}
+
+function inOrderOf<Value extends object>(given: unknown, value: Value): Value {
+  const order = Object.keys(given ?? {});
+  const entries = Object.entries(value).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  return Object.fromEntries(entries) as Value;
 }
 
 function isImage(value: unknown): value is JobHead["images"][number] {
