@@ -17,7 +17,8 @@ const HOUSE: readonly (readonly string[])[] = [
   ["checkpoint"],
   ["generate"],
   ["node"],
-  ["train", "evaluate"],
+  ["train"],
+  ["evaluate"],
   ["cli"],
 ];
 /** The rooms inside `train/`. */

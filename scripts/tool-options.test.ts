@@ -15,7 +15,7 @@ function run(tool: string, ...args: readonly string[]): Promise<{ code: number; 
 }
 
 it("print their help and do nothing", async () => {
-  for (const tool of ["bench/main", "scripts/score", "scripts/fuzz", "scripts/gallery"]) {
+  for (const tool of ["bench/main", "scripts/evaluate", "scripts/fuzz", "scripts/gallery"]) {
     const { code, out, err } = await run(tool, "--help");
     expect({ tool, code, err }).toEqual({ tool, code: 0, err: "" });
     expect(out).toMatch(/^Usage: npm run /);
@@ -26,7 +26,7 @@ it("tell mistakes in one line, with exit code 2", async () => {
   for (const [tool, ...args] of [
     ["bench/main", "nothing"],
     ["bench/main", "head", "--runs", "many"],
-    ["scripts/score", "--subjects", "-1"],
+    ["scripts/evaluate", "--data", "here", "--count", "-1"],
     ["scripts/fuzz", "--unknown"],
   ] as const) {
     const { code, out, err } = await run(tool, ...args);

@@ -6,6 +6,8 @@ import { fuzz, fuzzInput } from "./run.ts";
 import { fuzzTargets } from "./targets.ts";
 
 const targets = await fuzzTargets();
+/** Texts in which anything may stand. */
+const NEVER_REFUSES = ["a1111 parameters", "xmp"];
 
 describe("fuzz", () => {
   it.each(targets.map((target) => [target.name, target] as const))(
@@ -16,7 +18,7 @@ describe("fuzz", () => {
       expect(report.inputs).toBe(1500);
       // Both ends must be reached, or the mutations are too tame or too wild to test anything.
       expect(report.accepted).toBeGreaterThan(15);
-      if (target.name !== "a1111 parameters") expect(report.refused).toBeGreaterThan(150);
+      if (!NEVER_REFUSES.includes(target.name)) expect(report.refused).toBeGreaterThan(150);
     },
   );
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { autoencoderConfig, modelConfig, recipe, settings, trainingConfig } from "./config-targets.ts";
+import { captionText, csvTable, jsonlTable, sampleDescription, xmp } from "./data-targets.ts";
 import { picture } from "./picture-target.ts";
 import { tar } from "./tar-target.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -29,6 +30,11 @@ export async function fuzzTargets(): Promise<FuzzTarget[]> {
       await modelConfig(),
       await autoencoderConfig(),
       await trainingConfig(),
+      csvTable(),
+      jsonlTable(),
+      captionText(),
+      sampleDescription(),
+      xmp(),
       ...(await tokenizerFiles()),
     ];
   } finally {

@@ -11,6 +11,7 @@ import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exi
 import { addResumeCommand } from "./resume-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
+import { addTrainCommands } from "./train-command.ts";
 import { tellMistakesInOneLine } from "./usage-error.ts";
 
 function addInspectCommand(program: Command, terminal: Terminal): void {
@@ -24,25 +25,6 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
       const { runInspect } = await import("./inspect.ts");
       await runInspect(path, options, terminal);
     });
-}
-
-function addTrainCommands(program: Command, terminal: Terminal): void {
-  const train = program
-    .command("train")
-    .description("train an autoencoder or a model; started again, it continues");
-  for (const stage of ["autoencoder", "model"] as const) {
-    train
-      .command(stage)
-      .description(
-        stage === "autoencoder" ? "train the image autoencoder" : "train the transformer and its image head",
-      )
-      .argument("<config>", "JSON file with the settings")
-      .option("--json", "print events as JSON lines")
-      .action(async (config: string, options: { json?: true }) => {
-        const { runTraining } = await import("./train.ts");
-        await runTraining(stage, config, options.json === true, terminal);
-      });
-  }
 }
 
 /** Runs the command line `argv` (without node and script) and sets the process' exit code. */

@@ -19,7 +19,9 @@ const stepEvent = (step: number): TrainEvent => ({
 
 describe("describeEvent", () => {
   it("is one line", () => {
-    expect(describeEvent(stepEvent(7))).toBe("step 7/100  loss 0.5123  psnr 21.50  12.3 images/s  ETA 1h01m");
+    expect(describeEvent(stepEvent(7))).toBe(
+      "step 7/100  loss 0.5123  psnr 21.50  rate 0.100  12.3 images/s  ETA 1h01m",
+    );
     expect(describeEvent({ type: "validation", step: 3, metrics: { "psnr@0": 30 } })).toBe(
       "validation at step 3: psnr@0 30.00",
     );

@@ -23,6 +23,7 @@ export function describeEvent(event: TrainEvent): string {
         `step ${event.step}/${event.steps}`,
         `loss ${event.loss.toFixed(4)}`,
         ...(metrics === "" ? [] : [metrics]),
+        `rate ${event.rate.toPrecision(3)}`,
         `${event.imagesPerSecond.toFixed(1)} images/s`,
         `ETA ${formatDuration(event.etaSeconds)}`,
       ];
@@ -35,6 +36,8 @@ export function describeEvent(event: TrainEvent): string {
     case "samples":
     case "checkpoint":
       return `${event.type} ${event.path}`;
+    case "best":
+      return `best so far at step ${event.step}, ${formatMetrics({ [event.metric]: event.value })}: ${event.path}`;
     case "end":
       return `done after ${event.step} steps: ${event.model}`;
   }

@@ -1,8 +1,9 @@
+/** @file Shape and colour as a feature, and retrieval by it. */
 import { describe, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import { featureDistance, pictureFeature } from "./picture-feature.ts";
-import { retrievalScore } from "./retrieval.ts";
+import { rankOf, shareWithin } from "./retrieval.ts";
 
 /** A filled square of one colour on white, its corner at (left, top). */
 function square(left: number, top: number, side: number, color: readonly [number, number, number]): RgbImage {
@@ -32,20 +33,19 @@ describe("pictureFeature", () => {
   });
 });
 
-describe("retrievalScore", () => {
+describe("rankOf, shareWithin", () => {
   const at = (subject: string, x: number) => ({ subject, feature: Float64Array.of(x, 0) });
   const real = [at("a", 0), at("b", 1), at("c", 2), at("d", 3), at("e", 4), at("f", 5)];
 
-  it("counts right answers among the nearest one and five", () => {
-    const score = retrievalScore([at("a", 0.2), at("f", 0.1), at("c", 1.4)], real);
-    expect(score.top1).toBeCloseTo(1 / 3);
-    expect(score.top5).toBeCloseTo(2 / 3);
-    expect(score.rows.map(({ rank }) => rank)).toEqual([1, 6, 2]);
-    expect(score.rows[1]?.nearest).toBe("a");
+  it("count right answers among the nearest one and five", () => {
+    const drawn = [at("a", 0.2), at("f", 0.1), at("c", 1.4)];
+    const ranks = drawn.map((each) => rankOf(each, real, featureDistance));
+    expect(ranks).toEqual([1, 6, 2]);
+    expect(shareWithin(ranks, 1)).toMatchObject({ value: 1 / 3, count: 3 });
+    expect(shareWithin(ranks, 5).value).toBeCloseTo(2 / 3);
   });
 
-  it("refuses subjects without a real picture", () => {
-    expect(() => retrievalScore([at("x", 0)], real)).toThrow(InputError);
-    expect(() => retrievalScore([], real)).toThrow(InputError);
+  it("refuse subjects without a real picture", () => {
+    expect(() => rankOf(at("x", 0), real, featureDistance)).toThrow(InputError);
   });
 });

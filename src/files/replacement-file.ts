@@ -1,12 +1,15 @@
 /** @file Writing a file so that it is either the old one or the whole new one, whatever happens in between. */
 
 import { randomBytes } from "node:crypto";
-import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ByteSink } from "../formats/byte-sink.ts";
 import { makeFolder } from "./make-folder.ts";
 import { syncFolder, syncHandle } from "./sync-folder.ts";
 import { hasCode, writeFailure } from "./write-failure.ts";
+
+/** What a killed process leaves of a file that it was writing. */
+const TEMPORARY_NAME = /^\.[0-9a-f]{16}\.partial$/;
 
 /** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
 export const MAX_WRITE_BYTES = 256 * 1024 * 1024;
@@ -113,6 +116,13 @@ export class ReplacementFile implements ByteSink {
     if (!this.#open) return;
     this.#open = false;
     await this.#handle.close();
+  }
+}
+
+/** Removes what killed processes left below a folder of which it is known that nobody writes to it. */
+export async function removeTemporaryFiles(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (TEMPORARY_NAME.test(entry.name)) await rm(join(entry.parentPath, entry.name), { force: true });
   }
 }
 

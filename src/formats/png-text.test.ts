@@ -171,6 +171,8 @@ describe("XMP", () => {
     );
     expect(readDigitalSourceType("<DigitalSourceType>elsewhere</DigitalSourceType>")).toBeUndefined();
     expect(readDigitalSourceType("DigitalSourceType".repeat(10_000))).toBeUndefined();
+    // A name of the vocabulary to its end, and no markup.
+    expect(readDigitalSourceType(`<a DigitalSourceType="${url}>more"/>`)).toBeUndefined();
   });
 
   it("is XML that a picture library recognises", async () => {

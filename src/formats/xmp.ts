@@ -29,7 +29,7 @@ export function readDigitalSourceType(packet: string): string | undefined {
   for (let at = packet.indexOf(PROPERTY); at >= 0; at = packet.indexOf(PROPERTY, at + 1)) {
     // A short window: no packet can make the pattern walk far.
     const value = packet.slice(at + PROPERTY.length, at + PROPERTY.length + 200);
-    const match = /^\s{0,9}(?:=\s{0,9}["']|>\s{0,9})([^<"'\s]+)/.exec(value);
+    const match = /^\s{0,9}(?:=\s{0,9}["']|>\s{0,9})([\w:/.-]+)\s{0,9}["'<]/.exec(value);
     if (match?.[1]?.startsWith(VOCABULARY)) return match[1].slice(VOCABULARY.length);
   }
   return undefined;

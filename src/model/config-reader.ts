@@ -8,7 +8,7 @@ const MAX_SIZE = 2 ** 31;
 /** Most repetitions of a layer or block: graphs are built one by one, and a hostile count would never end. */
 export const MAX_LAYERS = 1024;
 
-/** Most channels of a picture or a latent: graphs hold constants of that many values. */
+/** Most channels of a picture, a latent or the image head: graphs hold constants of that many values. */
 export const MAX_CHANNELS = 1 << 16;
 
 /** Getters name the field in their errors; each takes all names that the field goes by, the first found counts. */

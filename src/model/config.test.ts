@@ -78,6 +78,7 @@ describe("parseNextStepConfig", () => {
     [{ hidden_size: "big" }, /hidden_size: expects a whole number from 1, got "big"/],
     [{ hidden_size: 0 }, /hidden_size/],
     [{ num_hidden_layers: 5000 }, /whole number from 1 to 1024/],
+    [{ fm_head_dim: 2 ** 27 }, /whole number from 1 to 65536/],
     [{ vocab_size: undefined }, /vocab_size: is missing/],
     [{ num_key_value_heads: 4 }, /6 heads do not share 4 key\/value heads/],
     [{ head_dim: 7 }, /head_dim: must be even/],

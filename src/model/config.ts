@@ -148,7 +148,7 @@ export function parseNextStepConfig(json: unknown, where = "config.json"): Parse
     latentChannels: reader.size(["latent_channels", "num_channels"], 16, MAX_CHANNELS),
     latentPatchSize,
     latentSize,
-    headWidth: reader.size(["fm_head_dim", "genloss_width"], 1536),
+    headWidth: reader.size(["fm_head_dim", "genloss_width"], 1536, MAX_CHANNELS),
     headLayers: reader.size(["fm_head_layers", "genloss_depth"], 12, MAX_LAYERS),
     headMlpRatio: reader.number(["fm_head_mlp_ratio"], 1),
     headBatchMultiplier: reader.size(["fm_head_batch_mul", "genloss_batch_mul"], 4),

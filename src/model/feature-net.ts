@@ -1,10 +1,12 @@
 /**
- * @file A small classification net (EfficientNet-lite: inverted residual blocks) up to its inner features: how alike
- * two pictures look to it says more than how near their pixels are.
+ * @file A small classification net (EfficientNet-lite: inverted residual blocks): how alike two pictures look to it
+ * says more than how near their pixels are. Its inner features train the autoencoder; what its classifier would be
+ * given measures drawings.
  */
 import { clamp } from "../graph/operators/clamp.ts";
 import { conv2d, type Padding } from "../graph/operators/convolution.ts";
 import { add, scale, shift } from "../graph/operators/elementwise.ts";
+import { reduceMean } from "../graph/operators/reduce.ts";
 import { shapeError, type Value } from "../graph/value.ts";
 import type { ParameterScope } from "./parameter-scope.ts";
 
@@ -22,6 +24,8 @@ export interface FeatureNetConfig {
   readonly blocks: readonly FeatureBlock[];
   /** Numbers of the blocks whose outputs are the features. */
   readonly taps: readonly number[];
+  /** Channels of the 1 x 1 convolution behind the blocks, whose means over all places the classifier is given. */
+  readonly head?: number;
 }
 
 const repeated = (count: number, first: FeatureBlock): FeatureBlock[] =>
@@ -40,6 +44,18 @@ export const LITE0: FeatureNetConfig = {
   taps: [0, 2, 4, 10],
 };
 
+/** All of EfficientNet-lite0 but its classifier, for {@link pooledFeatures}: stride 32 and 1,280 features. */
+export const LITE0_POOLED = {
+  ...LITE0,
+  blocks: [
+    ...LITE0.blocks,
+    ...repeated(4, { expand: 6, kernel: 5, stride: 2, channels: 192 }),
+    ...repeated(1, { expand: 6, kernel: 3, stride: 1, channels: 320 }),
+  ],
+  taps: [],
+  head: 1280,
+} satisfies FeatureNetConfig;
+
 /** Of pixels in 0 to 255, as the net was trained. */
 const PIXEL_MEAN = 127;
 const PIXEL_DEVIATION = 128;
@@ -55,7 +71,7 @@ export interface FeatureLayer {
 }
 
 /** The layers in order, under the names of the published file. */
-export function featureLayers({ stem, blocks }: FeatureNetConfig): FeatureLayer[] {
+export function featureLayers({ stem, blocks, head }: FeatureNetConfig): FeatureLayer[] {
   const layers: FeatureLayer[] = [
     { name: "features.stem", convolution: "_conv_stem", normalization: "_bn0", shape: [stem, 3, 3, 3] },
   ];
@@ -75,6 +91,14 @@ export function featureLayers({ stem, blocks }: FeatureNetConfig): FeatureLayer[
     );
     channels = block.channels;
   }
+  if (head !== undefined) {
+    layers.push({
+      name: "features.head",
+      convolution: "_conv_head",
+      normalization: "_bn1",
+      shape: [head, channels, 1, 1],
+    });
+  }
   return layers;
 }
 
@@ -85,12 +109,39 @@ function samePadding(kernel: number, stride: 1 | 2): Padding {
   return { top: before, left: before, bottom: total - before, right: total - before };
 }
 
+/** A net in a graph: its convolutions by name, and what comes out of each block. */
+interface Net {
+  convolve(x: Value, name: string, stride: 1 | 2): Value;
+  readonly outputs: readonly Value[];
+}
+
+const activate = (x: Value): Value => clamp(x, 0, 6);
+
 /**
  * The features of pictures.
  * @param pixels [pictures, 3, height, width] in [-1, 1], sides being multiples of the last stride.
  * @returns one value for each tap: [pictures, channels, height', width'].
  */
 export function featureMaps(scope: ParameterScope, config: FeatureNetConfig, pixels: Value): Value[] {
+  const { outputs } = runBlocks(scope, config, pixels);
+  return config.taps.map((tap) => outputs[tap]!);
+}
+
+/**
+ * What the net's classifier would be given: the last convolution's channels, each as its mean over all places.
+ * @param pixels [pictures, 3, height, width] in [-1, 1], sides being multiples of the last stride.
+ * @returns [pictures, head], from 0 to 6.
+ */
+export function pooledFeatures(
+  scope: ParameterScope,
+  config: FeatureNetConfig & { readonly head: number },
+  pixels: Value,
+): Value {
+  const { convolve, outputs } = runBlocks(scope, config, pixels);
+  return reduceMean(activate(convolve(outputs.at(-1)!, "features.head", 1)), [2, 3]);
+}
+
+function runBlocks(scope: ParameterScope, config: FeatureNetConfig, pixels: Value): Net {
   const layers = new Map(featureLayers(config).map((layer) => [layer.name, layer]));
   const convolve = (x: Value, name: string, stride: 1 | 2): Value => {
     const { shape } = layers.get(name)!;
@@ -105,7 +156,6 @@ export function featureMaps(scope: ParameterScope, config: FeatureNetConfig, pix
       padding: samePadding(kernel, stride),
     });
   };
-  const activate = (x: Value): Value => clamp(x, 0, 6);
   // 127.5 + 127.5 p is the pixel.
   const input = shift(scale(pixels, 127.5 / PIXEL_DEVIATION), (127.5 - PIXEL_MEAN) / PIXEL_DEVIATION);
   let x = activate(convolve(input, "features.stem", 2));
@@ -118,5 +168,5 @@ export function featureMaps(scope: ParameterScope, config: FeatureNetConfig, pix
     x = block.stride === 1 && x.shape[1] === block.channels ? add(x, projected) : projected;
     outputs.push(x);
   }
-  return config.taps.map((tap) => outputs[tap]!);
+  return { convolve, outputs };
 }

@@ -1,10 +1,10 @@
 /** @file Training as a library: `import { trainModel } from "nextstep/train"`. */
 
-export { trainAutoencoder } from "./autoencoder/autoencoder-stage.ts";
 export {
   type AutoencoderTrainConfig,
   autoencoderTrainConfigSchema,
 } from "./autoencoder/autoencoder-train-config.ts";
+export { rehearseAutoencoder, trainAutoencoder } from "./autoencoder/train-autoencoder.ts";
 export {
   checkData,
   type DataCheckOptions,
@@ -20,8 +20,10 @@ export {
   type FolderDataResult,
 } from "./data/folder-dataset.ts";
 export type { PassedOver } from "./data/passed-over.ts";
+export { type ConfigOverride, parseOverride } from "./loop/config-overrides.ts";
+export type { Rehearsal } from "./loop/rehearsal.ts";
 export type { TrainOptions, TrainResult } from "./loop/run-loop.ts";
 export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";
-export { trainModel } from "./model/model-stage.ts";
 export { type ModelTrainConfig, modelTrainConfigSchema } from "./model/model-train-config.ts";
+export { rehearseModel, trainModel } from "./model/train-model.ts";

@@ -3,21 +3,22 @@ import { expect, it } from "vitest";
 import { featureParameters } from "../../../test/support/feature-parameters.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
-import { type FeatureNetConfig, featureMaps } from "../../model/feature-net.ts";
+import { featureMaps, pooledFeatures } from "../../model/feature-net.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import type { HostTensor } from "../engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 const SIDE = 8;
-const CONFIG: FeatureNetConfig = {
+const CONFIG = {
   stem: 4,
   blocks: [
     { expand: 1, kernel: 3, stride: 1, channels: 4 },
     { expand: 3, kernel: 5, stride: 2, channels: 6 },
   ],
   taps: [0, 1],
-};
+  head: 5,
+} as const;
 
 interface Maps {
   readonly side: number;
@@ -70,7 +71,8 @@ it("computes blocks with padding, strides and shortcuts as published", async () 
   const value = input("pixels", "float32", [1, 3, SIDE, SIDE]);
   const maps = featureMaps(new ParameterScope(), CONFIG, value);
   await using engine = new LocalEngine({ threads: 1, spin: false });
-  const outputs = Object.fromEntries(maps.map((map, index) => [`map${index}`, map]));
+  const pooled = pooledFeatures(new ParameterScope(), CONFIG, value);
+  const outputs = { ...Object.fromEntries(maps.map((map, index) => [`map${index}`, map])), pooled };
   const session = await engine.createSession(writeOnnx(outputs, { parameters: "inputs" }));
   const results = await session.run({
     ...weights,
@@ -98,4 +100,12 @@ it("computes blocks with padding, strides and shortcuts as published", async () 
       expect(Math.abs(Number(actual.data[place]) - number)).toBeLessThan(1e-3);
     });
   }
+
+  const means = relu6(layer(second, "head")).planes.map(
+    (plane) => plane.reduce((a, b) => a + b) / plane.length,
+  );
+  expect(results.pooled!.shape).toEqual([1, 5]);
+  means.forEach((mean, place) => {
+    expect(Math.abs(Number(results.pooled!.data[place]) - mean)).toBeLessThan(1e-3);
+  });
 });

@@ -1,9 +1,14 @@
 /** @file First weights of an autoencoder: new ones, or those of another. */
 import { join } from "node:path";
-import { holdsAutoencoder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
+import {
+  type AutoencoderFolder,
+  holdsAutoencoder,
+  openAutoencoderFolder,
+} from "../../checkpoint/autoencoder-folder.ts";
 import { ConfigError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
+import { digestWeights } from "../loop/weights-digest.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
 
@@ -43,8 +48,7 @@ export async function readAutoencoderWeights(
   path: string,
   parameters: readonly ParameterSpec[],
 ): Promise<Trainable[]> {
-  const isInside = await holdsAutoencoder(new LocalFolder(join(path, "vae")));
-  await using folder = await openAutoencoderFolder(new LocalFolder(isInside ? join(path, "vae") : path));
+  await using folder = await openStart(path);
   const weights: Trainable[] = [];
   for (const { name, shape } of parameters) {
     const stored = folder.tensors.entries.get(name);
@@ -60,6 +64,17 @@ export async function readAutoencoderWeights(
     weights.push(trainable(name, shape, Float32Array.from(await folder.tensors.read(name))));
   }
   return weights;
+}
+
+/** Digest of all that {@link readAutoencoderWeights} reads. Throws as it does for a folder without weights. */
+export async function digestAutoencoderWeights(path: string): Promise<string> {
+  await using folder = await openStart(path);
+  return await digestWeights(folder.configJson, folder.tensors);
+}
+
+async function openStart(path: string): Promise<AutoencoderFolder> {
+  const isInside = await holdsAutoencoder(new LocalFolder(join(path, "vae")));
+  return openAutoencoderFolder(new LocalFolder(isInside ? join(path, "vae") : path));
 }
 
 /** A parameter's name without ".weight" or ".bias". */

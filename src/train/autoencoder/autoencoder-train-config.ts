@@ -8,7 +8,7 @@ import {
   muonSchema,
 } from "../loop/train-config.ts";
 
-const phaseSchema = z.strictObject({
+export const phaseSchema = z.strictObject({
   /** Sides of the square crops, in pixels; crops smaller than the pictures are chosen to show something. */
   crop: z.int().positive(),
   /** Pictures a batch. */
@@ -63,7 +63,7 @@ export const autoencoderTrainConfigSchema = z.strictObject({
   /** Share of the crops whose colour channels change places: colours that are rare in the data are learned too. */
   permuteChannels: z.number().min(0).max(1).default(0),
   loss: lossSchema.prefault({}),
-  /** Taken one after the other. */
+  /** Taken one after the other. A run may go on with others after those that it has taken. */
   phases: z.array(phaseSchema).min(1),
   maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),

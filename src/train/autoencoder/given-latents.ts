@@ -4,6 +4,7 @@ import { openSafetensors } from "../../files/safetensors-files.ts";
 import type { TensorSource } from "../../formats/tensor-source.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import { samplePlaceText } from "../data/sample-error.ts";
 
 export class GivenLatents implements AsyncDisposable {
   readonly #source: TensorSource;
@@ -23,14 +24,18 @@ export class GivenLatents implements AsyncDisposable {
     try {
       const keys: string[] = [];
       for (let index = 0; index < data.length; index++) {
-        const { key, where } = await data.textAt(index);
+        const place = data.placeOf(index);
+        const { key } = place;
         const stored = source.tensors.get(key);
         if (stored?.shape.join() !== shape.join()) {
           const found = stored === undefined ? "none" : `[${stored.shape}]`;
-          throw new ConfigError(`latents [${shape}] are needed for ${where}, there are ${found}`, {
-            where: path,
-            remedy: "name a file with latents of every sample's whole picture, by its key",
-          });
+          throw new ConfigError(
+            `latents [${shape}] are needed for ${samplePlaceText(place)}, there are ${found}`,
+            {
+              where: path,
+              remedy: "name a file with latents of every sample's whole picture, by its key",
+            },
+          );
         }
         keys.push(key);
       }

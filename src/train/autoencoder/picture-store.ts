@@ -8,13 +8,16 @@ import { SampleError } from "../data/sample-error.ts";
 
 /** Where pictures come from, by index from 0. */
 export interface PictureSource {
+  /** Path of the data set, for messages. */
+  readonly path: string;
   readonly length: number;
   pictureAt(index: number): Promise<RgbImage>;
 }
 
 /** The first picture of every sample. */
-export function firstPictures(dataset: TarDataset): PictureSource {
+export function firstPictures(dataset: TarDataset, path: string): PictureSource {
   return {
+    path,
     length: dataset.length,
     async pictureAt(index) {
       const [first] = await dataset.imagesAt(index);
@@ -44,7 +47,7 @@ export class PictureStore {
    * @throws DataFormatError when the source is empty.
    */
   constructor(source: PictureSource, side: number, maxBytes: number, faults: FaultySamples) {
-    if (source.length === 0) throw new DataFormatError("holds no pictures", { where: "data" });
+    if (source.length === 0) throw new DataFormatError("holds no pictures", { where: source.path });
     this.#source = source;
     this.#side = side;
     this.#faults = faults;
@@ -70,6 +73,7 @@ export class PictureStore {
 
   async #usable(wanted: number): Promise<{ picture: RgbImage; index: number }> {
     const of = this.length;
+    const set = this.#source.path;
     const first = this.#substitutes.get(wanted) ?? wanted;
     for (let passed = 0; passed < of; passed++) {
       const index = (first + passed) % of;
@@ -78,10 +82,10 @@ export class PictureStore {
         if (index !== wanted) this.#substitutes.set(wanted, index);
         return { picture, index };
       } catch (error) {
-        this.#faults.leaveOut(error, { set: 0, index, of });
+        this.#faults.leaveOut(error, { set, index, of });
       }
     }
-    throw new DataFormatError("holds no picture that can be used", { where: "data" });
+    throw new DataFormatError("holds no picture that can be used", { where: set });
   }
 
   async #squareAt(index: number): Promise<RgbImage> {
@@ -95,10 +99,16 @@ export class PictureStore {
     return square;
   }
 
-  /** The first `count` pictures, or all if there are fewer. */
+  /** The first `count` pictures that can be used, each once, or all if there are fewer. Throws as `at`. */
   async first(count: number): Promise<RgbImage[]> {
     const pictures: RgbImage[] = [];
-    for (let index = 0; index < Math.min(count, this.length); index++) pictures.push(await this.at(index));
+    for (let wanted = 0; wanted < this.length && pictures.length < count; wanted++) {
+      const { picture, index } = await this.#usable(wanted);
+      // Behind the last picture that can be used, the first one comes again.
+      if (index < wanted) break;
+      pictures.push(picture);
+      wanted = index;
+    }
     return pictures;
   }
 }

@@ -7,19 +7,12 @@ import type { FeatureNetConfig } from "../../model/feature-net.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import type { CounterRng } from "../../tensor/counter-rng.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
+import { type JsonValue, plainJson } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import { autoencoderGraph } from "./autoencoder-loss.ts";
 import type { AutoencoderTrainConfig } from "./autoencoder-train-config.ts";
 import { type CropPlace, contentPlace, cropAt } from "./content-crop.ts";
-
-type Phase = AutoencoderTrainConfig["phases"][number];
-
-/** A phase and where it begins. */
-interface PhaseSpan extends Phase {
-  readonly firstStep: number;
-  /** Pictures visited before it. */
-  readonly firstVisit: number;
-}
+import { type Phase, type PhaseSpan, phaseSpans, refuseOtherPhases, takenPhases } from "./phases.ts";
 
 /** A square crop and the strength of the noise on its latents. */
 interface PlannedCrop {
@@ -59,6 +52,8 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
   readonly #pictures: VisitedPictures;
   readonly #phases: readonly PhaseSpan[];
   readonly #parts: ReconstructionParts;
+  /** Steps that were planned. */
+  #planned = 0;
 
   constructor(
     config: AutoencoderTrainConfig,
@@ -70,7 +65,7 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
     this.#config = config;
     this.#autoencoder = autoencoder;
     this.#pictures = pictures;
-    this.#phases = phaseSpans(config);
+    this.#phases = phaseSpans(config.phases, config.loop.accumulate);
   }
 
   /** Where a crop is taken depends on what it would show, so that the plan looks at the pictures and holds the crops. */
@@ -93,6 +88,7 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
       });
     }
     const noise = rng.fillNormal(new Float32Array(images * this.#latentElements(phase)));
+    this.#planned = step + 1;
     return { parts: loop.accumulate, images, phase, crops, noise };
   }
 
@@ -194,12 +190,15 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
     return { psnr, ...(sums.perceptual === undefined ? {} : { perceptual: sums.perceptual }) };
   }
 
-  /** A plan depends on the step alone. */
-  position(): null {
-    return null;
+  /** A plan depends on the step alone; what was taken is kept so that later phases can be changed, and only those. */
+  position(): JsonValue {
+    return plainJson(takenPhases(this.#config.phases, this.#planned));
   }
 
-  restorePosition(): void {}
+  /** @throws ConfigError when the steps that were taken were other ones. */
+  restorePosition(position: JsonValue): void {
+    this.#planned = refuseOtherPhases(this.#config.phases, position);
+  }
 
   #latentElements({ crop }: Phase): number {
     return this.#autoencoder.latentChannels * (crop / pixelsPerLatent(this.#autoencoder)) ** 2;
@@ -223,15 +222,4 @@ function joined(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return whole;
-}
-
-function phaseSpans(config: AutoencoderTrainConfig): PhaseSpan[] {
-  let firstStep = 0;
-  let firstVisit = 0;
-  return config.phases.map((phase) => {
-    const span = { ...phase, firstStep, firstVisit };
-    firstStep += phase.steps;
-    firstVisit += phase.steps * phase.batch * config.loop.accumulate;
-    return span;
-  });
 }

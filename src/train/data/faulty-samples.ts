@@ -15,8 +15,8 @@ export interface FaultReport {
 /** Faults of all data sets of a run. Which samples are left out depends on the samples alone. */
 export class FaultySamples {
   readonly #maxShare: number;
-  /** Faulty samples by data set. */
-  readonly #found = new Map<number, Set<number>>();
+  /** Faulty samples by the path of their data set. */
+  readonly #found = new Map<string, Set<number>>();
   #untold: FaultReport[] = [];
 
   /** @param maxShare of the samples of a data set that may be faulty, 0 to 1. */
@@ -26,12 +26,12 @@ export class FaultySamples {
 
   /**
    * Takes note of a fault.
-   * @param sample its data set's number, its own, and how many samples the data set has.
+   * @param sample its data set's path, its number, and how many samples the data set has.
    * @throws `error` itself unless it is a {@link SampleError}; DataFormatError when too many samples are faulty.
    */
   leaveOut(
     error: unknown,
-    sample: { readonly set: number; readonly index: number; readonly of: number },
+    sample: { readonly set: string; readonly index: number; readonly of: number },
   ): void {
     if (!(error instanceof SampleError)) throw error;
     const found = this.#found.get(sample.set) ?? new Set();
@@ -43,7 +43,7 @@ export class FaultySamples {
     throw new DataFormatError(
       `${found.size} of ${sample.of} samples cannot be used, more than a share of ${this.#maxShare}; the last: ${error.message}`,
       {
-        where: "data",
+        where: sample.set,
         remedy: "mend the data (nextstep data check lists all faults) or raise maxFaultyShare",
         cause: error,
       },

@@ -37,6 +37,9 @@ describe("readTable", () => {
       /line 1: has no column "file_name".*it names "file_name;caption"/,
     ],
     ["t.csv", "file_name\na.png", /no column "caption" or "text"/],
+    // Nothing that a terminal would obey.
+    ["t.csv", "file_name,\u009b2Jcap\na.png,b", /it names "file_name", "\?2Jcap"/],
+    ["t.csv", 'file_name,caption\n"a"\u0007,b', /well-formed CSV: \P{Cc}*$/u],
     ["t.csv", "file_name,caption,caption\na,b,c", /names the column "caption" twice/],
     ["t.csv", "file_name,caption\na.png,red, ripe", /not well-formed CSV: .*line 2/],
     ["t.csv", 'file_name,caption\na.png,"red', /not well-formed CSV: .*[Qq]uote/],

@@ -2,6 +2,7 @@
 
 import { CsvError, parse } from "csv-parse/sync";
 import { DataFormatError } from "../../errors.ts";
+import { printable, quoted } from "../../formats/quoted.ts";
 import { decodeText } from "../../formats/text.ts";
 import { MAX_JSON_BYTES } from "./sample-json.ts";
 import { readSmallFile } from "./small-file.ts";
@@ -31,7 +32,16 @@ export async function readTable(
   path: string,
   columns: readonly (readonly string[])[],
 ): Promise<TableRecord[]> {
-  const text = decodeText(await readSmallFile(path, MAX_TABLE_BYTES), path);
+  return parseTable(await readSmallFile(path, MAX_TABLE_BYTES), path, columns);
+}
+
+/** {@link readTable} of bytes that were read; the name of `path` says which kind they are. */
+export function parseTable(
+  bytes: Uint8Array,
+  path: string,
+  columns: readonly (readonly string[])[],
+): TableRecord[] {
+  const text = decodeText(bytes, path);
   return path.toLowerCase().endsWith(".csv") ? readCsv(text, path, columns) : readJsonLines(text, path);
 }
 
@@ -88,7 +98,7 @@ function readCsv(text: string, path: string, columns: readonly (readonly string[
     }));
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
-    throw new DataFormatError(`is not well-formed CSV: ${cause.message}`, {
+    throw new DataFormatError(`is not well-formed CSV: ${printable(cause.message)}`, {
       where: path,
       remedy:
         'separate columns by ",", put texts with commas or line breaks in quotes, and double quotes within',
@@ -106,14 +116,14 @@ function checkHeader(
   const where = `${path} line 1`;
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) {
-    throw new DataFormatError(`names the column ${JSON.stringify(twice)} twice`, {
+    throw new DataFormatError(`names the column ${quoted(twice)} twice`, {
       where,
       remedy: "rename one",
     });
   }
   const missing = columns.find((alternatives) => !alternatives.some((name) => names.includes(name)));
   if (missing !== undefined) {
-    const found = names.map((name) => JSON.stringify(name.slice(0, 40))).join(", ");
+    const found = names.map((name) => quoted(name.slice(0, 40))).join(", ");
     throw new DataFormatError(`has no column ${missing.map((name) => `"${name}"`).join(" or ")}`, {
       where,
       remedy: `the first line must name the columns, separated by ","; it names ${found}`,

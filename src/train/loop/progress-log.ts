@@ -3,14 +3,17 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceFile, writeAll } from "../../files/replacement-file.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 import type { TrainEvent } from "./train-events.ts";
 
 /** A file of one JSON object a line: the event with the time it was written. */
 export class ProgressLog {
+  readonly #path: string;
   readonly #handle: FileHandle;
 
-  private constructor(handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle) {
+    this.#path = path;
     this.#handle = handle;
   }
 
@@ -21,11 +24,17 @@ export class ProgressLog {
   static async open(path: string, step: number): Promise<ProgressLog> {
     await mkdir(dirname(path), { recursive: true });
     await keepUpTo(path, step);
-    return new ProgressLog(await open(path, "a"));
+    return new ProgressLog(path, await open(path, "a"));
   }
 
+  /** @throws InputError naming the log when it cannot be written. */
   async write(event: TrainEvent): Promise<void> {
-    await this.#handle.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+    const line = `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
+    try {
+      await writeAll(this.#handle, new TextEncoder().encode(line));
+    } catch (cause) {
+      throw writeFailure(cause, this.#path);
+    }
   }
 
   async close(): Promise<void> {

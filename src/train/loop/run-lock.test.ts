@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -21,6 +21,21 @@ it("refuses a second trainer by its process, until the first has gone", async ()
   await first[Symbol.asyncDispose]();
   await using third = await RunLock.acquire(folder);
   expect(third).toBeInstanceOf(RunLock);
+});
+
+it("removes temporary files of processes that were killed, and nothing else", async () => {
+  await mkdir(join(folder, "latents"));
+  const names = [
+    ".0123456789abcdef.partial",
+    "latents/.00112233445566ff.partial",
+    "kept.partial",
+    "log.jsonl",
+  ];
+  for (const name of names) await writeFile(join(folder, name), "");
+  await using _lock = await RunLock.acquire(folder);
+  const left = (await readdir(folder)).filter((name) => !name.startsWith(".lock-"));
+  expect(left.sort()).toEqual(["kept.partial", "latents", "log.jsonl"]);
+  expect(await readdir(join(folder, "latents"))).toEqual([]);
 });
 
 it("lets at most one of several in that come at once", async () => {

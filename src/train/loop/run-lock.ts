@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../../errors.ts";
 import { makeFolder } from "../../files/make-folder.ts";
+import { removeTemporaryFiles } from "../../files/replacement-file.ts";
 import { writeFailure } from "../../files/write-failure.ts";
 
 const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
@@ -24,13 +25,22 @@ export class RunLock implements AsyncDisposable {
   }
 
   /**
+   * Removes the temporary files of processes that were killed, now that nobody writes there.
    * @param folder the run folder; made if need be.
-   * @throws InputError naming the process that trains there.
+   * @throws InputError naming the process that trains there, or the folder when it cannot be written to.
    */
   static async acquire(folder: string): Promise<RunLock> {
-    await makeFolder(folder).catch((error: unknown) => {
-      throw writeFailure(error, folder);
-    });
+    try {
+      const lock = await RunLock.#acquire(folder);
+      await removeTemporaryFiles(folder);
+      return lock;
+    } catch (cause) {
+      throw writeFailure(cause, folder);
+    }
+  }
+
+  static async #acquire(folder: string): Promise<RunLock> {
+    await makeFolder(folder);
     const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {

@@ -10,9 +10,11 @@ import { adamW } from "../optimizer/adamw.ts";
 import { accumulateGradient, type Trainable, trainable } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
-import { runTraining, type TrainStage } from "./run-loop.ts";
+import { maskedCrc } from "./event-file.ts";
+import { type LoopOptions, runTraining as train } from "./run-loop.ts";
 import { type LoopConfig, loopSchema } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
+import type { TrainStage } from "./train-stage.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -88,6 +90,11 @@ class TargetStage implements TrainStage<TargetPlan> {
 
 const config = (fields: Partial<LoopConfig> = {}): LoopConfig =>
   loopSchema.parse({ saveEvery: 5, ...fields });
+
+const runTraining = (
+  stage: TargetStage,
+  options: Omit<LoopOptions, "settings"> & Partial<Pick<LoopOptions, "settings">>,
+) => train(stage, { settings: { rate: stage.learningRate }, ...options });
 
 async function trainedWeights(output: string): Promise<number[]> {
   return JSON.parse(await readFile(join(output, "model", "weights.json"), "utf8"));
@@ -184,6 +191,83 @@ describe("runTraining", () => {
     expect(await readFile(join(folder, "log.jsonl"), "utf8")).toContain(text);
   });
 
+  it("keeps the best checkpoint by validation beside the newest, over a restart", async () => {
+    class JudgedStage extends TargetStage {
+      readonly judgement = { metric: "distance", better: "lower" } as const;
+    }
+    const settings = {
+      config: config({ validateEvery: 1, keep: 1, saveEvery: 4, ema: 0.5 }),
+      steps: 12,
+      output: folder,
+    };
+    const figures = [5, 4, 6, 3, 7, 8, 2, 4, 5, 6, 7, 8];
+    const trainTo = async (stopAt: number): Promise<TrainEvent[]> => {
+      const stage = new JudgedStage();
+      const controller = new AbortController();
+      const events: TrainEvent[] = [];
+      stage.validate = async (weights) => {
+        const isAverage = weights[0]!.data !== stage.trainables[0]!.data;
+        const step = events.findLast(({ type }) => type === "step")!.step;
+        return { first: 0, distance: isAverage ? figures[step - 1]! : step };
+      };
+      const onEvent = (event: TrainEvent): void => {
+        events.push(event);
+        if (event.type === "step" && event.step === stopAt) controller.abort();
+      };
+      const run = runTraining(stage, { ...settings, signal: controller.signal, onEvent });
+      await run.catch((error: unknown) => expect(error).toBeInstanceOf(AbortedError));
+      return events.filter(({ type }) => type === "best");
+    };
+    const names = async () => (await readdir(join(folder, "checkpoints"))).sort();
+    expect((await trainTo(5)).map(({ step }) => step)).toEqual([1, 2, 4]);
+    expect(await names()).toEqual(["best-4", "checkpoint-5"]);
+    const [best] = await trainTo(9);
+    expect(best).toMatchObject({ step: 7, metric: "ema/distance", value: 2 });
+    expect(await trainTo(99)).toEqual([]);
+    expect(await names()).toEqual(["best-7", "checkpoint-12"]);
+    const files = await readdir(join(folder, "checkpoints", "best-7"), { recursive: true });
+    expect(files).toEqual(expect.arrayContaining(["weights.json", join("raw", "weights.json")]));
+  });
+
+  it("writes the weights and their average, wherever it writes a model", async () => {
+    const stage = new TargetStage();
+    await runTraining(stage, { config: config({ ema: 0.9 }), steps: 5, output: folder });
+    const read = async (path: string) =>
+      JSON.parse(await readFile(join(folder, path, "weights.json"), "utf8"));
+    for (const path of ["model", "checkpoints/checkpoint-5"]) {
+      expect(await read(join(path, "raw"))).toEqual([...stage.trainables[0]!.data]);
+      expect(await read(path)).not.toEqual(await read(join(path, "raw")));
+    }
+  });
+
+  it("leaves its settings, curves and event files for people and their tools", async () => {
+    const settings = { config: config({ tensorBoard: true, validateEvery: 5 }), output: folder };
+    await runTraining(new TargetStage(), { ...settings, steps: 6, settings: { steps: 6 } });
+    await runTraining(new TargetStage(), { ...settings, steps: 8, settings: { steps: 8 } });
+    const copies = join(folder, "configs");
+    expect((await readdir(copies)).sort()).toEqual(["from-step-0000000.json", "from-step-0000006.json"]);
+    expect(JSON.parse(await readFile(join(copies, "from-step-0000006.json"), "utf8"))).toEqual({ steps: 8 });
+    const page = await readFile(join(folder, "curves.html"), "utf8");
+    expect([...page.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, figure]) => figure)).toEqual([
+      "loss",
+      "half",
+      "first",
+      "rate",
+    ]);
+    const board = (await readdir(join(folder, "tensorboard"))).sort();
+    expect(board).toHaveLength(2);
+    // The second file begins with its version, then says that step 7 and later ones are taken again.
+    const restart = Buffer.from("10073a020801", "hex");
+    const files = await Promise.all(board.map((name) => readFile(join(folder, "tensorboard", name))));
+    expect(files.map((bytes) => bytes.includes(restart))).toEqual([false, true]);
+    const tags = await Promise.all(board.map((name) => tagsOf(join(folder, "tensorboard", name))));
+    const figures = ["loss", "half", "rate", "gradient_norm", "images_per_second"].map(
+      (name) => `train/${name}`,
+    );
+    expect(new Set(tags[0])).toEqual(new Set([...figures, "validation/first"]));
+    expect(tags.map((list) => list.filter((tag) => tag === "train/loss").length)).toEqual([6, 2]);
+  });
+
   it("sums the shares of all parts", async () => {
     const stage = new TargetStage(3);
     const events: TrainEvent[] = [];
@@ -233,6 +317,21 @@ describe("runTraining", () => {
     expect(await readdir(join(folder, "checkpoints"))).toEqual(["checkpoint-5"]);
   });
 });
+
+/** Tags of the scalars in an event file, walked record by record: every length and both check sums must be right. */
+async function tagsOf(path: string): Promise<string[]> {
+  const bytes = await readFile(path);
+  const tags: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = Number(bytes.readBigUInt64LE(at));
+    const data = bytes.subarray(at + 12, at + 12 + length);
+    expect(bytes.readUInt32LE(at + 8)).toBe(maskedCrc(bytes.subarray(at, at + 8)));
+    expect(bytes.readUInt32LE(at + 12 + length)).toBe(maskedCrc(data));
+    tags.push(...(data.toString("latin1").match(/(?:train|validation)\/\w+/g) ?? []));
+    at += 16 + length;
+  }
+  return tags;
+}
 
 /** Ranks of one process that wait for each other and sum in the order of ranks. */
 function ranksOf(ranks: number): GradientReducer[] {

@@ -2,54 +2,37 @@
  * @file The loop that both stages run: plans, gradients, updates, validation, samples, checkpoints
  * (docs/nextstep-spec.md 4.6, 4.7). It continues from the newest checkpoint of its folder by itself.
  *
- * A run folder holds `checkpoints/`, `samples/`, `log.jsonl` and, at the end, `model/`.
+ * A run folder holds `checkpoints/`, `samples/`, what {@link RunRecord} writes and, at the end, `model/`.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AbortedError, ConfigError } from "../../errors.ts";
 import { replaceFile } from "../../files/replacement-file.ts";
-import type { FaultySamples } from "../data/faulty-samples.ts";
-import { addSums, type GradientReducer, SINGLE_RANK } from "../objective/gradient-reducer.ts";
-import type { LossSums, StepPlan, StepPlanner } from "../objective/objective.ts";
+import type { GradientReducer } from "../objective/gradient-reducer.ts";
+import type { StepPlan } from "../objective/objective.ts";
 import { MovingAverage } from "../optimizer/ema.ts";
 import { clippingFactor, gradientNorm } from "../optimizer/gradient-clipping.ts";
-import type { Optimizer } from "../optimizer/optimizer.ts";
 import { scheduleFactor } from "../optimizer/schedule.ts";
-import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
+import type { NamedBuffer } from "../optimizer/trainable.ts";
 import type { JsonValue } from "../plain-json.ts";
+import type { BestFigure } from "./best-figure.ts";
 import type { TrainProgress } from "./checkpoint-seal.ts";
-import { ProgressLog } from "./progress-log.ts";
+import { computeGradients } from "./gradients.ts";
+import { RunRecord } from "./run-record.ts";
 import { StepClock } from "./step-clock.ts";
 import type { LoopConfig } from "./train-config.ts";
 import type { TrainEvent } from "./train-events.ts";
-import { CheckpointFolder, type RestoredRun, replaceFolder } from "./train-state.ts";
+import type { TrainStage } from "./train-stage.ts";
+import {
+  type CheckpointContent,
+  type CheckpointFolder,
+  checkpointsOf,
+  type RestoredRun,
+} from "./train-state.ts";
+import { writeFolder } from "./written-folder.ts";
 
-/** What a stage gives the loop. */
-export interface TrainStage<Plan extends StepPlan> {
-  readonly trainables: readonly Trainable[];
-  readonly optimizer: Optimizer;
-  /** Settings and inputs that decide the result: a run is only continued with the same. */
-  readonly identity: JsonValue;
-  /** Settings that may be changed when a run is continued; a change is told and logged. */
-  readonly adjustable: JsonValue;
-  /** Learning rate of the optimizer's first group, before the schedule. */
-  readonly learningRate: number;
-  /** Samples that were left out because they cannot be used. */
-  readonly faults?: FaultySamples;
-  readonly planner: StepPlanner<Plan>;
-  /**
-   * Forward and backward of part `part` (from 0) of a plan; its gradients replace the trainables' (`isFirst`) or are
-   * added to them. Depends on the plan and the weights alone.
-   * @returns the part's shares of the loss and of other sums.
-   */
-  compute(plan: Plan, part: number, isFirst: boolean): Promise<LossSums>;
-  /** Figures on held-out data of the given weights. */
-  validate?(weights: readonly NamedBuffer[]): Promise<Record<string, number>>;
-  /** A PNG that shows what the given weights do. */
-  drawSamples?(weights: readonly NamedBuffer[]): Promise<Uint8Array>;
-  /** Writes the model in the official layout. */
-  writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void>;
-}
+/** Folder, within a model's, of the weights that its averages are taken of. */
+const RAW_FOLDER = "raw";
 
 export interface TrainOptions {
   /** Stops after the step under way, with a checkpoint. */
@@ -63,6 +46,8 @@ export interface LoopOptions extends TrainOptions {
   readonly steps: number;
   /** Run folder; made if need be. */
   readonly output: string;
+  /** All settings of the run, of which a copy is kept. */
+  readonly settings: JsonValue;
   /** Sums gradients over the ranks that take part; by default this process is alone. */
   readonly reducer?: GradientReducer;
 }
@@ -81,7 +66,8 @@ class TrainLoop<Plan extends StepPlan> {
   readonly #buffers: readonly NamedBuffer[];
   #step = 0;
   #images = 0;
-  #log: ProgressLog | undefined;
+  #record: RunRecord | undefined;
+  #best: BestFigure | undefined;
   /** Updates that the newest checkpoint holds. */
   #savedStep: number | undefined;
   readonly #clock = new StepClock();
@@ -91,7 +77,7 @@ class TrainLoop<Plan extends StepPlan> {
     this.#options = options;
     const { ema } = options.config;
     this.#average = ema === null ? undefined : new MovingAverage(stage.trainables, ema);
-    this.#checkpoints = new CheckpointFolder(join(options.output, "checkpoints"));
+    this.#checkpoints = checkpointsOf(options.output);
     const prefixed = (prefix: string, list: readonly NamedBuffer[]): NamedBuffer[] =>
       list.map(({ name, shape, data }) => ({ name: `${prefix}/${name}`, shape, data }));
     this.#buffers = [
@@ -106,31 +92,46 @@ class TrainLoop<Plan extends StepPlan> {
     await mkdir(this.#checkpoints.path, { recursive: true });
     const restored = await this.#checkpoints.restoreLatest(this.#buffers, this.#stage);
     if (restored !== undefined) this.#resume(restored.progress);
-    this.#log = await ProgressLog.open(join(output, "log.jsonl"), this.#step);
-    try {
-      const parameters = this.#stage.trainables.reduce((sum, { data }) => sum + data.length, 0);
-      await this.#emit({ type: "start", step: this.#step, steps, parameters }, false);
-      if (restored !== undefined) await this.#tellRestored(restored);
-      while (this.#step < steps) {
-        if (this.#options.signal?.aborted === true) {
-          await this.#save();
-          throw new AbortedError("training was stopped", {
-            where: output,
-            remedy: "start it again to continue",
-          });
-        }
-        await this.#update();
-        if (this.#isDue(config.validateEvery)) await this.#validate();
-        if (this.#isDue(config.sampleEvery)) await this.#drawSamples();
-        if (this.#isDue(config.saveEvery) || this.#step === steps) await this.#save();
+    const damagedBest = await this.#readBest();
+    await using record = await RunRecord.open(output, {
+      step: this.#step,
+      settings: this.#options.settings,
+      tensorBoard: config.tensorBoard,
+    });
+    this.#record = record;
+    const parameters = this.#stage.trainables.reduce((sum, { data }) => sum + data.length, 0);
+    await this.#emit({ type: "start", step: this.#step, steps, parameters }, false);
+    await this.#tellFaults(this.#step);
+    if (restored !== undefined) await this.#tellRestored(restored);
+    for (const reason of damagedBest)
+      await this.#tellNote(`a damaged best checkpoint was set aside: ${reason}`);
+    while (this.#step < steps) {
+      if (this.#options.signal?.aborted === true) {
+        await this.#save();
+        throw new AbortedError("training was stopped", {
+          where: output,
+          remedy: "start it again to continue",
+        });
       }
-      const model = join(output, "model");
-      await this.#writeModel(model);
-      await this.#emit({ type: "end", step: this.#step, model });
-      return { step: this.#step, model };
-    } finally {
-      await this.#log.close();
+      await this.#update();
+      const best = this.#isDue(config.validateEvery) ? await this.#validate() : undefined;
+      if (this.#isDue(config.sampleEvery)) await this.#drawSamples();
+      // Before the other save: whoever goes on from here would not validate this step again.
+      if (best !== undefined) await this.#saveBest(best);
+      if (this.#isDue(config.saveEvery) || this.#step === steps) await this.#save();
     }
+    const model = join(output, "model");
+    await writeFolder(model, (folder) => this.#fillModelFolder(folder));
+    await this.#emit({ type: "end", step: this.#step, model });
+    return { step: this.#step, model };
+  }
+
+  async #readBest(): Promise<readonly string[]> {
+    const { judgement } = this.#stage;
+    if (judgement === undefined) return [];
+    const { best, damaged } = await this.#checkpoints.readBest(judgement.better);
+    this.#best = best;
+    return damaged;
   }
 
   async #tellRestored({ changes, damaged }: RestoredRun): Promise<void> {
@@ -138,7 +139,16 @@ class TrainLoop<Plan extends StepPlan> {
       ...damaged.map((reason) => `a damaged checkpoint was passed over and set aside: ${reason}`),
       ...changes.map((change) => `the run is continued with another setting: ${change}`),
     ];
-    for (const text of messages) await this.#emit({ type: "note", step: this.#step, text });
+    for (const text of messages) await this.#tellNote(text);
+  }
+
+  async #tellNote(text: string): Promise<void> {
+    await this.#emit({ type: "note", step: this.#step, text });
+  }
+
+  async #tellFaults(step: number): Promise<void> {
+    for (const fault of this.#stage.faults?.take() ?? [])
+      await this.#emit({ type: "faulty", step, ...fault });
   }
 
   #resume(progress: TrainProgress): void {
@@ -148,28 +158,13 @@ class TrainLoop<Plan extends StepPlan> {
     this.#stage.planner.restorePosition(progress.stage);
   }
 
-  /** The parts of a plan that are this rank's, and the sums over all ranks. */
-  async #computeGradients(plan: Plan): Promise<LossSums> {
-    const { trainables } = this.#stage;
-    const reducer = this.#options.reducer ?? SINGLE_RANK;
-    const { rank, ranks } = reducer;
-    let sums: LossSums = { loss: 0 };
-    for (let part = rank; part < plan.parts; part += ranks) {
-      sums = addSums(sums, await this.#stage.compute(plan, part, part === rank));
-    }
-    if (plan.parts <= rank) for (const { gradient } of trainables) gradient.fill(0);
-    return reducer.reduce(trainables, sums);
-  }
-
   /** Plan, compute, reduce, update. */
   async #update(): Promise<void> {
     const { config, steps } = this.#options;
     const started = performance.now();
     const plan = await this.#stage.planner.plan(this.#step);
-    for (const fault of this.#stage.faults?.take() ?? []) {
-      await this.#emit({ type: "faulty", step: this.#step + 1, ...fault });
-    }
-    const sums = await this.#computeGradients(plan);
+    await this.#tellFaults(this.#step + 1);
+    const sums = await computeGradients(this.#stage, plan, this.#options.reducer);
     const { loss } = sums;
     const norm = gradientNorm(this.#stage.trainables);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
@@ -214,8 +209,10 @@ class TrainLoop<Plan extends StepPlan> {
     return this.#average?.averages ?? this.#stage.trainables;
   }
 
-  async #validate(): Promise<void> {
-    if (this.#stage.validate === undefined) return;
+  /** @returns the figure by which this step is the best so far, if it is. */
+  async #validate(): Promise<BestFigure | undefined> {
+    const { judgement } = this.#stage;
+    if (this.#stage.validate === undefined) return undefined;
     const metrics = await this.#stage.validate(this.#stage.trainables);
     if (this.#average !== undefined) {
       const averaged = await this.#stage.validate(this.#average.averages);
@@ -223,6 +220,14 @@ class TrainLoop<Plan extends StepPlan> {
     }
     // A stage without held-out data has nothing to say.
     if (Object.keys(metrics).length > 0) await this.#emit({ type: "validation", step: this.#step, metrics });
+    if (judgement === undefined) return undefined;
+    // Of the weights that the model folder holds.
+    const metric = this.#average === undefined ? judgement.metric : `ema/${judgement.metric}`;
+    const value = metrics[metric];
+    if (value === undefined || !Number.isFinite(value)) return undefined;
+    const before = this.#best?.value;
+    const isBetter = before === undefined || (judgement.better === "lower" ? value < before : value > before);
+    return isBetter ? { step: this.#step, metric, value } : undefined;
   }
 
   async #drawSamples(): Promise<void> {
@@ -233,8 +238,7 @@ class TrainLoop<Plan extends StepPlan> {
     await this.#emit({ type: "samples", step: this.#step, path });
   }
 
-  async #save(): Promise<void> {
-    if (this.#savedStep === this.#step) return;
+  get #content(): CheckpointContent {
     const progress: TrainProgress = {
       step: this.#step,
       images: this.#images,
@@ -242,23 +246,35 @@ class TrainLoop<Plan extends StepPlan> {
       adjustable: this.#stage.adjustable,
       stage: this.#stage.planner.position(),
     };
-    const path = await this.#checkpoints.save(progress, this.#buffers, this.#options.config.keep, (folder) =>
-      this.#stage.writeModel(folder, this.#weights),
-    );
-    this.#savedStep = this.#step;
-    await this.#emit({ type: "checkpoint", step: this.#step, path });
+    return { progress, buffers: this.#buffers, writeModel: (folder) => this.#fillModelFolder(folder) };
   }
 
-  async #writeModel(path: string): Promise<void> {
-    const partial = `${path}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    await this.#stage.writeModel(partial, this.#weights);
-    await replaceFolder(partial, path);
+  async #save(): Promise<void> {
+    if (this.#savedStep === this.#step) return;
+    const path = await this.#checkpoints.save(this.#content, this.#options.config.keep);
+    this.#savedStep = this.#step;
+    await this.#emit({ type: "checkpoint", step: this.#step, path });
+    await this.#record?.drawCurves();
+  }
+
+  async #saveBest(figure: BestFigure): Promise<void> {
+    const path = await this.#checkpoints.saveBest(this.#content, figure);
+    this.#best = figure;
+    const { metric, value } = figure;
+    await this.#emit({ type: "best", step: this.#step, metric, value, path });
+  }
+
+  /** The model; where its weights are a moving average, those that it is taken of stand in `raw/`, a model too. */
+  async #fillModelFolder(folder: string): Promise<void> {
+    await this.#stage.writeModel(folder, this.#weights);
+    if (this.#average === undefined) return;
+    const raw = join(folder, RAW_FOLDER);
+    await mkdir(raw);
+    await this.#stage.writeModel(raw, this.#stage.trainables);
   }
 
   async #emit(event: TrainEvent, isLogged = true): Promise<void> {
-    if (isLogged) await this.#log?.write(event);
+    if (isLogged) await this.#record?.write(event);
     this.#options.onEvent?.(event);
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import { parseOverride } from "./config-overrides.ts";
 import { adamWSchema, loadTrainConfig, loopSchema, parseTrainConfig } from "./train-config.ts";
 
 const schema = z.strictObject({
@@ -51,7 +52,7 @@ describe("parseTrainConfig", () => {
 });
 
 describe("loadTrainConfig", () => {
-  it("says which file is missing or no JSON", async () => {
+  it("says which file is missing or no JSON, and takes settings beside it", async () => {
     const folder = await mkdtemp(join(tmpdir(), "config-"));
     const path = join(folder, "c.json");
     await expect(loadTrainConfig(schema, path)).rejects.toThrow(ConfigError);
@@ -61,6 +62,14 @@ describe("loadTrainConfig", () => {
     expect((await loadTrainConfig(schema, path)).output).toBe("o");
     await writeFile(path, Buffer.from('{"output": "grün"}', "latin1"));
     await expect(loadTrainConfig(schema, path)).rejects.toThrow(/c\.json: .*is not UTF-8 text/);
+    await writeFile(path, JSON.stringify(minimal));
+    const set = (...texts: string[]) => loadTrainConfig(schema, path, texts.map(parseOverride));
+    expect(await set("phases.0.batch=8", "loop.ema=0.9")).toMatchObject({
+      phases: [{ batch: 8 }],
+      loop: { ema: 0.9 },
+    });
+    await expect(set("loop.emma=0.9")).rejects.toThrow('c.json: unknown key "loop.emma"');
+    await expect(set("phases.0.batch=many")).rejects.toThrow(/c\.json: phases\.0\.batch: .*number/);
     await expect(loadTrainConfig(schema, "/dev/zero")).rejects.toThrow(/not a regular file/);
     await rm(folder, { recursive: true });
   });

@@ -6,6 +6,8 @@ import { printable, quoted } from "../../formats/quoted.ts";
 import { decodeText } from "../../formats/text.ts";
 import { firstIssue, issueField } from "../data/schema-issue.ts";
 import { scheduleSchema } from "../optimizer/schedule.ts";
+import type { JsonValue } from "../plain-json.ts";
+import { applyOverrides, type ConfigOverride } from "./config-overrides.ts";
 
 /** A config is a page of JSON; anything near this is another file. */
 const MAX_CONFIG_BYTES = 1 << 20;
@@ -37,8 +39,10 @@ export const loopSchema = z.strictObject({
   validateEvery: z.int().min(0).default(500),
   sampleEvery: z.int().min(0).default(500),
   saveEvery: z.int().min(0).default(500),
-  /** Checkpoints that are kept, newest first. */
+  /** Checkpoints that are kept, newest first; the best by validation is kept beside them. */
   keep: z.int().min(1).default(2),
+  /** Whether figures are also written as TensorBoard event files, to `tensorboard/`. */
+  tensorBoard: z.boolean().default(false),
 });
 
 export type LoopConfig = z.infer<typeof loopSchema>;
@@ -73,9 +77,14 @@ export function parseTrainConfig<S extends z.ZodType>(schema: S, json: unknown, 
 
 /**
  * Reads a config file.
+ * @param overrides settings that replace the file's.
  * @throws ConfigError when the file cannot be read, is no JSON, or does not fit the schema.
  */
-export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: string): Promise<z.output<S>> {
+export async function loadTrainConfig<S extends z.ZodType>(
+  schema: S,
+  file: string,
+  overrides: readonly ConfigOverride[] = [],
+): Promise<z.output<S>> {
   let text: string;
   try {
     const found = await stat(file);
@@ -86,9 +95,9 @@ export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: stri
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(reason, { where: file, remedy: "give the path of a JSON file", cause });
   }
-  let json: unknown;
+  let json: JsonValue;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text) as JsonValue;
   } catch (cause) {
     throw new ConfigError(
       `is no JSON: ${printable(cause instanceof Error ? cause.message : String(cause))}`,
@@ -98,5 +107,5 @@ export async function loadTrainConfig<S extends z.ZodType>(schema: S, file: stri
       },
     );
   }
-  return parseTrainConfig(schema, json, file);
+  return parseTrainConfig(schema, applyOverrides(json, overrides), file);
 }

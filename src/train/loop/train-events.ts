@@ -46,4 +46,12 @@ export type TrainEvent =
     }
   | { readonly type: "samples"; readonly step: number; readonly path: string }
   | { readonly type: "checkpoint"; readonly step: number; readonly path: string }
+  | {
+      /** The best checkpoint so far by validation was kept. */
+      readonly type: "best";
+      readonly step: number;
+      readonly metric: string;
+      readonly value: number;
+      readonly path: string;
+    }
   | { readonly type: "end"; readonly step: number; readonly model: string };

@@ -1,9 +1,10 @@
 /**
  * @file Checkpoints of a run: `checkpoint-STEP/` holds a model folder in the official layout and, in `training/`,
- * everything needed to go on. A checkpoint states the SHA-256 of each of its files, so that it is known to be whole by
- * what it holds, not by its name: a process may be killed, and a folder half removed, at any moment.
+ * everything needed to go on; so does `best-STEP/`, which is the best by validation and not counted among the others.
+ * A checkpoint states the SHA-256 of each of its files, so that it is known to be whole by what it holds, not by its
+ * name: a process may be killed, and a folder half removed, at any moment.
  */
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelFormatError, NextStepError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
@@ -11,8 +12,11 @@ import { syncFolder } from "../../files/sync-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
+import { type BestFigure, readBestFigure, writeBestFigure } from "./best-figure.ts";
 import { readSeal, sealCheckpoint, type TrainProgress } from "./checkpoint-seal.ts";
 import { differences } from "./json-differences.ts";
+import type { Judgement } from "./train-stage.ts";
+import { replaceFolder, writeFolder } from "./written-folder.ts";
 
 export interface RestoredRun {
   readonly progress: TrainProgress;
@@ -23,15 +27,26 @@ export interface RestoredRun {
 }
 
 const TENSORS_FILE = join("training", "state.safetensors");
-const CHECKPOINT_NAME = /^checkpoint-(\d{1,12})$/;
-/** Names of checkpoints on their way in or out. What they hold may be whole. */
-const TRANSIENT_NAME = /^checkpoint-(\d{1,12})\.(?:partial|replaced|removed)$/;
+const BEST_FILE = join("training", "best.json");
+/** Names of checkpoints, and of those on their way in or out: what they hold may be whole. */
+const CHECKPOINT_NAME = /^((checkpoint|best)-(\d{1,12}))(\.(?:partial|replaced|removed))?$/;
 
 /** A folder that may be a whole checkpoint. */
 interface Candidate {
   readonly name: string;
+  /** The name that it has when it is in its place. */
+  readonly properName: string;
+  readonly isBest: boolean;
   readonly step: number;
   readonly isTransient: boolean;
+}
+
+/** What a checkpoint is made of. */
+export interface CheckpointContent {
+  readonly progress: TrainProgress;
+  readonly buffers: readonly NamedBuffer[];
+  /** Writes the model folder, official layout, into the folder it is given. */
+  readonly writeModel: (folder: string) => Promise<void>;
 }
 
 /** The checkpoints of one folder. */
@@ -47,37 +62,83 @@ export class CheckpointFolder {
     return join(this.path, `checkpoint-${step}`);
   }
 
+  /** Step of the newest checkpoint in its place, whole or not; 0 without one. Nothing is changed. */
+  async newestStep(): Promise<number> {
+    const inPlace = (await this.#candidates()).filter(({ isTransient }) => !isTransient);
+    return inPlace[0]?.step ?? 0;
+  }
+
   /** Steps of checkpoints that are kept, ascending. */
   async steps(): Promise<number[]> {
-    const kept = (await this.#candidates()).filter(({ isTransient }) => !isTransient);
+    const kept = (await this.#candidates()).filter(({ isTransient, isBest }) => !isTransient && !isBest);
     return kept.map(({ step }) => step).reverse();
   }
 
   /**
    * Writes a checkpoint and removes all but the newest `keep`. One of the same step is moved aside, and removed only
    * when the new one is in its place.
-   * @param writeModel writes the model folder, official layout, into the folder it is given.
    * @returns its path.
    */
-  async save(
-    progress: TrainProgress,
-    buffers: readonly NamedBuffer[],
-    keep: number,
-    writeModel: (folder: string) => Promise<void>,
-  ): Promise<string> {
-    const final = this.checkpointPath(progress.step);
-    const partial = `${final}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(join(partial, "training"), { recursive: true });
-    await writeModel(partial);
-    const tensors = tensorsToWrite(
-      buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
-    );
-    await writeSafetensors(join(partial, TENSORS_FILE), tensors);
-    await sealCheckpoint(partial, progress);
-    await replaceFolder(partial, final);
-    await this.#removeOld(keep);
+  async save(content: CheckpointContent, keep: number): Promise<string> {
+    const final = this.checkpointPath(content.progress.step);
+    await this.#write(final, content);
+    for (const step of (await this.steps()).slice(0, -keep)) await this.#remove(`checkpoint-${step}`);
     return final;
+  }
+
+  /**
+   * Writes a checkpoint as the best one, then removes the one that was the best before.
+   * @param figure by which it is; a part of the checkpoint.
+   * @returns its path.
+   */
+  async saveBest(content: CheckpointContent, figure: BestFigure): Promise<string> {
+    const name = `best-${content.progress.step}`;
+    await this.#write(join(this.path, name), content, figure);
+    for (const old of await this.#candidates()) {
+      if (old.isBest && !old.isTransient && old.name !== name) await this.#remove(old.name);
+    }
+    return join(this.path, name);
+  }
+
+  /**
+   * The figure of the best checkpoint. A damaged one is set aside as `best-STEP.damaged`, and `damaged` says so.
+   * @param better decides where a process was killed before it removed the one before.
+   */
+  async readBest(better: Judgement["better"]): Promise<{ best?: BestFigure; damaged: string[] }> {
+    const found: { readonly name: string; readonly figure: BestFigure }[] = [];
+    const damaged: string[] = [];
+    for (const { name, isBest, isTransient } of await this.#candidates()) {
+      if (!isBest || isTransient) continue;
+      const path = join(this.path, name);
+      try {
+        await readSeal(path);
+        found.push({ name, figure: await readBestFigure(join(path, BEST_FILE)) });
+      } catch (error) {
+        if (!(error instanceof NextStepError)) throw error;
+        damaged.push(error.message);
+        await replaceFolder(path, `${path}.damaged`);
+      }
+    }
+    const sign = better === "lower" ? 1 : -1;
+    const [best, ...others] = found.sort((a, b) => sign * (a.figure.value - b.figure.value));
+    for (const { name } of others) await this.#remove(name);
+    return { damaged, ...(best === undefined ? {} : { best: best.figure }) };
+  }
+
+  async #write(
+    final: string,
+    { progress, buffers, writeModel }: CheckpointContent,
+    best?: BestFigure,
+  ): Promise<void> {
+    await writeFolder(final, async (partial) => {
+      await writeModel(partial);
+      const tensors = tensorsToWrite(
+        buffers.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
+      );
+      await writeSafetensors(join(partial, TENSORS_FILE), tensors);
+      if (best !== undefined) await writeBestFigure(join(partial, BEST_FILE), best);
+      await sealCheckpoint(partial, progress);
+    });
   }
 
   /**
@@ -116,7 +177,7 @@ export class CheckpointFolder {
         await replaceFolder(join(this.path, name), join(this.path, `${name}.damaged`));
       if (candidate.isTransient) {
         // The name is free: a damaged checkpoint of this step was set aside.
-        await rename(folder, this.checkpointPath(candidate.step));
+        await rename(folder, join(this.path, candidate.properName));
         await syncFolder(this.path);
       }
       await this.#removeTransient();
@@ -144,12 +205,18 @@ export class CheckpointFolder {
     const names = await readdir(this.path).catch(() => []);
     return names
       .flatMap((name): Candidate[] => {
-        const kept = CHECKPOINT_NAME.exec(name)?.[1];
-        const transient = TRANSIENT_NAME.exec(name)?.[1];
-        const step = kept ?? transient;
-        return step === undefined ? [] : [{ name, step: Number(step), isTransient: kept === undefined }];
+        const match = CHECKPOINT_NAME.exec(name);
+        if (match === null) return [];
+        const [, properName, kind, step, transient] = match;
+        const isTransient = transient !== undefined;
+        return [{ name, properName: properName!, isBest: kind === "best", step: Number(step), isTransient }];
       })
-      .sort((a, b) => b.step - a.step || Number(a.isTransient) - Number(b.isTransient));
+      .sort(
+        (a, b) =>
+          b.step - a.step ||
+          Number(a.isTransient) - Number(b.isTransient) ||
+          Number(a.isBest) - Number(b.isBest),
+      );
   }
 
   async #removeTransient(): Promise<void> {
@@ -158,27 +225,17 @@ export class CheckpointFolder {
     }
   }
 
-  /** The newest `keep` stay. */
-  async #removeOld(keep: number): Promise<void> {
-    for (const step of (await this.steps()).slice(0, -keep)) {
-      const removed = `${this.checkpointPath(step)}.removed`;
-      await rm(removed, { recursive: true, force: true });
-      await rename(this.checkpointPath(step), removed);
-      await rm(removed, { recursive: true });
-    }
+  async #remove(name: string): Promise<void> {
+    const removed = join(this.path, `${name}.removed`);
+    await rm(removed, { recursive: true, force: true });
+    await rename(join(this.path, name), removed);
+    await rm(removed, { recursive: true });
   }
 }
 
-/** Moves a folder to `target`. What is there stays, as `target.replaced`, until the new one is in its place. */
-export async function replaceFolder(source: string, target: string): Promise<void> {
-  const replaced = `${target}.replaced`;
-  await rm(replaced, { recursive: true, force: true });
-  await rename(target, replaced).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  });
-  await rename(source, target);
-  await syncFolder(join(target, ".."));
-  await rm(replaced, { recursive: true, force: true });
+/** The checkpoints of a run folder. */
+export function checkpointsOf(runFolder: string): CheckpointFolder {
+  return new CheckpointFolder(join(runFolder, "checkpoints"));
 }
 
 async function readBuffers(path: string, buffers: readonly NamedBuffer[]): Promise<void> {

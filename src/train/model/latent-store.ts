@@ -9,36 +9,20 @@ import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { AbortedError, DataFormatError } from "../../errors.ts";
 import { openSafetensors, writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
-import { writeOnnx } from "../../graph/onnx-writer.ts";
-import { input } from "../../graph/value.ts";
-import { aspectBuckets, chooseBucket } from "../../image/aspect-buckets.ts";
-import { patchify } from "../../image/patchify.ts";
-import { type ImageSize, PIXELS_PER_TOKEN, type RgbImage, toPlanes } from "../../image/pixels.ts";
-import { coverAndCrop, squareCrop, stretch } from "../../image/resize.ts";
-import { encodePixels } from "../../model/autoencoder.ts";
-import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
-import { ParameterScope } from "../../model/parameter-scope.ts";
-import type { Engine, Session } from "../../runtime/engine.ts";
-import { type Grid, gridText } from "../../sequence/segments.ts";
+import { aspectBuckets } from "../../image/aspect-buckets.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import type { Grid } from "../../sequence/segments.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
 import { usableOr } from "../data/sample-error.ts";
-import { matchSimilarSizes } from "./edit-captions.ts";
 import { hasItsDigest, writeDigest } from "./file-digest.ts";
+import { type EncoderOptions, PictureEncoder, type PictureTokens } from "./picture-encoder.ts";
 
-export interface LatentOptions {
-  /** Latent pixels on a side of an image token. */
-  readonly patch: number;
-  /** Sides of a square picture, in pixels. */
-  readonly imageSize: number;
-  readonly aspectBuckets: boolean;
-  /** Stretch pictures of a sample that nearly match in ratio to one size first, as editing data wants it. */
-  readonly matchSizes: boolean;
+export interface LatentOptions extends EncoderOptions {
   /** Bound on tokens kept, in bytes. */
   readonly cacheBytes: number;
   /** Folder for the files of what is kept. */
   readonly folder: string;
-  readonly signal?: AbortSignal;
 }
 
 /** A picture of a data set: which sample, and which of its pictures. */
@@ -47,28 +31,20 @@ export interface PicturePlace {
   readonly image: number;
 }
 
-/** A picture's clean tokens [height * width * 64] in raster order. */
-export interface PictureTokens {
-  readonly grid: Grid;
-  readonly tokens: Float32Array;
-}
-
-/** Pictures in a run of the encoder: memory of the engine grows with it, speed no longer does. */
-const ENCODER_BATCH = 8;
 /** Samples of a cache file: what a killed start loses at most. */
 const CHUNK = 512;
 
 export class LatentStore {
   readonly #source: TarDataset;
   readonly #autoencoder: AutoencoderFolder;
-  readonly #encoder: Session;
+  readonly #encoder: PictureEncoder;
   readonly #options: LatentOptions;
   readonly #kept = new Map<number, readonly PictureTokens[]>();
 
   private constructor(
     source: TarDataset,
     autoencoder: AutoencoderFolder,
-    encoder: Session,
+    encoder: PictureEncoder,
     options: LatentOptions,
   ) {
     this.#source = source;
@@ -87,16 +63,7 @@ export class LatentStore {
     autoencoder: AutoencoderFolder,
     options: LatentOptions,
   ): Promise<LatentStore> {
-    const side = pixelsPerLatent(autoencoder.config) * options.patch;
-    const { inChannels } = autoencoder.config;
-    const pixels = input("pixels", "float32", ["pictures", inChannels, `${side}*height`, `${side}*width`]);
-    const { mean } = encodePixels(
-      new ParameterScope(autoencoder.tensors.weightPlan),
-      autoencoder.config,
-      pixels,
-    );
-    const model = writeOnnx({ mean }, { parameters: "initializers" });
-    const encoder = await engine.createSession(model, autoencoder.tensors.weightSource);
+    const encoder = await PictureEncoder.create(engine, source, autoencoder, options);
     const store = new LatentStore(source, autoencoder, encoder, options);
     await store.#fill();
     return store;
@@ -106,17 +73,13 @@ export class LatentStore {
   async gridsOf(sample: number): Promise<readonly Grid[]> {
     const kept = this.#kept.get(sample);
     if (kept !== undefined) return kept.map(({ grid }) => grid);
-    const pictures = await this.#source.imagesAt(sample);
-    return this.#targets(pictures).map(({ target: [height, width] }) => [
-      height / PIXELS_PER_TOKEN,
-      width / PIXELS_PER_TOKEN,
-    ]);
+    return this.#encoder.gridsOf(sample);
   }
 
   /** Tokens of pictures. Must not be changed. */
   async load(places: readonly PicturePlace[]): Promise<PictureTokens[]> {
     const missing = [...new Set(places.map(({ sample }) => sample))].filter((one) => !this.#kept.has(one));
-    const fresh = await this.#encode(missing);
+    const fresh = await this.#encoder.encode(missing);
     return places.map(({ sample, image }) => {
       const tokens = (this.#kept.get(sample) ?? fresh.get(sample))?.[image];
       if (tokens === undefined) {
@@ -217,7 +180,7 @@ export class LatentStore {
     for (const sample of samples) {
       if ((await usableOr(this.#source.imagesAt(sample), undefined)) !== undefined) usable.push(sample);
     }
-    const encoded = await this.#encode(usable);
+    const encoded = await this.#encoder.encode(usable);
     const tensors = [...encoded].flatMap(([sample, pictures]) =>
       pictures.map(
         ({ grid, tokens }, image) =>
@@ -229,77 +192,4 @@ export class LatentStore {
     await writeDigest(path);
     return encoded;
   }
-
-  /** Size of each picture of a sample in training, and what it is stretched to before it is cropped. */
-  #targets(pictures: readonly RgbImage[]): { stretched: ImageSize; target: ImageSize }[] {
-    const { imageSize, aspectBuckets: buckets, matchSizes } = this.#options;
-    const own = pictures.map(({ height, width }): ImageSize => [height, width]);
-    const sizes = matchSizes && own.length > 1 ? matchSimilarSizes(own) : own;
-    return sizes.map((stretched) => ({
-      stretched,
-      target: buckets ? chooseBucket(stretched, imageSize).gridPixels : [imageSize, imageSize],
-    }));
-  }
-
-  /** All pictures of samples at their training size, those of one grid through the encoder together. */
-  async #encode(samples: readonly number[]): Promise<Map<number, PictureTokens[]>> {
-    const encoded = new Map<number, PictureTokens[]>();
-    const waiting = new Map<string, Waiting[]>();
-    for (const sample of samples) {
-      const pictures = await this.#source.imagesAt(sample);
-      encoded.set(sample, []);
-      for (const [image, { stretched, target }] of this.#targets(pictures).entries()) {
-        const grid: Grid = [target[0] / PIXELS_PER_TOKEN, target[1] / PIXELS_PER_TOKEN];
-        const key = gridText(grid);
-        const group = waiting.get(key) ?? [];
-        const picture = this.#toTrainingSize(pictures[image]!, stretched, target);
-        group.push({ into: encoded.get(sample)!, image, grid, picture });
-        waiting.set(key, group);
-        if (group.length === ENCODER_BATCH) await this.#encodeBatch(group.splice(0));
-      }
-    }
-    for (const group of waiting.values()) if (group.length > 0) await this.#encodeBatch(group);
-    return encoded;
-  }
-
-  #toTrainingSize(picture: RgbImage, stretched: ImageSize, target: ImageSize): RgbImage {
-    const isSize = ({ height, width }: RgbImage, size: ImageSize): boolean =>
-      height === size[0] && width === size[1];
-    const matched = isSize(picture, stretched) ? picture : stretch(picture, stretched, "bicubic");
-    if (isSize(matched, target)) return matched;
-    return this.#options.aspectBuckets
-      ? coverAndCrop(matched, target)
-      : squareCrop(matched, this.#options.imageSize);
-  }
-
-  /** Latents are (mean - shift) * scale: the published autoencoders are deterministic. */
-  async #encodeBatch(batch: readonly Waiting[]): Promise<void> {
-    if (this.#options.signal?.aborted === true) {
-      throw new AbortedError("encoding of the pictures was stopped");
-    }
-    const { patch } = this.#options;
-    const { inChannels, latentChannels, shiftFactor, scalingFactor } = this.#autoencoder.config;
-    const { grid, picture: first } = batch[0]!;
-    const area = inChannels * first.height * first.width;
-    const pixels = new Float32Array(batch.length * area);
-    batch.forEach(({ picture }, index) => {
-      toPlanes(picture, pixels, index * area);
-    });
-    const shape = [batch.length, inChannels, first.height, first.width];
-    const { mean } = await this.#encoder.run({ pixels: { dtype: "float32", shape, data: pixels } });
-    const latents = (mean!.data as Float32Array).map((value) => (value - shiftFactor) * scalingFactor);
-    const all = patchify(latents, { images: batch.length, channels: latentChannels, grid, patch });
-    const elements = all.length / batch.length;
-    batch.forEach(({ into, image }, index) => {
-      into[image] = { grid, tokens: all.slice(index * elements, (index + 1) * elements) };
-    });
-  }
-}
-
-/** A picture on its way to the encoder, and where its tokens go. */
-interface Waiting {
-  readonly into: PictureTokens[];
-  readonly image: number;
-  readonly grid: Grid;
-  readonly picture: RgbImage;
 }

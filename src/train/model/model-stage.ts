@@ -1,52 +1,37 @@
 /**
- * @file Training of the model: captions and image tokens in one sequence, by next-token prediction
+ * @file The stage that trains the model: captions and image tokens in one sequence, by next-token prediction
  * (docs/nextstep-spec.md 4).
  */
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
-import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { NEXTSTEP_FILE } from "../../generate/default-settings.ts";
 import { type NextStepConfig, toConfigJson } from "../../model/config.ts";
-import { modelParameters } from "../../model/parameter-list.ts";
 import { writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
-import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
-import { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
-import { RunLock } from "../loop/run-lock.ts";
-import { runTraining, type TrainOptions, type TrainResult, type TrainStage } from "../loop/run-loop.ts";
+import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
-import { refuseUnmeantModel } from "./model-config-sense.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
-import {
-  openLatents,
-  TrainingData,
-  type TrainingDataParts,
-  TrainingTars,
-  trainingGrids,
-} from "./stage-data.ts";
-import { drawingDefaults, inputDigests } from "./stage-inputs.ts";
+import { type TrainingData, trainingGrids } from "./stage-data.ts";
 import { drawPromptGrid } from "./stage-preview.ts";
-import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
-import { heldOutSamples, ModelValidation } from "./stage-validation.ts";
-import { initialModelWeights } from "./start-weights.ts";
+import type { ModelValidation } from "./stage-validation.ts";
 
 /** Graphs of a batch: with pictures, without, with pictures that are only read; one mask or one a row. */
 const MOST_SESSIONS = 4;
 
-interface StageParts {
+export interface StageParts {
   readonly engine: Engine;
   readonly config: ModelTrainConfig;
   readonly model: NextStepConfig;
@@ -64,13 +49,15 @@ interface StageParts {
   readonly validation: ModelValidation | undefined;
 }
 
-class ModelStage implements TrainStage<PretrainingPlan> {
+export class ModelStage implements TrainStage<PretrainingPlan> {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly identity: JsonValue;
   readonly adjustable: JsonValue;
   readonly learningRate: number;
   readonly faults: FaultySamples;
+  /** Held-out image loss: the language loss of short captions says little, and nothing of pictures. */
+  readonly judgement: Judgement = { metric: "image_loss", better: "lower" };
   readonly planner: Pretraining;
   /** Left out without prompts. */
   readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
@@ -179,59 +166,4 @@ function adjustableOf({ steps, optimizer, muon, engine }: ModelTrainConfig): Jso
     muonLearningRate: muon?.learningRate ?? null,
     threads: engine.threads ?? availableParallelism(),
   };
-}
-
-/**
- * Trains a model; goes on where its output folder's newest checkpoint stands.
- * @returns where the model folder is, in the official layout with tokenizer files and `vae/`.
- * @throws ConfigError, DataFormatError, ModelFormatError, AbortedError (after a checkpoint).
- */
-export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  const { threads, spin } = config.engine;
-  refuseUnmeantModel(config);
-  await using _lock = await RunLock.acquire(config.output);
-  await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
-  await using tars = await TrainingTars.open(config.data);
-  await using autoencoder = await openAutoencoderFolder(
-    new LocalFolder(await autoencoderPath(config.autoencoder)),
-  );
-  await using start =
-    config.start === null
-      ? undefined
-      : await openModelFolder(new LocalFolder(config.start), { startWeights: true });
-  const tokenizerPath = join(config.output, "tokenizer");
-  const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
-  const model = modelConfig(config, tokenizer, autoencoder, start);
-  const { signal } = options;
-  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, signal };
-  const validation = await createValidation(parts, model);
-  const data = await TrainingData.create(parts, tars);
-  const trainables = await initialModelWeights(modelParameters(model), config.seed, start);
-  const stage = new ModelStage({
-    ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
-    inputs: await inputDigests({ config, tars, autoencoder, start }),
-    drawingDefaults: await drawingDefaults(config, start),
-    optimizer: await createOptimizer(engine, config, trainables),
-  });
-  // Awaited here: data, weights and engine are closed when this function returns.
-  return await runTraining(stage, {
-    config: config.loop,
-    steps: config.steps,
-    output: config.output,
-    ...options,
-  });
-}
-
-async function createValidation(
-  parts: TrainingDataParts,
-  model: NextStepConfig,
-): Promise<ModelValidation | undefined> {
-  const { engine, config, tokenizer } = parts;
-  if (config.validationData === null || model.imageLossWeight <= 0) return undefined;
-  await using data = await TarDataset.open(config.validationData, { cacheBytes: 0 });
-  const latents = await openLatents(parts, data, "image_text_pair");
-  const samples = await heldOutSamples(data, latents, tokenizer, config);
-  const validation = await ModelValidation.create(engine, model, samples, latents, tokenizer.specials.pad);
-  await latents.dispose();
-  return validation;
 }

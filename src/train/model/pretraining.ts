@@ -5,7 +5,7 @@
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
-import { CausalMasks } from "../objective/attention-mask.ts";
+import { AttentionMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
 import { addCounts, countLosses, type LossCounts } from "../objective/loss-counts.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
@@ -22,7 +22,7 @@ import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
 import type { PlannedBatch } from "./batches.ts";
-import type { PictureTokens } from "./latent-store.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import type { PlannedImage } from "./samples.ts";
 import type { TrainingData } from "./stage-data.ts";
 
@@ -63,7 +63,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
   readonly #model: NextStepConfig;
   readonly #data: Pick<TrainingData, "batches" | "load">;
   readonly #options: PretrainingOptions;
-  readonly #masks = new CausalMasks();
+  readonly #masks = new AttentionMasks();
   /** Pictures of the update under way: its parts swap tokens with each other. */
   #loaded: { readonly plan: PretrainingPlan; readonly pictures: Map<number, PictureTokens> } | undefined;
 

@@ -135,7 +135,7 @@ export class SampleSource {
     try {
       return await onSample(this.#data.placeOf(index), () => build(index));
     } catch (error) {
-      this.#faults.leaveOut(error, { set: this.#set, index, of: this.length });
+      this.#faults.leaveOut(error, { set: this.#config.path, index, of: this.length });
       return null;
     }
   }

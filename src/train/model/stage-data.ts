@@ -7,11 +7,12 @@ import type { Engine } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
-import { FaultySamples } from "../data/faulty-samples.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
 import { type BatchStream, PaddedBatches } from "./batches.ts";
-import { LatentStore, type PictureTokens } from "./latent-store.ts";
+import { LatentStore } from "./latent-store.ts";
 import type { DataSetConfig, ModelTrainConfig } from "./model-train-config.ts";
 import { PackedBatches } from "./packed-batches.ts";
+import type { PictureTokens } from "./picture-encoder.ts";
 import { type PlannedImage, SampleSource } from "./samples.ts";
 
 /** Decoded pictures that are kept for a moment: sizes are asked for first, pixels soon after. */
@@ -60,6 +61,8 @@ export interface TrainingDataParts {
   readonly autoencoder: AutoencoderFolder;
   /** Latent pixels on a side of an image token. */
   readonly patch: number;
+  /** Takes note of samples that cannot be used. */
+  readonly faults: FaultySamples;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -98,14 +101,13 @@ export class TrainingData {
 
   /** @throws ConfigError when the data does not suit the packing, and what {@link LatentStore.create} throws. */
   static async create(parts: TrainingDataParts, tars: TrainingTars): Promise<TrainingData> {
-    const { config, tokenizer } = parts;
+    const { config, tokenizer, faults } = parts;
     const { seed, batch, packing } = config;
     const grids = trainingGrids(config);
     const limits = {
       maxLength: packing?.maxLength ?? Number.POSITIVE_INFINITY,
       maxImageTokens: Math.max(...grids.map(([height, width]) => height * width)),
     };
-    const faults = new FaultySamples(config.maxFaultyShare);
     const latents: (LatentStore | undefined)[] = [];
     const sources: SampleSource[] = [];
     for (const [set, data] of tars.sets.entries()) {

@@ -6,14 +6,13 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { readJson } from "../../formats/json-file.ts";
 import { NEXTSTEP_FILE } from "../../generate/default-settings.ts";
 import { readTokenizerFiles } from "../../sequence/tokenizer-files.ts";
+import { digestWeights } from "../loop/weights-digest.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import type { TrainingTars } from "./stage-data.ts";
 
 /** Stored bytes of a weight up to which it enters a digest: norms and biases tell checkpoints apart as all would. */
 const DIGESTED_BYTES = 64 * 1024;
-
-type Tensors = ModelFolder["tensors"];
 
 /** Digests by name, so that a run that is continued with another input can name it. */
 export async function inputDigests(parts: {
@@ -25,8 +24,8 @@ export async function inputDigests(parts: {
   const { config, tars, autoencoder, start } = parts;
   const { textTokenizer } = config;
   return {
-    data: tars.sets.map((set) => set.fingerprint()),
-    autoencoder: await digestWeights(autoencoder.configJson, autoencoder.tensors, Number.POSITIVE_INFINITY),
+    data: await Promise.all(tars.sets.map((set) => set.fingerprint())),
+    autoencoder: await digestWeights(autoencoder.configJson, autoencoder.tensors),
     start: start === undefined ? null : await digestWeights(start.configJson, start.tensors, DIGESTED_BYTES),
     textTokenizer:
       typeof textTokenizer === "string"
@@ -44,18 +43,6 @@ export async function drawingDefaults(
     return plainJson(await readJson(await start.files.open(NEXTSTEP_FILE)));
   }
   return { generation: { cfg: samples.guidance, steps: samples.steps } };
-}
-
-async function digestWeights(configJson: unknown, tensors: Tensors, most: number): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(configJson));
-  for (const name of [...tensors.entries.keys()].sort()) {
-    const { shape, dtype } = tensors.entries.get(name)!;
-    hash.update(JSON.stringify([name, dtype, shape]));
-    if (8 * shape.reduce((a, b) => a * b, 1) > most) continue;
-    const { data } = await tensors.readStored(name);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex");
 }
 
 function digest(value: unknown): string {

@@ -1,9 +1,9 @@
 /** @file What model training is set up from: text tokenizer, configuration, optimizer. */
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
-import { ConfigError } from "../../errors.ts";
+import { ConfigError, ModelFormatError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
@@ -13,6 +13,7 @@ import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts
 import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
 import { SampleError } from "../data/sample-error.ts";
+import { writeFolder } from "../loop/written-folder.ts";
 import { adamW } from "../optimizer/adamw.ts";
 import { muon } from "../optimizer/muon.ts";
 import { combineOptimizers, type Optimizer, type ParameterGroup } from "../optimizer/optimizer.ts";
@@ -83,14 +84,23 @@ export async function prepareTokenizer(
       typeof source === "string"
         ? withImageTokens(await readTokenizerFiles(new LocalFolder(source)))
         : await trainTextTokenizer(allTexts(data), { size: source.tokens });
-    const partial = `${folder}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    for (const [name, text] of tokenizerFileTexts(files)) await writeFile(join(partial, name), text);
-    await rm(folder, { recursive: true, force: true });
-    await rename(partial, folder);
+    await writeFolder(folder, async (partial) => {
+      for (const [name, text] of tokenizerFileTexts(files)) await writeFile(join(partial, name), text);
+    });
   }
-  return createTokenizer(await readTokenizerFiles(new LocalFolder(folder)));
+  const files = await readTokenizerFiles(new LocalFolder(folder));
+  // Each says what the others say, so that damage to one shows; models are written with copies of all of them.
+  for (const [name, text] of tokenizerFileTexts(files)) {
+    if ((await readFile(join(folder, name), "utf8").catch(() => undefined)) === text) continue;
+    throw new ModelFormatError(
+      "does not agree with the other files of the tokenizer: it was changed or damaged",
+      {
+        where: join(folder, name),
+        remedy: "remove this folder: it is made again from the same texts",
+      },
+    );
+  }
+  return createTokenizer(files);
 }
 
 async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {

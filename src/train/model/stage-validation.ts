@@ -3,8 +3,11 @@ import { DataFormatError } from "../../errors.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
+import type { Grid } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { TarDataset } from "../data/dataset-reader.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
+import { onSample } from "../data/sample-error.ts";
 import { drawFlow } from "../objective/flow-draws.ts";
 import {
   predictionCount,
@@ -111,31 +114,48 @@ export class ModelValidation {
   }
 }
 
-/** Held-out samples with their likeliest caption, and with that of the sample half a set away. */
+/**
+ * The first held-out samples that can be used, with their likeliest caption, and with that of the sample half a set away.
+ * @param faults takes note of the others.
+ * @throws DataFormatError when too many cannot be used, or none can.
+ */
 export async function heldOutSamples(
-  data: TarDataset,
-  latents: LatentStore,
+  data: Pick<TarDataset, "length" | "textAt" | "placeOf">,
+  latents: Pick<LatentStore, "gridsOf">,
   tokenizer: TextTokenizer,
-  config: ModelTrainConfig,
+  config: Pick<ModelTrainConfig, "captions" | "validationSamples">,
+  faults: { readonly found: FaultySamples; readonly set: string },
 ): Promise<HeldOutSample[]> {
-  const count = Math.min(config.validationSamples, data.length);
-  const captions: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const rng = randomFor(0, "validation caption", index);
-    captions.push(captionOf(await data.textAt(index), config.captions, () => rng.uniform()));
+  const found: { readonly index: number; readonly caption: string; readonly grid: Grid }[] = [];
+  for (let index = 0; index < data.length && found.length < config.validationSamples; index++) {
+    try {
+      found.push(await onSample(data.placeOf(index), () => readHeldOut(data, latents, index, config)));
+    } catch (error) {
+      faults.found.leaveOut(error, { set: faults.set, index, of: data.length });
+    }
   }
-  const samples: HeldOutSample[] = [];
-  for (const [index, caption] of captions.entries()) {
-    const [grid] = await latents.gridsOf(index);
-    if (grid === undefined)
-      throw new DataFormatError("has no picture", { where: `held-out sample ${index}` });
-    const other = captions[(index + Math.ceil(count / 2)) % count]!;
+  if (found.length === 0)
+    throw new DataFormatError("holds no sample that can be used", { where: faults.set });
+  return found.map(({ index, caption, grid }, place) => {
+    const other = found[(place + Math.ceil(found.length / 2)) % found.length]!.caption;
     const options = { dropText: false };
-    samples.push({
+    return {
       index,
       own: imageTextSample(tokenizer, caption, grid, options),
       other: imageTextSample(tokenizer, other, grid, options),
-    });
-  }
-  return samples;
+    };
+  });
+}
+
+async function readHeldOut(
+  data: Pick<TarDataset, "textAt">,
+  latents: Pick<LatentStore, "gridsOf">,
+  index: number,
+  { captions }: Pick<ModelTrainConfig, "captions">,
+): Promise<{ index: number; caption: string; grid: Grid }> {
+  const rng = randomFor(0, "validation caption", index);
+  const caption = captionOf(await data.textAt(index), captions, () => rng.uniform());
+  const [grid] = await latents.gridsOf(index);
+  if (grid === undefined) throw new DataFormatError("has no picture");
+  return { index, caption, grid };
 }

@@ -1,5 +1,4 @@
 /** @file First weights of a model: new ones, or those of a checkpoint with new ones where it has none. */
-import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError } from "../../errors.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
@@ -31,6 +30,15 @@ function initialWeight({ name, shape }: ParameterSpec, seed: number): Float32Arr
   return data;
 }
 
+/** What is read of the model folder that training starts from. */
+export interface StartModel {
+  readonly tensors: {
+    /** By official name. */
+    readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+    read(name: string): Promise<Float32Array>;
+  };
+}
+
 /** The image modules, which the start weights of a language model lack. */
 const IMAGE_MODULES = /^image_(in_projector|out_projector|head)\.|^before_lm_head\./;
 
@@ -44,7 +52,7 @@ const IMAGE_MODULES = /^image_(in_projector|out_projector|head)\.|^before_lm_hea
 export async function initialModelWeights(
   parameters: readonly ParameterSpec[],
   seed: number,
-  start?: ModelFolder,
+  start?: StartModel,
 ): Promise<Trainable[]> {
   const known = new Set(parameters.map(({ name }) => name));
   const dropped = [...(start?.tensors.entries.keys() ?? [])].find(

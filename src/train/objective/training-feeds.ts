@@ -4,7 +4,7 @@ import { rotaryTables } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { IGNORED_LABEL } from "../../sequence/segments.ts";
-import { CausalMasks, sampleMask } from "./attention-mask.ts";
+import { AttentionMasks } from "./attention-mask.ts";
 import { countLosses, type LossCounts, lossFactors } from "./loss-counts.ts";
 import type { TrainingParts } from "./training-graph.ts";
 
@@ -149,7 +149,7 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
 /**
  * The graph's inputs for a batch, and which graph it needs. Positions run on along a row.
  * @param counts what the losses are means over: the batch, unless it is a part of an update.
- * @param masks where a mask of an earlier batch may be found.
+ * @param masks where a mask of an earlier batch may be found; the feeds of that batch are no longer good.
  * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
  */
 export function trainingFeeds(
@@ -157,7 +157,7 @@ export function trainingFeeds(
   batch: TokenRows,
   draws: FlowDraws,
   counts: LossCounts = countLosses(config, batch, predictionCount(config, batch)),
-  masks = new CausalMasks(),
+  masks = new AttentionMasks(),
 ): TrainingFeeds {
   const { rows, tokens, images } = batch;
   const { headBatchMultiplier: repeats } = config;
@@ -193,7 +193,7 @@ export function trainingFeeds(
     positions: indices(columns, [rows, tokens]),
     cosines: floats(cosines, table),
     sines: floats(sines, table),
-    mask: batch.samples === undefined ? masks.of(tokens) : sampleMask(batch.samples, rows, tokens),
+    mask: batch.samples === undefined ? masks.causal(tokens) : masks.isolated(batch.samples, rows, tokens),
     predicting: indices(predicting, [predicting.length]),
     predicting_places: indices(predictingPlaces, [rows * tokens]),
     labels: indices(Int32Array.from(labels), [lmCount]),

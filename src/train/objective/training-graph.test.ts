@@ -113,14 +113,22 @@ describe("the training objective", () => {
   });
 
   it("reads corrupted tokens and predicts clean ones", async () => {
-    const clean = rowsOf([first], 7, [picture(1)]);
-    const read = { ...clean, images: [{ tokens: picture(1), read: picture(5), predicted: true }] };
-    const target = { ...clean, images: [{ tokens: picture(5), read: picture(5), predicted: true }] };
-    const [a, b, c] = [await evaluate(clean), await evaluate(read), await evaluate(target)];
-    expect(a.image).not.toBeCloseTo(b.image, 4);
-    expect(b.image).not.toBeCloseTo(c.image, 4);
-    // Text behind the picture sees what was read, not what was to be predicted.
-    expect(b.lm).toBe(c.lm);
+    // A picture of one token, predicted before it is read: what is read changes only the text behind it.
+    const row = { ids: [1, 2, BOI, IMAGE, EOI, 3], labels: [1, 2, -100, -100, EOI, 3] };
+    const [clean, other] = [picture(1), picture(5)].map((tokens) => tokens.subarray(0, WIDTH)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const evaluateWith = (tokens: Float32Array, read: Float32Array) =>
+      evaluate({ ...rowsOf([row], 6, []), images: [{ tokens, read, predicted: true }] });
+    const corrupted = await evaluateWith(clean, other);
+    const plain = await evaluateWith(clean, clean);
+    const replaced = await evaluateWith(other, other);
+    const apart = (a: number, b: number): number => Math.abs(a / b - 1);
+    expect(apart(corrupted.image, plain.image)).toBeLessThan(1e-6);
+    expect(apart(corrupted.image, replaced.image)).toBeGreaterThan(0.01);
+    expect(apart(corrupted.lm, replaced.lm)).toBeLessThan(1e-6);
+    expect(apart(corrupted.lm, plain.lm)).toBeGreaterThan(0.01);
   });
 
   it("leaves pictures that are only read out of the image loss", async () => {

@@ -79,8 +79,8 @@ export function countOf(layout: SceneLayout): number | undefined {
 const SIDES = { middle: 224, small: 112, large: 256, cell: 112 } as const;
 const CELL = CANVAS_SIDE / 2;
 
-/** Upper left corner and side of an icon. */
-type Box = readonly [left: number, top: number, side: number];
+/** Upper left corner and side of an icon, in pixels of the canvas. */
+export type Box = readonly [left: number, top: number, side: number];
 
 function centred(side: number): Box {
   const margin = (CANVAS_SIDE - side) / 2;
@@ -113,6 +113,11 @@ const BOXES: Readonly<Record<SceneLayout, readonly Box[]>> = {
   beside: [LEFT, RIGHT],
   above: [TOP, BOTTOM],
 };
+
+/** Where a layout's icons lie, in the reading order of the picture. */
+export function boxesOf(layout: SceneLayout): readonly Box[] {
+  return BOXES[layout];
+}
 
 /** What makes a picture the picture it is. */
 export function sceneIdentity(scene: Scene): string {

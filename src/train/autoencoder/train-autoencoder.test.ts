@@ -18,8 +18,8 @@ import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { float32Tensor, toFloat32 } from "../../tensor/tensor.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainAutoencoder } from "./autoencoder-stage.ts";
 import { type AutoencoderTrainConfig, autoencoderTrainConfigSchema } from "./autoencoder-train-config.ts";
+import { rehearseAutoencoder, trainAutoencoder } from "./train-autoencoder.ts";
 
 const AUTOENCODER = { ch: 4, ch_mult: [1, 2], num_res_blocks: 1, num_groups: 2, z_channels: 4, psz: 2 };
 const PICTURES = 12;
@@ -132,6 +132,96 @@ describe("trainAutoencoder", { timeout: 300_000 }, () => {
     await expect(trainAutoencoder(configOf("third", narrow))).rejects.toThrow(/encoder\.conv_in\.weight/);
   });
 
+  it("goes on with other phases after those that it has taken, as one run", async () => {
+    const [first, second] = configOf("x").phases;
+    await trainAutoencoder(configOf("whole"));
+    await trainAutoencoder(configOf("extended", { phases: [first] }));
+    const events: TrainEvent[] = [];
+    await trainAutoencoder(configOf("extended"), { onEvent: (event) => events.push(event) });
+    expect(events[0]).toMatchObject({ type: "start", step: 8, steps: 12 });
+    expect(events[1]).toMatchObject({
+      type: "note",
+      text: expect.stringMatching(/phases: .* before, .* now/),
+    });
+    expect((await checkpointOf("extended")).equals(await checkpointOf("whole"))).toBe(true);
+    const other = configOf("extended", { phases: [{ ...first, batch: 5 }, second] });
+    await expect(trainAutoencoder(other)).rejects.toThrow(/^phases: the run took its first 12 steps/);
+  });
+
+  it("refuses to go on from other weights, by name", async () => {
+    const start = await startFolder();
+    const config = { start, train: "decoder", phases: [{ crop: 8, batch: 2, steps: 1 }] };
+    await trainAutoencoder(configOf("fixed", config));
+    await trainAutoencoder(configOf("fixed", config));
+    const raw = configOf("fixed", { ...config, start: join(start, "raw") });
+    await expect(trainAutoencoder(raw)).rejects.toThrow(/another "inputs.start"/);
+    const latents = join(folder, "some.safetensors");
+    const write = (scale: number) =>
+      writeSafetensors(
+        latents,
+        tensorsToWrite(
+          Array.from(
+            { length: PICTURES },
+            (_, index) => [`p${index}`, float32Tensor([4, 8, 8], new Float32Array(256).fill(scale))] as const,
+          ),
+        ),
+      );
+    await write(1);
+    const given = configOf("fixed-given", { ...config, latents });
+    await trainAutoencoder(given);
+    await write(2);
+    await expect(trainAutoencoder(given)).rejects.toThrow(/another "inputs.latents"/);
+  });
+
+  it("names held-out pictures that cannot be used, and stops when they are many", async () => {
+    const path = join(folder, "heldout.tar");
+    const tar = await TarFile.create(path);
+    for (const key of ["a", "b", "c"]) {
+      const data = new Uint8Array(3 * SIDE * SIDE).fill(key.charCodeAt(0));
+      const bytes = await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib);
+      await tar.add(`${key}.png`, key === "b" ? bytes.subarray(0, 20) : bytes);
+    }
+    await tar.close();
+    const fields = { validationData: path, phases: [{ crop: 8, batch: 2, steps: 1 }] };
+    const events: TrainEvent[] = [];
+    const loop = { validateEvery: 1, sampleEvery: 1 };
+    await trainAutoencoder(configOf("holey", { ...fields, loop, maxFaultyShare: 0.4 }), {
+      onEvent: (event) => events.push(event),
+    });
+    const faulty = events.filter(({ type }) => type === "faulty");
+    expect(faulty).toEqual([
+      expect.objectContaining({
+        message: expect.stringContaining("heldout.tar: b: "),
+        faulty: 1,
+        samples: 3,
+      }),
+    ]);
+    const [sample] = events.flatMap((event) => (event.type === "samples" ? [event.path] : []));
+    expect((await decodeImage(await readFile(sample!), "grid")).width).toBe(2 * SIDE + 2);
+    await expect(trainAutoencoder(configOf("full-of-holes", fields))).rejects.toThrow(
+      /heldout.tar: 1 of 3 samples cannot be used/,
+    );
+  });
+
+  it("rehearses every phase and leaves the run folder alone", async () => {
+    const config = configOf("rehearsed");
+    const before = await readdir(folder);
+    const found = await rehearseAutoencoder(config);
+    expect(await readdir(folder)).toEqual(before);
+    const parameters = autoencoderParameters(parseAutoencoderConfig(AUTOENCODER).config).reduce(
+      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    // Weights, gradients, two moments and an average, four bytes each.
+    expect(found).toMatchObject({ parameters, steps: 12, done: 0, pictures: PICTURES });
+    expect(found.memory.state).toBe(20 * parameters);
+    expect(found.memory.peak).toBeGreaterThan(found.memory.state);
+    expect(found.epochs).toBeGreaterThan(0);
+    expect(found.time.totalSeconds).toBeGreaterThan(found.time.secondsPerStep);
+    await trainAutoencoder({ ...config, phases: config.phases.slice(0, 1) });
+    expect(await rehearseAutoencoder(config)).toMatchObject({ steps: 12, done: 8 });
+  });
+
   it("trains the decoder alone, on latents from a file if there are any", async () => {
     const start = await startFolder();
     const encoderOf = async (output: string) => weightsOf(join(folder, output, "model", "vae"), "encoder.");
@@ -196,7 +286,7 @@ async function weightsOf(vae: string, prefix: string): Promise<number[][]> {
 
 /** Trains in a process of its own and kills it, without warning, as soon as it reports `step`. */
 async function trainAndKill(config: AutoencoderTrainConfig, step: number): Promise<void> {
-  const module = new URL("./autoencoder-stage.ts", import.meta.url).href;
+  const module = new URL("./train-autoencoder.ts", import.meta.url).href;
   const program = `import(${JSON.stringify(module)}).then(({ trainAutoencoder }) =>
     trainAutoencoder(JSON.parse(process.argv[1]), { onEvent: (event) => console.log(JSON.stringify(event)) }));`;
   const child = spawn(process.execPath, ["--import", "tsx", "--eval", program, JSON.stringify(config)], {

@@ -17,8 +17,8 @@ import { initialAutoencoderWeights } from "../autoencoder/autoencoder-start-weig
 import { SampleWriter } from "../data/sample-writer.ts";
 import { parseTrainConfig } from "../loop/train-config.ts";
 import type { TrainEvent } from "../loop/train-events.ts";
-import { trainModel } from "./model-stage.ts";
 import { modelTrainConfigSchema } from "./model-train-config.ts";
+import { rehearseModel, trainModel } from "./train-model.ts";
 
 const SIDE = 32;
 const COLOURS = ["red", "green", "blue"];
@@ -234,6 +234,101 @@ describe("training of the model", () => {
     await expect(trainModel(settings("faulty-refused", { data }))).rejects.toThrow(/maxFaultyShare/);
   });
 
+  it("keeps raw weights as a model beside their average, to start from", async () => {
+    const model = join(root, "whole", "model");
+    await using averaged = await openModelFolder(new LocalFolder(model));
+    await using raw = await openModelFolder(new LocalFolder(join(model, "raw")));
+    expect(raw.problems).toEqual([]);
+    const name = "image_in_projector.weight";
+    expect(await raw.tensors.read(name)).not.toEqual(await averaged.tensors.read(name));
+    // A rate of 0 leaves them as they are.
+    const others = { start: join(model, "raw"), textTokenizer: null, model: {}, steps: 1, muon: null };
+    const loop = { saveEvery: 0, schedule: { name: "constant_with_warmup", warmupSteps: 1 } };
+    await trainModel(settings("from-raw", { ...others, loop }));
+    await using started = await openModelFolder(new LocalFolder(join(root, "from-raw", "model")));
+    expect(await started.tensors.read(name)).toEqual(await raw.tensors.read(name));
+  });
+
+  it("leaves held-out samples out that cannot be used, and stops when they are many", async () => {
+    const folder = join(root, "holey");
+    await mkdir(folder);
+    await using writer = new SampleWriter(folder, 9);
+    for (const [key, caption] of [
+      ["empty", ""],
+      ["broken", "a red square"],
+      ["good", "a blue square"],
+      ["fine", "a green square"],
+    ] as const) {
+      const data = new Uint8Array(3 * SIDE * SIDE).fill(caption.length);
+      const bytes = await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib);
+      await writer.add(key, { caption }, [
+        { bytes: key === "broken" ? bytes.subarray(0, 30) : bytes, extension: "png" },
+      ]);
+    }
+    await writer.close();
+    const others = {
+      validationData: folder,
+      validationSamples: 2,
+      steps: 1,
+      muon: null,
+      loop: { validateEvery: 1 },
+    };
+    const events: TrainEvent[] = [];
+    await trainModel(settings("holey-run", { ...others, maxFaultyShare: 0.5 }), {
+      onEvent: (event) => events.push(event),
+    });
+    const faults = events.flatMap((event) => (event.type === "faulty" ? [event.message] : []));
+    expect(faults.map((message) => /\.tar: (\w+): /.exec(message)?.[1])).toEqual(["empty", "broken"]);
+    expect(events.some(({ type }) => type === "validation")).toBe(true);
+    await expect(trainModel(settings("holey-refused", { ...others, maxFaultyShare: 0.25 }))).rejects.toThrow(
+      /2 of 4 samples cannot be used/,
+    );
+  });
+
+  it("refuses edits as pictures with captions, and pictures with captions as edits", async () => {
+    const edits = join(root, "edits");
+    await mkdir(edits);
+    await using writer = new SampleWriter(edits, 4);
+    const data = new Uint8Array(3 * SIDE * SIDE).fill(9);
+    const bytes = await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib);
+    const picture = { bytes, extension: "png" } as const;
+    for (let index = 0; index < 3; index++) {
+      await writer.add(`e${index}`, { caption: "<image_0>make it red<image_1>" }, [picture, picture]);
+    }
+    await writer.close();
+    const training = (others: Readonly<Record<string, unknown>>) => trainModel(settings("mistaken", others));
+    const train = join(root, "train");
+    await expect(training({ data: edits })).rejects.toThrow(/^data: its captions have image tags/);
+    await expect(training({ data: [{ path: train }, { path: edits }] })).rejects.toThrow(
+      /^data\.1\.type: its captions have image tags/,
+    );
+    await expect(training({ validationData: edits })).rejects.toThrow(
+      /^validationData: its captions have image tags/,
+    );
+    await expect(training({ data: [{ path: train, type: "image_editing" }] })).rejects.toThrow(
+      /^data\.0\.type: its captions have no image tags/,
+    );
+    // Nothing was encoded for what is refused.
+    expect(await readdir(join(root, "mistaken"))).toEqual(["tokenizer"]);
+    await trainModel(settings("edited", { data: [{ path: edits, type: "image_editing" }], steps: 1 }));
+  });
+
+  it("rehearses a run and leaves its folder alone", async () => {
+    const config = settings("rehearsed", { packing: { maxLength: 40 }, batch: 1 });
+    const before = await readdir(root);
+    const found = await rehearseModel(config);
+    expect(await readdir(root)).toEqual(before);
+    expect(found).toMatchObject({ steps: 6, done: 0, samples: 10, pictures: 10, faulty: [] });
+    expect(found.perStep).toMatchObject({ rows: 2, tokens: 80 });
+    expect(found.perStep["predicted image tokens"]).toBe(4 * found.perStep.pictures!);
+    expect(found.time.measuredSteps).toBeGreaterThanOrEqual(2);
+    expect(found.time.totalSeconds).toBeCloseTo(
+      6 * found.time.secondsPerStep + found.time.preparationSeconds,
+      6,
+    );
+    expect(await rehearseModel(settings("whole"))).toMatchObject({ steps: 6, done: 6, epochs: 0 });
+  });
+
   it("leaves its drawing settings in the trained folder, or those of its start", async () => {
     const read = async (output: string) =>
       JSON.parse(await readFile(join(root, output, "model", "nextstep.json"), "utf8")) as unknown;
@@ -249,6 +344,26 @@ describe("training of the model", () => {
     await expect(
       trainModel(settings("new-tokenizer", { start: join(root, "whole", "model") })),
     ).rejects.toThrow(/textTokenizer: a newly learned tokenizer/);
+  });
+
+  it("refuses to go on with data of the same names and sizes, or with a damaged tokenizer", async () => {
+    const data = join(root, "altered");
+    await cp(join(root, "train"), data, { recursive: true });
+    await trainModel(settings("altered-run", { data, steps: 2 }));
+    const tar = join(data, (await readdir(data))[0]!);
+    const bytes = await readFile(tar);
+    bytes[bytes.indexOf("a red square") + 2] = "b".charCodeAt(0);
+    await writeFile(tar, bytes);
+    await expect(trainModel(settings("altered-run", { data, steps: 2 }))).rejects.toThrow(
+      /another "inputs.data/,
+    );
+    const added = join(root, "padded-straight", "tokenizer", "added_tokens.json");
+    const text = await readFile(added, "utf8");
+    await writeFile(added, text.replace("begin", "began"));
+    await expect(trainModel(settings("padded-straight"))).rejects.toThrow(
+      /added_tokens.json: does not agree/,
+    );
+    await writeFile(added, text);
   });
 
   it("does not train on cached latents that were damaged", async () => {

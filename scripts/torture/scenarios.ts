@@ -1,0 +1,23 @@
+/** @file All scenarios, in the order in which they are run. */
+import { atOnceScenario } from "./at-once.ts";
+import { closePipesScenario } from "./close-pipes.ts";
+import { disposeScenario } from "./dispose.ts";
+import { flipBitsScenario } from "./flip-bits.ts";
+import { fullDiskScenario } from "./full-disk.ts";
+import { killDrawingScenario } from "./kill-drawing.ts";
+import { killTrainingScenario } from "./kill-training.ts";
+import { phoneHomeScenario } from "./phone-home.ts";
+import type { Scenario } from "./scenario.ts";
+import { signalTrainingScenario } from "./signal-training.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  killTrainingScenario,
+  signalTrainingScenario,
+  killDrawingScenario,
+  fullDiskScenario,
+  flipBitsScenario,
+  atOnceScenario,
+  closePipesScenario,
+  disposeScenario,
+  phoneHomeScenario,
+];

@@ -1,0 +1,79 @@
+/** @file The files that say of a published model what is known of it. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { z } from "zod";
+import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { DataFormatError, InputError } from "../../errors.ts";
+import { LocalFolder } from "../../files/local-folder.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
+import type { Evaluation } from "../emoji/evaluation.ts";
+import { curvePicture } from "./curve-picture.ts";
+import { creditsSchema, curvePanels, fillCard, stagesSchema, type TrainedStage } from "./model-card.ts";
+import { summarizeLog } from "./training-summary.ts";
+
+export interface CardSources {
+  /** Of the card: text with places. */
+  readonly template: string;
+  /** JSON list of the stages. */
+  readonly stages: string;
+  /** Folder that the stages' logs are named from. */
+  readonly runs: string;
+  /** The data set, for its credits. */
+  readonly data: string;
+}
+
+/**
+ * Writes `README.md`, `training.json`, `curves.svg` and `evaluation.json` to the folder of a published model.
+ * @throws ConfigError when a place of the card stays open; InputError or DataFormatError for sources that do not fit.
+ */
+export async function writeCard(target: string, evaluation: Evaluation, sources: CardSources): Promise<void> {
+  const listed = await readAs(stagesSchema, sources.stages);
+  const stages: TrainedStage[] = [];
+  for (const { log, ...stage } of listed) {
+    stages.push({ ...stage, summary: await summarizeLog(join(sources.runs, log)) });
+  }
+  const credits = await readAs(creditsSchema, join(sources.data, "CREDITS.json"));
+  await using folder = await openModelFolder(new LocalFolder(target));
+  const card = fillCard(await readFile(sources.template, "utf8"), {
+    config: folder.config,
+    bytes: {
+      transformer: await weightBytes(target),
+      autoencoder: await weightBytes(join(target, "vae")),
+    },
+    evaluation,
+    stages,
+    credits,
+  });
+  await writeText(join(target, "curves.svg"), curvePicture(curvePanels(stages)));
+  await writeJson(join(target, "training.json"), stages);
+  await writeJson(join(target, "evaluation.json"), evaluation);
+  await writeText(join(target, "README.md"), card);
+}
+
+/** Of all weight files that lie in a folder itself. */
+async function weightBytes(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => /\.(?:safetensors|pt)$/.test(name));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function readAs<T>(schema: z.ZodType<T>, path: string): Promise<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new InputError("cannot be read as JSON", { where: path, cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new DataFormatError(`${issue?.path.join(".")}: ${issue?.message}`, { where: path });
+}
+
+function writeJson(path: string, content: unknown): Promise<void> {
+  return writeText(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+function writeText(path: string, text: string): Promise<void> {
+  return replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+}
