@@ -25,6 +25,11 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
   readonly count?: number;
 }
 
+/** Where things are now that were elsewhere when the drawing began. */
+export interface ResumeCommandOptions extends ModelOptions {
+  readonly noise?: string;
+}
+
 /** The library's options of a command line. */
 export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
   const names = [...SETTING_NAMES, "seed", "size", "aspect", "count"] as const;

@@ -1,11 +1,8 @@
 /** @file The command `nextstep resume FILE`, which goes on with a drawing that was interrupted. */
 import type { Command } from "commander";
-import { addModelOptions, type ModelOptions } from "./model-options.ts";
+import type { ResumeCommandOptions } from "./draw-options.ts";
+import { addModelOptions } from "./model-options.ts";
 import type { Terminal } from "./terminal.ts";
-
-export interface ResumeCommandOptions extends ModelOptions {
-  readonly noise?: string;
-}
 
 export function addResumeCommand(program: Command, terminal: Terminal): void {
   const command = program

@@ -5,11 +5,11 @@ import { jobCells } from "../generate/drawing-job.ts";
 import { JobFile, readJobFile } from "../node/job-file.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { drawAndWrite, readNoise } from "./draw.ts";
+import type { ResumeCommandOptions } from "./draw-options.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { jobOptions } from "./job-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import { checkTarget, checkWritable } from "./picture-file.ts";
-import type { ResumeCommandOptions } from "./resume-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Draws the rest of a job, writes its pictures where they were to go, and takes its file away. */

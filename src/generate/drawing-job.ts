@@ -1,6 +1,6 @@
 /** @file A drawing in the middle of its work, as plain data: all that it takes to draw the rest elsewhere or later. */
 import type { Grid } from "../sequence/segments.ts";
-import type { DrawingPlan } from "./drawing.ts";
+import type { Canvas } from "./canvas.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import type { Recipe } from "./recipe.ts";
 import { cellTokens } from "./recipe-kept.ts";
@@ -45,12 +45,20 @@ export interface DrawingJob extends JobGround {
   readonly pictures: readonly JobPicture[];
 }
 
+/** What a job is taken of; all but the ground one a picture. */
+interface JobSource {
+  readonly ground: JobGround;
+  readonly recipes: readonly Recipe[];
+  readonly notes: readonly (readonly DrawingNote[])[];
+  readonly slots: readonly { readonly canvas: Canvas }[];
+}
+
 /**
  * A copy of how far a drawing has come.
  * @param passed cells of each picture that count; default: all that are passed
  */
 export function jobOf(
-  { ground, recipes, notes, slots }: Pick<DrawingPlan, "ground" | "recipes" | "notes" | "slots">,
+  { ground, recipes, notes, slots }: JobSource,
   passed: readonly number[] = slots.map(({ canvas }) => canvas.next),
 ): DrawingJob {
   const pictures = slots.map(({ canvas }, index): JobPicture => {
