@@ -13,7 +13,7 @@ const HOUSE: readonly (readonly string[])[] = [
   ["image"],
   ["sequence"],
   ["model", "files"],
-  ["runtime"],
+  ["runtime", "hub"],
   ["checkpoint"],
   ["generate"],
   ["node"],
@@ -33,8 +33,8 @@ const TRAIN: readonly (readonly string[])[] = [
 /** Doors re-export what users may touch and stand outside the floors. */
 const DOORS: ReadonlySet<string> = new Set(["index.ts", "train/index.ts"]);
 /** What may import Node's own modules and native packages; all else runs wherever JavaScript does. */
-const NODE_PLACES = ["files/", "runtime/node/", "node/", "train/", "evaluate/", "cli/"] as const;
-const NATIVE_PACKAGES: ReadonlySet<string> = new Set(["sharp", "commander"]);
+const NODE_PLACES = ["files/", "hub/", "runtime/node/", "node/", "train/", "evaluate/", "cli/"] as const;
+const NATIVE_PACKAGES: ReadonlySet<string> = new Set(["sharp", "commander", "undici"]);
 /** Tests are Node programs: they read files and open models as users do, wherever they stand. */
 const TESTS = /\.test\.ts$|(?:^|\/)test-[a-z-]+\.ts$/;
 const ROOMS_FOR_TESTS: ReadonlySet<string> = new Set(["files", "node"]);

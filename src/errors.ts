@@ -8,6 +8,7 @@ export type ErrorCode =
   | "shape"
   | "unsupported"
   | "memory"
+  | "download"
   | "aborted"
   | "engine";
 
@@ -83,6 +84,14 @@ export class UnsupportedError extends NextStepError {
   override readonly name = "UnsupportedError";
   constructor(reason: string, details?: ErrorDetails) {
     super("unsupported", reason, details);
+  }
+}
+
+/** A file that could not be fetched: the network, the server, or what it sent. What arrived so far is kept. */
+export class DownloadError extends NextStepError {
+  override readonly name = "DownloadError";
+  constructor(reason: string, details?: ErrorDetails) {
+    super("download", reason, details);
   }
 }
 

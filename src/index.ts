@@ -15,6 +15,7 @@ export {
   AbortedError,
   ConfigError,
   DataFormatError,
+  DownloadError,
   EngineError,
   type ErrorCode,
   type ErrorDetails,

@@ -2,6 +2,7 @@
 import { ModelFormatError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { readJson } from "../formats/json-file.ts";
+import { AUTOENCODER_FILES } from "../formats/model-file-names.ts";
 import { SafetensorsFile } from "../formats/safetensors.ts";
 import type { TensorSource } from "../formats/tensor-source.ts";
 import { TorchArchive } from "../formats/torch-archive.ts";
@@ -11,14 +12,6 @@ import { autoencoderParameters } from "../model/parameter-list.ts";
 import { officialAutoencoderName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
 import { TensorSet } from "./tensor-set.ts";
-
-/** Weight files by preference: the published one, then what converters write. */
-export const AUTOENCODER_FILES = [
-  "checkpoint.pt",
-  "checkpoint.safetensors",
-  "model.safetensors",
-  "diffusion_pytorch_model.safetensors",
-] as const;
 
 const CONFIG_FILE = "config.json";
 

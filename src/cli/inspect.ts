@@ -1,6 +1,7 @@
 /** @file `nextstep inspect PATH`. */
 import { formatInspection } from "../checkpoint/format-inspection.ts";
 import { refuseUnusable } from "../checkpoint/inspection.ts";
+import { resolveModel } from "../hub/resolve-model.ts";
 import { inspectPath } from "../node/inspect-path.ts";
 import type { Terminal } from "./terminal.ts";
 import { TRAINING_CONFIGS } from "./training-configs.ts";
@@ -12,14 +13,15 @@ export interface InspectOptions {
 }
 
 /**
- * Prints what `path` holds.
+ * Prints what a path, or a repository in the cache, holds.
  * @throws ModelFormatError behind the print when something would keep it from being used.
  */
 export async function runInspect(
-  path: string,
+  name: string,
   { json = false, subjects = false }: InspectOptions,
   terminal: Terminal,
 ): Promise<void> {
+  const path = await resolveModel(name, terminal.environment);
   const inspection = await inspectPath(path, TRAINING_CONFIGS);
   terminal.out.write(json ? `${plainJson(inspection)}\n` : `${formatInspection(inspection, { subjects })}\n`);
   refuseUnusable(inspection);

@@ -8,6 +8,8 @@ import { addCompletionCommand } from "./completion-command.ts";
 import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addModelsCommand } from "./models-command.ts";
+import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
@@ -18,7 +20,10 @@ function addInspectCommand(program: Command, terminal: Terminal): void {
   program
     .command("inspect")
     .description("tell what a file or model folder holds, and what is wrong with it")
-    .argument("<path>", "model folder, safetensors, torch archive, tar, picture or JSON")
+    .argument(
+      "<path>",
+      "model folder or ORG/NAME that was pulled, safetensors, torch archive, tar, picture or JSON",
+    )
     .option("--json", "print JSON")
     .option("--subjects", "list all that a model can be asked for")
     .action(async (path: string, options: { json?: true; subjects?: true }) => {
@@ -62,6 +67,8 @@ ${EXIT_CODES_HELP}`,
   addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
   addInspectCommand(program, terminal);
+  addPullCommand(program, terminal);
+  addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
   addDataCommands(program, terminal);
   addCompletionCommand(program, terminal);

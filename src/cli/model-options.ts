@@ -13,8 +13,8 @@ export interface ModelOptions {
 export function addModelOptions(command: Command): Command {
   return command
     .option(
-      "--model <folder>",
-      withDefault("model folder in a published layout", "the model in this package"),
+      "--model <name>",
+      withDefault("model folder, or ORG/NAME that was pulled", "the model in this package"),
     )
     .option("--threads <n>", withDefault("threads", "all processors"), integerBetween(1, MAX_THREADS));
 }

@@ -29,8 +29,16 @@ export class ProgressLine {
     this.#now = now;
   }
 
-  /** Shows `done` of `total`; the estimate counts from the first call, so that loading is not counted as drawing. */
-  update(label: string, done: number, total: number): void {
+  /**
+   * Shows `done` of `total`; the estimate counts from the first call, so that loading is not counted as drawing.
+   * @param more how the counts are written, and a rate beside them.
+   */
+  update(
+    label: string,
+    done: number,
+    total: number,
+    { format = String, pace }: { readonly format?: (count: number) => string; readonly pace?: string } = {},
+  ): void {
     if (!this.#isLive) return;
     const now = this.#now();
     if (this.#startedAt === undefined) {
@@ -43,7 +51,8 @@ export class ProgressLine {
     const left = rate > 0 ? `, ${formatDuration((total - done) / rate / 1000)} left` : "";
     const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
     const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
-    this.show(`${label} ${bar} ${done}/${total}${left}`);
+    const beside = pace === undefined ? "" : `, ${pace}`;
+    this.show(`${label} ${bar} ${format(done)}/${format(total)}${beside}${left}`);
   }
 
   /** Replaces the line by `text`, cut to the terminal's width. */

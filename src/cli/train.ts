@@ -1,5 +1,6 @@
 /** @file `nextstep train autoencoder|model CONFIG`: runs a stage and shows how it goes, or what it would take. */
 
+import { resolveModel } from "../hub/resolve-model.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { rehearseAutoencoder, trainAutoencoder } from "../train/autoencoder/train-autoencoder.ts";
 import type { ConfigOverride } from "../train/loop/config-overrides.ts";
@@ -30,15 +31,26 @@ async function openRun(
   stage: "autoencoder" | "model",
   file: string,
   overrides: readonly ConfigOverride[],
+  environment: Terminal["environment"],
 ): Promise<Run> {
+  // Folders of models may be given as repositories in the hub's cache.
+  const place = (name: string): Promise<string> => resolveModel(name, environment);
   if (stage === "autoencoder") {
-    const config = await loadTrainConfig(autoencoderTrainConfigSchema, file, overrides);
+    const given = await loadTrainConfig(autoencoderTrainConfigSchema, file, overrides);
+    const config = { ...given, start: given.start === null ? null : await place(given.start) };
     return {
       train: (options) => trainAutoencoder(config, options),
       rehearse: (options) => rehearseAutoencoder(config, options),
     };
   }
-  const config = await loadTrainConfig(modelTrainConfigSchema, file, overrides);
+  const given = await loadTrainConfig(modelTrainConfigSchema, file, overrides);
+  const { start, textTokenizer } = given;
+  const config = {
+    ...given,
+    start: start === null ? null : await place(start),
+    autoencoder: await place(given.autoencoder),
+    textTokenizer: typeof textTokenizer === "string" ? await place(textTokenizer) : textTokenizer,
+  };
   return {
     train: (options) => trainModel(config, options),
     rehearse: (options) => rehearseModel(config, options),
@@ -53,7 +65,7 @@ export async function runTraining(
   terminal: Terminal,
 ): Promise<void> {
   const { out, signal } = terminal;
-  const run = await openRun(stage, file, set);
+  const run = await openRun(stage, file, set, terminal.environment);
   if (dryRun) {
     const found = await run.rehearse({ signal });
     out.write(json ? `${JSON.stringify(found)}\n` : describeRehearsal(found));

@@ -9,10 +9,13 @@ export class LocalFolder implements FileFolder {
   readonly name: string;
   readonly path: string;
 
-  /** The folder need not exist: its members do not, then. */
-  constructor(path: string) {
+  /**
+   * The folder need not exist: its members do not, then.
+   * @param name if the folder's own says nothing to people.
+   */
+  constructor(path: string, name = basename(resolve(path))) {
     this.path = path;
-    this.name = basename(resolve(path));
+    this.name = name;
   }
 
   pathOf(member: string): string {

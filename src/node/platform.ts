@@ -5,12 +5,13 @@ import { LocalFolder } from "../files/local-folder.ts";
 import { replaceFile } from "../files/replacement-file.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import type { Platform } from "../generate/platform.ts";
+import { snapshotName } from "../hub/cache-layout.ts";
 import { WorkerEngine } from "../runtime/node/worker-engine.ts";
 import { defaultModelPath } from "./default-model.ts";
 
 /** Names are paths. Picture codecs are loaded only by those who give pictures. */
 export const nodePlatform: Platform = {
-  modelFolder: (path) => new LocalFolder(path ?? defaultModelPath()),
+  modelFolder: (path = defaultModelPath()) => new LocalFolder(path, snapshotName(path)),
   createEngine: (options) => WorkerEngine.create(options),
   threads: availableParallelism(),
   readImage: async (path) => (await import("../files/decode-image.ts")).readImage(path),

@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { AUTOENCODER_FILES } from "../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder } from "../files/make-folder.ts";
@@ -13,24 +12,13 @@ import { syncFolder } from "../files/sync-folder.ts";
 import { writeTorchArchive } from "../files/torch-archive-file.ts";
 import { writeFailure } from "../files/write-failure.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
+import { AUTOENCODER_FILES, TOKENIZER_FILES } from "../formats/model-file-names.ts";
 import { SINGLE_FILE } from "../formats/safetensors-set.ts";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
 import { byteLength } from "../tensor/shape.ts";
 
 /** Shards of the published checkpoints. */
 const DEFAULT_SHARD_BYTES = 5_000_000_000;
-
-/** Files that a tokenizer may be made of; what else lies in a folder is not copied. */
-const TOKENIZER_FILES = [
-  "added_tokens.json",
-  "chat_template.jinja",
-  "generation_config.json",
-  "merges.txt",
-  "special_tokens_map.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "vocab.json",
-] as const;
 
 /** Bytes copied at a time. */
 const COPIED_BYTES = 16 * 1024 * 1024;

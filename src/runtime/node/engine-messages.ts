@@ -3,6 +3,7 @@ import {
   AbortedError,
   ConfigError,
   DataFormatError,
+  DownloadError,
   EngineError,
   type ErrorCode,
   type ErrorDetails,
@@ -109,6 +110,7 @@ const ERROR_CLASSES: Readonly<
   input: InputError,
   shape: ShapeError,
   unsupported: UnsupportedError,
+  download: DownloadError,
   aborted: AbortedError,
   engine: EngineError,
 };

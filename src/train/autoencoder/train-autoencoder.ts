@@ -7,7 +7,7 @@ import { ShardedEpochOrder } from "../data/epoch-order.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { refuseUnmeant } from "../loop/config-sense.ts";
 import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
-import { RunLock } from "../loop/run-lock.ts";
+import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { plainJson } from "../plain-json.ts";
@@ -91,7 +91,7 @@ export async function trainAutoencoder(
 ): Promise<TrainResult> {
   const steps = stepsOf(config);
   refuseUnmeant(config.loop, steps, "phases");
-  await using _lock = await RunLock.acquire(config.output);
+  await using _lock = await lockRun(config.output);
   return await withAutoencoderStage(config, ({ stage, isWithoutNet }) => {
     if (isWithoutNet) {
       const text = `there is no ${config.loss.perceptual!.file}: the perceptual loss is off`;

@@ -11,7 +11,7 @@ import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
 import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
-import { RunLock } from "../loop/run-lock.ts";
+import { lockRun } from "../loop/run-lock.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { plainJson } from "../plain-json.ts";
@@ -106,7 +106,7 @@ async function createValidation(
  */
 export async function trainModel(config: ModelTrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
   refuseUnmeantModel(config);
-  await using _lock = await RunLock.acquire(config.output);
+  await using _lock = await lockRun(config.output);
   return await withModelStage(config, options.signal, ({ stage }) =>
     runTraining(stage, {
       config: config.loop,

@@ -1,0 +1,114 @@
+/** @file `nextstep pull`: fetches, and tells how it goes. */
+import { NextStepError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
+import { formatBytes } from "../hub/format-bytes.ts";
+import { readHubSettings } from "../hub/hub-settings.ts";
+import { pull } from "../hub/pull.ts";
+import type { PullEvent } from "../hub/pull-events.ts";
+import { formatRepoName, parseRepoName } from "../hub/repo-name.ts";
+import type { PullPurpose } from "../hub/wanted-files.ts";
+import { type ProgressLine, progressLine } from "./progress-line.ts";
+import { formatDuration, rewritesLines } from "./progress-stream.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Progress is told this often at most to programs, and to logs. */
+const JSON_PERIOD_MS = 1000;
+const PLAIN_PERIOD_MS = 10_000;
+
+export interface PullCommandOptions {
+  readonly only: PullPurpose;
+  readonly json?: true;
+}
+
+/** Fetches `repository`; prints where it is. */
+export async function runPull(
+  repository: string,
+  { only, json }: PullCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const name = parseRepoName(repository);
+  const settings = readHubSettings(terminal.environment);
+  const { signal, out } = terminal;
+  const line = progressLine(terminal);
+  const onEvent = json === true ? jsonPrinter(terminal) : eventPrinter(terminal, line);
+  try {
+    const pulled = await pull(name, settings, { only, signal, onEvent });
+    line.clear();
+    if (json === true) {
+      out.write(`${JSON.stringify({ type: "result", name: formatRepoName(name), ...pulled })}\n`);
+      return;
+    }
+    const fetched =
+      pulled.fetched === 0 ? "nothing had to be fetched" : `${formatBytes(pulled.fetched)} fetched`;
+    terminal.err.write(`${fetched}; use it with --model ${formatRepoName(name)}\n`);
+    out.write(`${pulled.folder}\n`);
+  } catch (error) {
+    line.clear();
+    if (signal.aborted && error instanceof NextStepError && error.code === "aborted") {
+      terminal.err.write("stopped; what was fetched is kept: run the same command to go on\n");
+    }
+    throw error;
+  }
+}
+
+function eventPrinter({ err, environment }: Terminal, line: ProgressLine): (event: PullEvent) => void {
+  const rate = new Rate();
+  let told = performance.now();
+  return (event) => {
+    if (event.type === "progress") {
+      const { done, total } = event;
+      const pace = rate.add(done);
+      line.update("fetching", done, total, { format: formatBytes, pace: `${formatBytes(pace)}/s` });
+      const now = performance.now();
+      if (rewritesLines(err, environment) || now - told < PLAIN_PERIOD_MS) return;
+      told = now;
+      const left = pace > 0 ? `, ${formatDuration((total - done) / pace)} left` : "";
+      err.write(`${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(pace)}/s${left}\n`);
+      return;
+    }
+    line.hide();
+    const text = event.type === "plan" ? planText(event) : retryText(event);
+    err.write(`${printable(text)}\n`);
+  };
+}
+
+function planText(plan: Extract<PullEvent, { readonly type: "plan" }>): string {
+  const { repository, revision, commit, files, autoencoder, bytes, missing, free } = plan;
+  const here = bytes - missing;
+  const parts = [
+    `${repository} at ${revision === commit ? commit : `${revision} (${commit.slice(0, 12)})`}`,
+    `${files.length} files, ${formatBytes(bytes)}`,
+    ...(here > 0 && missing > 0 ? [`${formatBytes(here)} are here`] : []),
+    missing > 0 ? `${formatBytes(missing)} to fetch` : "all of it is here",
+    ...(free !== null && missing > 0 ? [`${formatBytes(free)} free`] : []),
+  ];
+  const along = autoencoder === null ? "" : `; it has no autoencoder, so that of ${autoencoder} comes along`;
+  return parts.join(", ") + along;
+}
+
+function retryText({ reason, waitMs }: Extract<PullEvent, { readonly type: "retry" }>): string {
+  return `${reason}; trying again in ${formatDuration(waitMs / 1000)}`;
+}
+
+function jsonPrinter({ out }: Terminal): (event: PullEvent) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  return (event) => {
+    if (event.type === "progress") {
+      const now = performance.now();
+      if (now - told < JSON_PERIOD_MS && event.done < event.total) return;
+      told = now;
+    }
+    out.write(`${JSON.stringify(event)}\n`);
+  };
+}
+
+/** Bytes a second, counted from what was there at first. */
+class Rate {
+  readonly #startedAt = performance.now();
+  #first: number | undefined;
+
+  add(done: number): number {
+    this.#first ??= done;
+    return Math.max(0, (done - this.#first) / Math.max(0.001, (performance.now() - this.#startedAt) / 1000));
+  }
+}
