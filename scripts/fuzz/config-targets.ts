@@ -2,11 +2,13 @@
 
 import { nodeZlib } from "../../src/files/zlib.ts";
 import { MemorySource } from "../../src/formats/byte-source.ts";
+import { crc32 } from "../../src/formats/crc32.ts";
 import { readJson } from "../../src/formats/json-file.ts";
 import { isPng } from "../../src/formats/png.ts";
 import { findPngText, RECIPE_KEYWORD, readPngTexts, setPngTexts } from "../../src/formats/png-text.ts";
 import { parseDefaultSettings } from "../../src/generate/default-settings.ts";
 import { notesOn } from "../../src/generate/drawing-notes.ts";
+import { encodeJob, parseJob } from "../../src/generate/job-format.ts";
 import { parseRecipe } from "../../src/generate/recipe.ts";
 import { PLAIN_SETTINGS } from "../../src/generate/settings.ts";
 import { parseTrainedOn } from "../../src/generate/trained-on.ts";
@@ -37,6 +39,59 @@ const LATEST_RECIPE = {
   threads: 2,
   kept: { cells: [[0, 2]], sha256: "0".repeat(64), tokens: "AAAA" },
 };
+
+/** A drawing of two pictures, of which one has passed cells, with an input image and kept tokens. */
+export function job(): FuzzTarget {
+  const { images, ...plain } = RECIPE;
+  const tokens = new Float32Array(8).fill(0.5);
+  const bytes = encodeJob({
+    job: {
+      grid: [2, 2],
+      tokenWidth: 4,
+      images: images.map((image) => ({ ...image, tokens })),
+      pictures: [
+        {
+          recipe: parseRecipe(JSON.stringify(plain), "seed"),
+          notes: [{ kind: "size", text: "unknown" }],
+          tokens,
+        },
+        {
+          recipe: parseRecipe(JSON.stringify(LATEST_RECIPE), "seed"),
+          notes: [],
+          kept: tokens,
+          tokens: new Float32Array(),
+        },
+      ],
+    },
+    own: { folder: "/", out: { kind: "folder", path: "." }, preview: true },
+  });
+  return {
+    name: "job",
+    seeds: [bytes],
+    words: jsonWords('"grid":[', '"tokenWidth":', '"images":[', '"pictures":[', '"kept":', "1e9", "-1"),
+    run: async (given) => {
+      const { job: found, own, dropped } = parseJob(given, "fuzzed.job");
+      const numbers = found.pictures.flatMap(({ tokens: passed }) => [...passed]);
+      if (!numbers.every(Number.isFinite)) throw new FuzzViolation("a token is not finite");
+      const again = parseJob(encodeJob({ job: found, own }), "fuzzed.job");
+      if (dropped < 0 || again.dropped !== 0) throw new FuzzViolation("a job does not read back");
+    },
+    repair: repairJob,
+  };
+}
+
+/** Right checksums behind the magic, as far as the lengths lead. */
+function repairJob(given: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(given);
+  const view = new DataView(bytes.buffer);
+  for (let at = 8; at + 8 <= bytes.length; ) {
+    const length = view.getUint32(at, true);
+    if (length > bytes.length - at - 8) break;
+    view.setUint32(at + 4, crc32(bytes.subarray(at + 8, at + 8 + length)), true);
+    at += 8 + length;
+  }
+  return bytes;
+}
 
 /** As text of its own, and in a picture, as `nextstep again` reads it. */
 export async function recipe(): Promise<FuzzTarget> {

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { autoencoderConfig, modelConfig, recipe, settings, trainingConfig } from "./config-targets.ts";
+import { autoencoderConfig, job, modelConfig, recipe, settings, trainingConfig } from "./config-targets.ts";
 import { captionText, csvTable, jsonlTable, sampleDescription, xmp } from "./data-targets.ts";
 import { picture } from "./picture-target.ts";
 import { tar } from "./tar-target.ts";
@@ -26,6 +26,7 @@ export async function fuzzTargets(): Promise<FuzzTarget[]> {
       parameters(),
       await picture(),
       await recipe(),
+      job(),
       await settings(),
       await modelConfig(),
       await autoencoderConfig(),

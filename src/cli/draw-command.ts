@@ -37,12 +37,17 @@ function addOutputOptions(command: Command): Command {
       "safetensors file with `noise` [pictures, tokens, draws, 64] in place of the seed's, which then only names the file",
     )
     .option("--save-tokens <file>", "keep tokens, latents and pictures as floats in a safetensors file")
+    .option(
+      "--job <file>",
+      "keep the drawing in a file while it is made; one that takes a minute or longer is kept beside its pictures anyway",
+    )
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
   return addModelOptions(command);
 }
 
 const NOTES = `
+A drawing that is interrupted goes on with: nextstep resume FILE.job
 Settings that are left out are the model's own (nextstep.json in its folder), or those published for its release.
 A picture in the folder is never overwritten; a file.png that is named is replaced.`;
 

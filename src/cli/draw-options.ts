@@ -10,6 +10,8 @@ export interface OutputOptions extends ModelOptions {
   readonly image?: readonly string[];
   readonly noise?: string;
   readonly saveTokens?: string;
+  /** Where the drawing's job is kept from its first token on. */
+  readonly job?: string;
   readonly out: Target;
   /** False with `--no-preview`. */
   readonly preview: boolean;
@@ -21,6 +23,11 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
   readonly count?: number;
+}
+
+/** Where things are now that were elsewhere when the drawing began. */
+export interface ResumeCommandOptions extends ModelOptions {
+  readonly noise?: string;
 }
 
 /** The library's options of a command line. */

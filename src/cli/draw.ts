@@ -1,33 +1,28 @@
 /** @file `nextstep PROMPT...` and `nextstep again FILE`: draws, shows, writes. */
-import { resolve } from "node:path";
-import { ConfigError, InputError, NextStepError } from "../errors.ts";
+import { ConfigError, InputError } from "../errors.ts";
 import { readWholeFile } from "../files/file-source.ts";
-import { openSafetensors, writeSafetensors } from "../files/safetensors-files.ts";
+import { openSafetensors } from "../files/safetensors-files.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
-import { tensorsToWrite } from "../formats/tensor-source.ts";
 import type { DefaultSettings } from "../generate/default-settings.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
-import type { Picture } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
 import { NOISY_SAMPLERS } from "../generate/solvers.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
-import { float32Tensor, toFloat32 } from "../tensor/tensor.ts";
+import { toFloat32 } from "../tensor/tensor.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
+import { notSaved, report, saveTokens, showPictures, writePictures } from "./draw-output.ts";
+import { checkNewJob, JobKeeper } from "./job-keeper.ts";
+import { ownOf } from "./job-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import { noteLines } from "./note-lines.ts";
-import { checkTarget, checkWritable, type PlaceOnDisk, promptSlug, writePicture } from "./picture-file.ts";
+import { checkTarget, checkWritable } from "./picture-file.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
-import { colorDepthOf, renderPreview } from "./terminal-preview.ts";
 
-/** Widest preview, in character cells. */
-const PREVIEW_COLUMNS = 48;
-/** Previews of many pictures push everything else off the screen. */
-const MAX_PREVIEWS = 4;
 const NOISE_TENSOR = "noise";
 /** Most numbers of given noise: 2 GiB, far beyond what any drawing takes. */
 const MAX_NOISE_NUMBERS = 1 << 29;
@@ -42,7 +37,11 @@ export async function runDraw(
   await using model = await openNamedModel(options, terminal);
   refuseIdleNoise(options, model.defaults);
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
-  await drawAndWrite(model.start(prompts, given), { options, terminal });
+  await drawAndWrite(model.start(prompts, given), {
+    options,
+    terminal,
+    keeper: newKeeper(options, terminal),
+  });
 }
 
 /** Draws the picture of a PNG again. */
@@ -50,7 +49,13 @@ export async function runAgain(file: string, options: OutputOptions, terminal: T
   const recipe = await readRecipe(file);
   await checkOutputs(options);
   await using model = await openNamedModel({ ...options, ...threadsAgain(recipe, options) }, terminal);
-  await drawAndWrite(model.again(recipe, await inputs(options, terminal)), { options, terminal });
+  const drawing = model.again(recipe, await inputs(options, terminal));
+  await drawAndWrite(drawing, { options, terminal, keeper: newKeeper(options, terminal) });
+}
+
+function newKeeper(options: OutputOptions, terminal: Terminal): JobKeeper {
+  const { job, out } = options;
+  return new JobKeeper({ ...(job === undefined ? {} : { job }), out, own: ownOf(options) }, terminal);
 }
 
 /** @throws ConfigError for a noise level that the sampler of the model's settings does not take. */
@@ -67,7 +72,8 @@ function refuseIdleNoise(
 }
 
 /** Before anything is drawn. */
-async function checkOutputs({ out, saveTokens }: OutputOptions): Promise<void> {
+async function checkOutputs({ out, saveTokens, job }: OutputOptions): Promise<void> {
+  if (job !== undefined) await checkNewJob(job);
   await checkTarget(out);
   if (saveTokens !== undefined) await checkWritable(saveTokens);
 }
@@ -92,7 +98,7 @@ async function readRecipe(file: string): Promise<Recipe> {
   return parseRecipe(text.text, file);
 }
 
-async function readNoise(path: string): Promise<InjectedNoise> {
+export async function readNoise(path: string): Promise<InjectedNoise> {
   const source = await openSafetensors(path);
   try {
     const entry = source.tensors.get(NOISE_TENSOR);
@@ -108,12 +114,28 @@ async function readNoise(path: string): Promise<InjectedNoise> {
   }
 }
 
-interface Destination {
-  readonly options: OutputOptions;
+export interface Destination {
+  readonly options: Pick<OutputOptions, "out" | "saveTokens" | "json" | "preview">;
   readonly terminal: Terminal;
+  readonly keeper: JobKeeper;
+  /** Whether an earlier process may have saved some of the pictures. */
+  readonly resumed?: boolean;
 }
 
-async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination): Promise<void> {
+/** Draws, and saves what was drawn; a job of it is kept on the way, and stays when that does not come to its end. */
+export async function drawAndWrite(drawing: Drawing, destination: Destination): Promise<void> {
+  const { keeper } = destination;
+  try {
+    await drawAll(drawing, destination);
+  } catch (error) {
+    await keeper.leave();
+    throw error;
+  }
+  await keeper.finish();
+}
+
+async function drawAll(drawing: Drawing, destination: Destination): Promise<void> {
+  const { options, terminal, keeper, resumed } = destination;
   const started = performance.now();
   const line = progressLine(terminal);
   line.show("opening the model");
@@ -121,7 +143,11 @@ async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination
     const notes = await drawing.notes();
     line.clear();
     for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
-    for await (const { token, of } of drawing) line.update("drawing", token, of);
+    await keeper.start(() => drawing.job());
+    for await (const progress of drawing) {
+      await keeper.follow(progress);
+      line.update("drawing", progress.token, progress.of);
+    }
   } finally {
     line.clear();
   }
@@ -131,7 +157,7 @@ async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination
     for (const picture of pictures) terminal.out.write(await picture.toPng());
     terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);
   } else {
-    const { saved, failures } = await writePictures(options.out, pictures);
+    const { saved, failures } = await writePictures(options.out, pictures, resumed);
     if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds()))}\n`);
     else {
       showPictures(saved, options, terminal);
@@ -140,112 +166,4 @@ async function drawAndWrite(drawing: Drawing, { options, terminal }: Destination
     if (failures.length > 0) throw notSaved(failures, pictures.length);
   }
   if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
-}
-
-/** Names, behind a look at the picture where the terminal can show it. */
-function showPictures(saved: readonly SavedPicture[], { preview }: OutputOptions, terminal: Terminal): void {
-  const { out, environment } = terminal;
-  const depth = preview ? colorDepthOf(out, environment) : undefined;
-  for (const [index, { picture, file }] of saved.entries()) {
-    if (depth !== undefined && index < MAX_PREVIEWS) {
-      const columns = Math.min(PREVIEW_COLUMNS, out.columns || PREVIEW_COLUMNS);
-      out.write(`${renderPreview(picture.pixels, columns, depth)}\n`);
-    }
-    out.write(`${file}\n`);
-  }
-}
-
-interface SavedPicture {
-  readonly picture: Picture;
-  readonly file: string;
-}
-
-interface FailedSave {
-  readonly picture: Picture;
-  readonly error: NextStepError;
-}
-
-/** Tries every picture: where one finds no room, another may, and what is saved must be told. */
-async function writePictures(
-  target: PlaceOnDisk,
-  pictures: readonly Picture[],
-): Promise<{ readonly saved: readonly SavedPicture[]; readonly failures: readonly FailedSave[] }> {
-  const saved: SavedPicture[] = [];
-  const failures: FailedSave[] = [];
-  for (const picture of pictures) {
-    try {
-      const stem = `${promptSlug(picture.prompt)}-${picture.seed}`;
-      saved.push({ picture, file: await writePicture(target, stem, await picture.toPng()) });
-    } catch (error) {
-      if (!(error instanceof NextStepError)) throw error;
-      failures.push({ picture, error });
-    }
-  }
-  return { saved, failures };
-}
-
-/** Seeds bring back what could not be saved. */
-function notSaved(failures: readonly FailedSave[], of: number): Error {
-  const [first] = failures;
-  const { where, reason } = first?.error ?? {};
-  const seeds = failures.map(({ picture }) => picture.seed).join(", ");
-  return new InputError(`${reason}; ${failures.length} of ${of} pictures are not saved`, {
-    ...(where === undefined ? {} : { where }),
-    remedy: `make room or give another --out, and draw with seed ${seeds} again`,
-    cause: first?.error,
-  });
-}
-
-function report(saved: readonly SavedPicture[], seconds: number): unknown {
-  return {
-    seconds: Number(seconds.toFixed(3)),
-    pictures: saved.map(({ picture, file }) => ({
-      file: resolve(file),
-      ...picture.recipe,
-      notes: picture.notes,
-    })),
-  };
-}
-
-/** tokens [n, S, 64], latents [n, channels, h, w], image [n, 3, H, W], each as drawn, before any rounding. */
-async function saveTokens(path: string, pictures: readonly Picture[]): Promise<void> {
-  const [first] = pictures;
-  if (first === undefined) return;
-  const { grid, pixels, tokens, latentShape } = first;
-  const count = pictures.length;
-  const stack = (pick: (picture: Picture) => Float32Array): Float32Array => {
-    const size = pick(first).length;
-    const all = new Float32Array(count * size);
-    pictures.forEach((picture, index) => {
-      all.set(pick(picture), index * size);
-    });
-    return all;
-  };
-  const area = grid[0] * grid[1];
-  await writeSafetensors(
-    path,
-    tensorsToWrite([
-      [
-        "tokens",
-        float32Tensor(
-          [count, area, tokens.length / area],
-          stack((picture) => picture.tokens),
-        ),
-      ],
-      [
-        "latents",
-        float32Tensor(
-          [count, ...latentShape],
-          stack((picture) => picture.latents),
-        ),
-      ],
-      [
-        "image",
-        float32Tensor(
-          [count, 3, pixels.height, pixels.width],
-          stack((picture) => picture.planes),
-        ),
-      ],
-    ]),
-  );
 }

@@ -11,6 +11,7 @@ import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
+import { addResumeCommand } from "./resume-command.ts";
 import { addSynthCommand } from "./synth-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
@@ -65,6 +66,7 @@ ${EXIT_CODES_HELP}`,
     )
     .enablePositionalOptions();
   addDrawCommands(program, terminal);
+  addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
   addInspectCommand(program, terminal);
   addPullCommand(program, terminal);

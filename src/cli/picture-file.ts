@@ -1,5 +1,5 @@
 /** @file Names picture files after prompt and seed, and finds out before drawing whether they can be written. */
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { ReplacementFile } from "../files/replacement-file.ts";
@@ -61,6 +61,21 @@ export async function writePicture(target: PlaceOnDisk, stem: string, png: Uint8
   if (target.kind === "folder") return file.commitAsFirstFree(names);
   await file.commit();
   return path;
+}
+
+/** The file of exactly these bytes among the names that {@link writePicture} gives, up to the first free one. */
+export async function findPicture(
+  target: PlaceOnDisk,
+  stem: string,
+  png: Uint8Array,
+): Promise<string | undefined> {
+  if (target.kind === "file") return undefined;
+  for (const name of pictureNames(target.path, stem)) {
+    const found = await stat(name).catch(() => undefined);
+    if (found === undefined) return undefined;
+    if (found.isFile() && found.size === png.length && (await readFile(name)).equals(png)) return name;
+  }
+  return undefined;
 }
 
 /**

@@ -13,6 +13,7 @@ import type { DrawingPlan } from "./drawing.ts";
 import { notesOn } from "./drawing-notes.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
+import { floatBytes } from "./job-format.ts";
 import { canvasesOf } from "./keep.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { Platform } from "./platform.ts";
@@ -21,7 +22,7 @@ import { SharedRows } from "./prompt-rows.ts";
 import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
 import { describeKept } from "./recipe-kept.ts";
 import { type DrawSettings, pickSettings } from "./settings.ts";
-import { Slot } from "./slot.ts";
+import { Slot, type SlotRequest } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages, type TaggedPrompt, withoutTags } from "./tagged-prompts.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
@@ -50,7 +51,7 @@ export interface ImageDemands {
 }
 
 /** A prompt with all that is its own, whatever else is drawn along with it. */
-interface Scene extends TaggedPrompt {
+export interface Scene extends TaggedPrompt {
   /** As it was given. */
   readonly text: string;
   readonly settings: DrawSettings;
@@ -97,6 +98,19 @@ export async function planDrawing(
     platform,
     grid,
     signal,
+    ground: {
+      grid,
+      tokenWidth: width,
+      images: images.map(({ sha256, size: [height, width] }, index) => ({
+        sha256,
+        width,
+        height,
+        tokens: tokens[index] as Float32Array,
+      })),
+      ...(options.noise === undefined
+        ? {}
+        : { noise: await platform.sha256(floatBytes(options.noise.data)) }),
+    },
     recipes: await Promise.all(
       pictures.map(async ({ scene }, index) => ({
         ...(await recipeOf(scene, canvases[index] as Canvas, made)),
@@ -105,34 +119,44 @@ export async function planDrawing(
       })),
     ),
     notes: pictures.map(({ scene }) => notesOn(withoutTags(scene.text), size, trained)),
-    slots: pictures.map(({ scene: { settings, prompt, images: own } }, index) => {
-      const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
-      return new Slot({
-        rows: shared.of(prompt, own),
+    slots: pictures.map(({ scene }, index) =>
+      slotOf(scene, {
+        rows: shared.of(scene.prompt, scene.images),
         canvas: canvases[index] as Canvas,
-        sampler,
-        solver: { steps, shift, noiseLevel },
-        guidance: { cfg, cfgImg, schedule: cfgSchedule },
         noise: noise[index] as TokenNoise,
-        useNorm,
         name: `picture ${index + 1}`,
-      });
-    }),
+      }),
+    ),
   };
 }
 
+/** A picture of a scene. */
+export function slotOf(
+  { settings }: Scene,
+  own: Pick<SlotRequest, "rows" | "canvas" | "noise" | "name">,
+): Slot {
+  const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
+  return new Slot({
+    ...own,
+    sampler,
+    solver: { steps, shift, noiseLevel },
+    guidance: { cfg, cfgImg, schedule: cfgSchedule },
+    useNorm,
+  });
+}
+
 /** A prompt without images among others with some is drawn as if it stood alone. */
-function planScene(
+export function planScene(
   { folder: { release, config }, tokenizer, sessions, defaults }: PlanContext,
   tagged: TaggedPrompt & { readonly text: string },
   request: {
-    readonly options: DrawOptions;
-    readonly images: readonly SizedImage[];
+    readonly options: Partial<DrawSettings>;
+    readonly images: readonly Pick<SizedImage, "size">[];
     readonly size: ImageSize;
   },
 ): Scene {
   const { options, images, size } = request;
-  const own = tagged.images.map((index) => (images[index] as SizedImage).size);
+  const own = tagged.images.map((index) => images[index]?.size as ImageSize);
   const edits = own.length > 0;
   const settings: DrawSettings = {
     ...(edits ? defaults.editing : defaults.drawing),

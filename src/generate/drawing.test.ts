@@ -49,7 +49,8 @@ async function plan(sessions: ModelSessions, signal?: AbortSignal): Promise<Draw
     height: 48,
     settings: PLAIN_SETTINGS,
   }));
-  return { slots, grid: [3, 4], recipes, notes: [[], []], platform: nodePlatform, signal };
+  const ground = { grid: [3, 4], tokenWidth: 64, images: [] } as const;
+  return { slots, grid: [3, 4], ground, recipes, notes: [[], []], platform: nodePlatform, signal };
 }
 
 it("draws on while a slow decoder works on a picture that is finished, and hands over each when it is decoded", async () => {

@@ -4,6 +4,7 @@ import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
 import { drawTokens } from "./draw-tokens.ts";
+import { type DrawingJob, type JobGround, jobOf } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
@@ -18,6 +19,8 @@ export interface DrawingPlan {
   /** One a picture, all of one grid. */
   readonly slots: readonly Slot[];
   readonly grid: Grid;
+  /** What a job of it holds besides pictures. */
+  readonly ground: JobGround;
   /** One a picture. */
   readonly recipes: readonly Recipe[];
   /** Of each picture. */
@@ -37,6 +40,8 @@ export interface DrawingProgress {
   preview(): Promise<RgbImage[]>;
   /** A copy of the tokens that every picture has. Given to a new drawing as `keep`, it goes on behind them. */
   tokens(): TokenBatch;
+  /** A copy of all that it takes to go on from here: see {@link Drawing.job}. */
+  job(): DrawingJob;
 }
 
 /** A picture as it is finished, while others may still be drawn. */
@@ -66,6 +71,11 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
    * as {@link pictures} does.
    */
   notes(): Promise<readonly (readonly DrawingNote[])[]>;
+  /**
+   * A copy of how far it has come: plain data, from which `model.resume` goes on to the same bits. Starts the work; also
+   * there when the drawing was cancelled or failed. Throws only where the drawing could not be planned.
+   */
+  job(): Promise<DrawingJob>;
 }
 
 /** A list that is read while it grows, by any number of readers. */
@@ -135,6 +145,11 @@ class ModelDrawing implements Drawing {
     return (await this.#settled()).notes;
   }
 
+  async job(): Promise<DrawingJob> {
+    void this.pictures();
+    return jobOf(await this.#settled());
+  }
+
   async *finished(): AsyncGenerator<FinishedPicture> {
     const work = this.pictures();
     yield* this.#finished.read();
@@ -173,7 +188,7 @@ class ModelDrawing implements Drawing {
   }
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
-    const { slots: planned, grid, signal: own } = plan;
+    const { slots: planned, signal: own } = plan;
     const given = own === undefined ? this.#left.signal : AbortSignal.any([own, this.#left.signal]);
     const signal = this.#sessions.signal(given);
     const slots = planned.map((slot) => slot.withSignal(signal));
@@ -194,7 +209,7 @@ class ModelDrawing implements Drawing {
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
-      this.#progress.push(this.#progressOf(slots, grid, signal));
+      this.#progress.push(this.#progressOf(plan, slots, signal));
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
@@ -215,7 +230,8 @@ class ModelDrawing implements Drawing {
     return picture;
   }
 
-  #progressOf(slots: readonly Slot[], grid: Grid, signal: AbortSignal): DrawingProgress {
+  #progressOf(plan: DrawingPlan, slots: readonly Slot[], signal: AbortSignal): DrawingProgress {
+    const { grid } = plan;
     const passed = slots.map(({ canvas }) => canvas.next);
     const common = Math.min(...passed);
     const [first] = slots;
@@ -230,6 +246,7 @@ class ModelDrawing implements Drawing {
         });
         return { data, shape: [slots.length, common, width] };
       },
+      job: () => jobOf(plan, passed),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {

@@ -10,6 +10,7 @@ import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts
 import { checkImageInput, checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
 import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
+import type { DrawingJob } from "./drawing-job.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, type ImageInput, readInputImages } from "./input-images.ts";
 import { ModelSessions } from "./model-sessions.ts";
@@ -20,6 +21,7 @@ import { checkTextLength } from "./position-limit.ts";
 import type { Recipe } from "./recipe.ts";
 import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
+import { planResume, type ResumeOptions } from "./resume-plan.ts";
 import { checkSeed, describe } from "./settings.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { readTrainedOn, type TrainedOn } from "./trained-on.ts";
@@ -119,6 +121,15 @@ export class Model implements AsyncDisposable {
    */
   again(recipe: Recipe, options: AgainOptions = {}): Drawing {
     return this.#drawing(() => planAgain(this.#context, recipe, options), options);
+  }
+
+  /**
+   * Goes on with a drawing that was interrupted ({@link Drawing.job}), to the bits that it would have had.
+   * @throws InputError when the job is of another model, or noise that was given is missing or other; DataFormatError when
+   * the job does not fit itself.
+   */
+  resume(job: DrawingJob, options: ResumeOptions = {}): Drawing {
+    return this.#drawing(() => planResume(this.#context, job, options), options);
   }
 
   /** Continues a text. */

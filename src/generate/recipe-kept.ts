@@ -92,15 +92,39 @@ export async function keepAgain(
   if ((await platform.sha256(bytes)) !== sha256) {
     throw refuse("the kept tokens are not those it was drawn around", "give the same tokens");
   }
-  const values = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = Float32Array.from({ length: kept * width }, (_, number) =>
+    view.getFloat32(number * Float32Array.BYTES_PER_ELEMENT, true),
+  );
+  return spreadCells(cells, values, { count, width });
+}
+
+/** Tokens of cells in raster order, [cells, width]. */
+export function cellTokens(canvas: Canvas, cells: RecipeKept["cells"]): Float32Array {
+  const parts = cells.map(([from, to]) => canvas.tokens(from, to));
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** The inverse of {@link cellTokens}: each token at its cell. */
+export function spreadCells(
+  cells: RecipeKept["cells"],
+  values: Float32Array,
+  { count, width }: { readonly count: number; readonly width: number },
+): KeptTokens {
   const data = new Float32Array(count * width);
   const mask = new Uint8Array(count);
   let at = 0;
   for (const [from, to] of cells) {
     mask.fill(1, from, to);
-    for (let number = from * width; number < to * width; number++, at += Float32Array.BYTES_PER_ELEMENT) {
-      data[number] = values.getFloat32(at, true);
-    }
+    const tokens = values.subarray(at, at + (to - from) * width);
+    data.set(tokens, from * width);
+    at += tokens.length;
   }
   return { data, mask, shape: [1, count, width] };
 }

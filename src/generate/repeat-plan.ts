@@ -78,7 +78,7 @@ function checkImages(expected: NonNullable<Recipe["images"]>, images: readonly S
 }
 
 /** In what this drawing is not the one of the recipe, though it can be drawn. */
-async function differences(context: PlanContext, recipe: Recipe): Promise<readonly DrawingNote[]> {
+export async function differences(context: PlanContext, recipe: Recipe): Promise<readonly DrawingNote[]> {
   const { name } = context.folder.files;
   const notes: DrawingNote[] = [];
   const { modelDigest, threads } = recipe;

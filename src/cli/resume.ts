@@ -1,0 +1,53 @@
+/** @file `nextstep resume FILE`: goes on with a drawing from its job. */
+import { InputError } from "../errors.ts";
+import { printable } from "../formats/quoted.ts";
+import { jobCells } from "../generate/drawing-job.ts";
+import { JobFile, readJobFile } from "../node/job-file.ts";
+import { threadsAgain } from "./again-threads.ts";
+import { drawAndWrite, readNoise } from "./draw.ts";
+import type { ResumeCommandOptions } from "./draw-options.ts";
+import { JobKeeper } from "./job-keeper.ts";
+import { jobOptions } from "./job-options.ts";
+import { openNamedModel } from "./model-options.ts";
+import { checkTarget, checkWritable } from "./picture-file.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Draws the rest of a job, writes its pictures where they were to go, and takes its file away. */
+export async function runResume(
+  file: string,
+  options: ResumeCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { job, own, dropped } = await readJobFile(file);
+  const began = jobOptions(own, file);
+  const [first] = job.pictures;
+  if (first === undefined) throw new InputError("has no pictures", { where: file });
+  if (began.out.kind === "stdout" && terminal.out.isTTY === true) {
+    throw new InputError("its picture goes to standard output, which is a terminal", {
+      where: file,
+      remedy: "send it on with > or |",
+    });
+  }
+  await checkTarget(began.out);
+  if (began.saveTokens !== undefined) await checkWritable(began.saveTokens);
+  const named = { ...began, ...options };
+  const { model: path, noise } = named;
+  await using model = await openNamedModel(
+    { ...(path === undefined ? {} : { model: path }), ...threadsAgain(first.recipe, options) },
+    terminal,
+  );
+  const given = noise === undefined || job.noise === undefined ? {} : { noise: await readNoise(noise) };
+  const drawing = model.resume(job, { signal: terminal.signal, ...given });
+  // Whether the job is of this model and whole is known before its file is touched.
+  await drawing.notes();
+  const kept = await JobFile.replace(file, { job, own });
+  if (dropped > 0) {
+    terminal.err.write(
+      `note: ${printable(file)}: its last ${dropped} bytes are not whole and are drawn anew\n`,
+    );
+  }
+  const cells = Math.min(...job.pictures.map(({ tokens }) => tokens.length / job.tokenWidth));
+  terminal.err.write(`going on behind token ${cells} of ${jobCells(job)}\n`);
+  const keeper = new JobKeeper({ out: began.out, own }, terminal, kept);
+  await drawAndWrite(drawing, { options: began, terminal, keeper, resumed: true });
+}
