@@ -16,7 +16,7 @@ export function addConvertCommand(program: Command, terminal: Terminal): void {
     .description(
       "round a model's weights to 4 or 8 bits, into a new folder; started again, it continues. Weights that others quantized keep their values",
     )
-    .argument("<source>", "model folder in a published layout")
+    .argument("<source>", "model folder in a published layout, or ORG/NAME that was pulled")
     .argument("<out>", "folder to make")
     .addOption(
       new Option("--bits <n>", "bits of the layers; tables and image head keep 8")

@@ -3,6 +3,7 @@ import { convertModel } from "../convert/convert-model.ts";
 import { isQuantizedByOthers, repackModel } from "../convert/repack-model.ts";
 import { folderShards } from "../convert/shard-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
+import { resolveModel } from "../hub/resolve-model.ts";
 import { progressLine } from "./progress-line.ts";
 import { formatDuration } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,7 +15,7 @@ export interface ConvertSettings {
 }
 
 /**
- * Converts the folder `source` into the folder `out`; weights that others quantized keep their integers.
+ * Converts the folder, or the repository in the cache, `source` into the folder `out`; weights that others quantized keep their integers.
  * @throws as {@link convertModel} and {@link repackModel} do.
  */
 export async function runConvert(
@@ -25,7 +26,8 @@ export async function runConvert(
 ): Promise<void> {
   const line = progressLine(terminal);
   const started = performance.now();
-  const files = new LocalFolder(source);
+  const folder = await resolveModel(source, terminal.environment);
+  const files = new LocalFolder(folder);
   if (await isQuantizedByOthers(files)) {
     const onProgress = (matrices: { readonly done: number; readonly total: number }): void =>
       line.update("repacking matrices", matrices.done, matrices.total);
@@ -44,7 +46,7 @@ export async function runConvert(
     const done = await convertModel({
       name: source,
       files,
-      shards: folderShards(source),
+      shards: folderShards(folder),
       target: out,
       bits,
       ...(threads === undefined ? {} : { threads }),
