@@ -6,6 +6,7 @@
 import type { ByteSource } from "../formats/byte-source.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { weightFiles } from "../formats/safetensors-set.ts";
+import { joinedBytes } from "../tensor/joined.ts";
 import type { ModelFolder } from "./model-folder.ts";
 
 /** Files that are read whole, where they are there: what decides how text and weights are read. */
@@ -73,12 +74,5 @@ async function sampled(source: ByteSource): Promise<Uint8Array> {
     ),
   );
   const length = new TextEncoder().encode(`${byteLength}\n`);
-  const parts = [length, head, ...samples];
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinedBytes([length, head, ...samples]);
 }

@@ -1,4 +1,5 @@
 /** @file Keeps a drawing that takes long in a job file, so that whatever ends the process, the drawing can go on. */
+
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError, NextStepError } from "../errors.ts";
@@ -7,6 +8,7 @@ import type { DrawingProgress } from "../generate/drawing.ts";
 import type { DrawingJob } from "../generate/drawing-job.ts";
 import { JobFile } from "../node/job-file.ts";
 import { checkWritable, promptSlug, type Target } from "./picture-file.ts";
+import { shellWord } from "./shell-word.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Drawings shorter than this are sooner begun anew than looked after. */
@@ -70,7 +72,7 @@ export class JobKeeper {
   async leave(): Promise<void> {
     if (this.#file === undefined) return;
     await this.#file[Symbol.asyncDispose]();
-    this.#terminal.err.write(`go on with: nextstep resume ${shellWord(this.#file.path)}\n`);
+    this.#terminal.err.write(`go on with: nextstep resume ${typedWord(this.#file.path)}\n`);
   }
 
   /** By the time between the first token and this one. */
@@ -104,13 +106,12 @@ export async function checkNewJob(path: string): Promise<void> {
   if ((await stat(path).catch(() => undefined)) === undefined) return;
   throw new InputError("is there already", {
     where: path,
-    remedy: `go on with it (nextstep resume ${shellWord(path)}), remove it, or choose another name`,
+    remedy: `go on with it (nextstep resume ${typedWord(path)}), remove it, or choose another name`,
   });
 }
 
-/** As a POSIX shell reads it back. */
-function shellWord(text: string): string {
-  return /^[\w./@%+=:,-]+$/.test(text) && !text.startsWith("-")
-    ? text
-    : `'${printable(text).replaceAll("'", `'\\''`)}'`;
+/** As a person would type it: in quotes only where it needs them. */
+function typedWord(text: string): string {
+  const isPlain = /^[\w./@%+=:,-]+$/.test(text) && !text.startsWith("-");
+  return isPlain ? text : shellWord(printable(text));
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ModelFormatError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
-import { replaceFile } from "../files/replacement-file.ts";
+import { replaceText } from "../files/replacement-file.ts";
 import { readJson } from "../formats/json-file.ts";
 
 export const MANIFEST_FILE = "conversion.json";
@@ -76,9 +76,7 @@ export async function readManifest(folder: string): Promise<ConversionManifest |
 
 export function writeManifest(folder: string, manifest: ConversionManifest): Promise<void> {
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
-  return replaceFile(new LocalFolder(folder).pathOf(MANIFEST_FILE), (file) =>
-    file.write(new TextEncoder().encode(text)),
-  );
+  return replaceText(new LocalFolder(folder).pathOf(MANIFEST_FILE), text);
 }
 
 /** Relative errors by pattern, over all shards. */

@@ -20,7 +20,7 @@ import { InputError, ModelFormatError, refuseAborted } from "../errors.ts";
 import { digestFile } from "../files/file-digest.ts";
 import { lockFolder } from "../files/folder-lock.ts";
 import { refuseFullDisk } from "../files/free-space.ts";
-import { replaceFile } from "../files/replacement-file.ts";
+import { replaceText } from "../files/replacement-file.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { INDEX_FILE } from "../formats/safetensors-set.ts";
 import { shardIndex } from "../formats/safetensors-writer.ts";
@@ -228,13 +228,9 @@ async function finish(target: string, source: ConversionSource, manifest: OpenMa
     });
   }
   const bytes = shards.reduce((sum, [, { tensorBytes }]) => sum + tensorBytes, 0);
-  await writeText(join(target, INDEX_FILE), shardIndex(bytes, placed));
+  await replaceText(join(target, INDEX_FILE), shardIndex(bytes, placed));
   const config = { ...source.configJson, [QUANTIZATION_KEY]: nextstepSettings(formats) };
-  await writeText(join(target, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  await replaceText(join(target, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   manifest.complete = true;
   await writeManifest(target, manifest);
-}
-
-function writeText(path: string, text: string): Promise<void> {
-  return replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
 }

@@ -178,3 +178,8 @@ export async function replaceFile(
   }
   await file.commit();
 }
+
+/** Writes `path` as UTF-8 text; it appears whole, or not at all. */
+export function replaceText(path: string, text: string): Promise<void> {
+  return replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+}

@@ -8,7 +8,7 @@ import { encodeSafetensors, planShards, type SafetensorsMetadata } from "../form
 import type { TensorToWrite } from "../formats/tensor-source.ts";
 import { FileSource } from "./file-source.ts";
 import { LocalFolder } from "./local-folder.ts";
-import { ReplacementFile, replaceFile } from "./replacement-file.ts";
+import { ReplacementFile, replaceFile, replaceText } from "./replacement-file.ts";
 
 /**
  * Opens the weights at `path`: a .safetensors file, an index, or a folder with model.safetensors or its index.
@@ -61,5 +61,5 @@ export async function writeShardedSafetensors(
     for (const file of files) await file.discard();
     throw error;
   }
-  await replaceFile(join(folder, INDEX_FILE), (file) => file.write(new TextEncoder().encode(index)));
+  await replaceText(join(folder, INDEX_FILE), index);
 }

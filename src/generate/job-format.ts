@@ -13,6 +13,8 @@
  */
 import { DataFormatError } from "../errors.ts";
 import { crc32 } from "../formats/crc32.ts";
+import { floatBytes, floatsOf } from "../tensor/float-bytes.ts";
+import { joinedBytes, joinedFloats } from "../tensor/joined.ts";
 import type { DrawingJob, JobImage, JobPicture } from "./drawing-job.ts";
 import { jobCells } from "./drawing-job.ts";
 import { type JobHead, parseJobHead } from "./job-head.ts";
@@ -56,7 +58,7 @@ export function encodeJob({ job, own }: JobDocument): Uint8Array<ArrayBuffer> {
     })),
     ...(own === undefined ? {} : { own }),
   };
-  return joined([
+  return joinedBytes([
     Uint8Array.from(MAGIC),
     framed(HEAD, [new TextEncoder().encode(JSON.stringify(head))]),
     framed(
@@ -78,7 +80,7 @@ export function encodeTokens(
   { pictures, tokenWidth }: DrawingJob,
   written: readonly number[],
 ): Uint8Array<ArrayBuffer> {
-  return joined(
+  return joinedBytes(
     pictures.flatMap(({ tokens }, picture) => {
       const from = written[picture] ?? 0;
       if (from * tokenWidth >= tokens.length) return [];
@@ -192,16 +194,7 @@ function readTokens(
     counts[picture] = known + tokens;
     end = record.end;
   }
-  const passed = parts.map((own, picture) => {
-    const tokens = new Float32Array((counts[picture] as number) * head.tokenWidth);
-    let at = 0;
-    for (const part of own) {
-      tokens.set(part, at);
-      at += part.length;
-    }
-    return tokens;
-  });
-  return { passed, end };
+  return { passed: parts.map(joinedFloats), end };
 }
 
 function damaged(where: string): DataFormatError {
@@ -212,35 +205,9 @@ function damaged(where: string): DataFormatError {
 }
 
 function framed(kind: number, parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const payload = joined([Uint8Array.of(kind), ...parts]);
+  const payload = joinedBytes([Uint8Array.of(kind), ...parts]);
   const frame = new DataView(new ArrayBuffer(FRAME));
   frame.setUint32(0, payload.length, true);
   frame.setUint32(4, crc32(payload), true);
-  return joined([new Uint8Array(frame.buffer), payload]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** Little-endian, whatever the machine. */
-export function floatBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
-  const view = new DataView(new ArrayBuffer(values.length * FLOAT));
-  values.forEach((value, index) => {
-    view.setFloat32(index * FLOAT, value, true);
-  });
-  return new Uint8Array(view.buffer);
-}
-
-function floatsOf(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.length / FLOAT }, (_, index) =>
-    view.getFloat32(index * FLOAT, true),
-  );
+  return joinedBytes([new Uint8Array(frame.buffer), payload]);
 }

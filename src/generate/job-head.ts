@@ -1,9 +1,10 @@
 /** @file The head of a job's bytes: what its pictures are, as JSON. */
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
+import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import type { Grid } from "../sequence/segments.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
-import { checkRecipe, type Recipe } from "./recipe.ts";
+import { checkRecipe, isRecipeImage, type Recipe } from "./recipe.ts";
 import { MAX_SIDE } from "./settings.ts";
 
 export interface JobHead {
@@ -47,9 +48,9 @@ export function parseJobHead(text: string, where: string): JobHead {
   }
   if (!isJsonObject(json)) throw refuse("head");
   const { grid, tokenWidth, images, noise, pictures, own } = json;
-  if (!Array.isArray(grid) || grid.length !== 2 || !grid.every((side) => isWhole(side, 1, MAX_SIDE)))
+  if (!Array.isArray(grid) || grid.length !== 2 || !grid.every((side) => isWholeNumber(side, 1, MAX_SIDE)))
     throw refuse("grid");
-  if (!isWhole(tokenWidth, 1, MAX_TOKEN_WIDTH)) throw refuse("tokenWidth");
+  if (!isWholeNumber(tokenWidth, 1, MAX_TOKEN_WIDTH)) throw refuse("tokenWidth");
   if (!Array.isArray(images) || !images.every(isImage)) throw refuse("images");
   if (noise !== undefined && !isSha256(noise)) throw refuse("noise");
   if (!Array.isArray(pictures) || pictures.length < 1 || pictures.length > MAX_PICTURES)
@@ -63,7 +64,7 @@ export function parseJobHead(text: string, where: string): JobHead {
       if (!isJsonObject(picture)) throw refuse("pictures");
       const { recipe, notes, kept } = picture;
       if (!Array.isArray(notes) || !notes.every(isNote)) throw refuse("notes");
-      if (!isWhole(kept, 0, MAX_TOKENS)) throw refuse("kept");
+      if (!isWholeNumber(kept, 0, MAX_TOKENS)) throw refuse("kept");
       return { recipe: readRecipe(recipe, where), notes, kept };
     }),
     ...(own === undefined ? {} : { own }),
@@ -86,13 +87,7 @@ function inOrderOf<Value extends object>(given: unknown, value: Value): Value {
 }
 
 function isImage(value: unknown): value is JobHead["images"][number] {
-  return (
-    isJsonObject(value) &&
-    isSha256(value.sha256) &&
-    isWhole(value.width, 1, MAX_SIDE) &&
-    isWhole(value.height, 1, MAX_SIDE) &&
-    isWhole(value.tokens, 1, MAX_TOKENS)
-  );
+  return isRecipeImage(value) && isWholeNumber(value.tokens, 1, MAX_TOKENS);
 }
 
 function isNote(value: unknown): value is DrawingNote {
@@ -105,12 +100,4 @@ function isNote(value: unknown): value is DrawingNote {
     areTexts(value.words) &&
     areTexts(value.closest)
   );
-}
-
-function isWhole(value: unknown, least: number, most: number): value is number {
-  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
-}
-
-function isSha256(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }

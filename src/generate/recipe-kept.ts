@@ -2,6 +2,9 @@
 import { InputError } from "../errors.ts";
 import { fromBase64, toBase64 } from "../formats/base64.ts";
 import { isJsonObject } from "../formats/json-file.ts";
+import { isSha256 } from "../formats/json-value.ts";
+import { floatBytes, floatsOf } from "../tensor/float-bytes.ts";
+import { joinedFloats } from "../tensor/joined.ts";
 import type { Canvas } from "./canvas.ts";
 import type { KeptTokens } from "./keep.ts";
 import type { Platform } from "./platform.ts";
@@ -34,16 +37,16 @@ export async function describeKept(
     else cells.push([cell, cell + 1]);
   }
   if (cells.length === 0) return undefined;
-  const bytes = tokenBytes(cells, (from, to) => canvas.tokens(from, to));
+  const bytes = floatBytes(cellTokens(canvas, cells));
   const sha256 = await platform.sha256(bytes);
   return { cells, sha256, ...(bytes.length > MAX_TOKEN_BYTES ? {} : { tokens: toBase64(bytes) }) };
 }
 
 /** Whether a JSON value is what {@link describeKept} gives. */
 export function isRecipeKept(value: unknown): value is RecipeKept {
-  if (!isJsonObject(value) || typeof value.sha256 !== "string") return false;
+  if (!isJsonObject(value)) return false;
   const { cells, sha256, tokens } = value;
-  if (!/^[0-9a-f]{64}$/.test(sha256) || !Array.isArray(cells) || cells.length === 0) return false;
+  if (!isSha256(sha256) || !Array.isArray(cells) || cells.length === 0) return false;
   let behind = -1;
   for (const range of cells) {
     if (!Array.isArray(range) || range.length !== 2) return false;
@@ -92,23 +95,12 @@ export async function keepAgain(
   if ((await platform.sha256(bytes)) !== sha256) {
     throw refuse("the kept tokens are not those it was drawn around", "give the same tokens");
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = Float32Array.from({ length: kept * width }, (_, number) =>
-    view.getFloat32(number * Float32Array.BYTES_PER_ELEMENT, true),
-  );
-  return spreadCells(cells, values, { count, width });
+  return spreadCells(cells, floatsOf(bytes), { count, width });
 }
 
 /** Tokens of cells in raster order, [cells, width]. */
 export function cellTokens(canvas: Canvas, cells: RecipeKept["cells"]): Float32Array {
-  const parts = cells.map(([from, to]) => canvas.tokens(from, to));
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinedFloats(cells.map(([from, to]) => canvas.tokens(from, to)));
 }
 
 /** The inverse of {@link cellTokens}: each token at its cell. */
@@ -148,24 +140,6 @@ function givenBytes(
     for (let cell = from; cell < to; cell++) if (!marked(cell)) return false;
     return true;
   });
-  return all ? tokenBytes(cells, (from, to) => data.subarray(from * width, to * width)) : undefined;
-}
-
-/** Little-endian, whatever the machine. */
-function tokenBytes(
-  cells: RecipeKept["cells"],
-  tokens: (from: number, to: number) => Float32Array,
-): Uint8Array<ArrayBuffer> {
-  const parts = cells.map(([from, to]) => tokens(from, to));
-  const bytes = new DataView(
-    new ArrayBuffer(parts.reduce((sum, part) => sum + part.length, 0) * Float32Array.BYTES_PER_ELEMENT),
-  );
-  let at = 0;
-  for (const part of parts) {
-    for (const value of part) {
-      bytes.setFloat32(at, value, true);
-      at += Float32Array.BYTES_PER_ELEMENT;
-    }
-  }
-  return new Uint8Array(bytes.buffer);
+  if (!all) return undefined;
+  return floatBytes(joinedFloats(cells.map(([from, to]) => data.subarray(from * width, to * width))));
 }

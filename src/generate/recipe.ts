@@ -1,6 +1,7 @@
 /** @file What it takes to draw a picture again: plain JSON, kept in the picture's own file. */
 import { DataFormatError } from "../errors.ts";
-import { isJsonObject } from "../formats/json-file.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
+import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import { MAX_THREADS } from "./open-options.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
 import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
@@ -67,7 +68,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   const images = json.images;
   if (
     images !== undefined &&
-    !(Array.isArray(images) && images.length <= MAX_IMAGES && images.every(isImage))
+    !(Array.isArray(images) && images.length <= MAX_IMAGES && images.every(isRecipeImage))
   ) {
     throw refuse("images");
   }
@@ -98,14 +99,12 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function isImage(value: unknown): boolean {
-  return isJsonObject(value) && isSha256(value.sha256) && isSide(value.width) && isSide(value.height);
-}
-
-function isSide(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_SIDE;
-}
-
-function isSha256(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+/** An input image as recipes hold it. */
+export function isRecipeImage(value: unknown): value is NonNullable<Recipe["images"]>[number] & JsonObject {
+  return (
+    isJsonObject(value) &&
+    isSha256(value.sha256) &&
+    isWholeNumber(value.width, 1, MAX_SIDE) &&
+    isWholeNumber(value.height, 1, MAX_SIDE)
+  );
 }

@@ -1,5 +1,7 @@
 /** @file What a drawing can be told: settings, what each may be, and the published values of each release. */
+
 import { ConfigError, InputError } from "../errors.ts";
+import { isWholeNumber } from "../formats/json-value.ts";
 import { printable } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
@@ -75,8 +77,6 @@ export function publishedSettings(release: Release, editing: boolean): DrawSetti
 }
 
 const isText = (value: unknown): boolean => typeof value === "string";
-const isWhole = (value: unknown, least: number, most: number): boolean =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 
 interface Check {
   readonly accepts: (value: unknown) => boolean;
@@ -99,7 +99,7 @@ const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
   cfgImg: between(0, MAX_GUIDANCE, ", 1 for no guidance by images"),
   cfgSchedule: oneOf(CFG_SCHEDULES),
   steps: {
-    accepts: (value) => isWhole(value, 1, MAX_STEPS),
+    accepts: (value) => isWholeNumber(value, 1, MAX_STEPS),
     allowed: `a whole number from 1 to ${MAX_STEPS}`,
   },
   shift: between(1 / MAX_SHIFT, MAX_SHIFT, ", 1 for no shift"),

@@ -1,6 +1,8 @@
 /** @file The image head's work for a token of several pictures: one chain of runs, each picture with a solver of its own. */
+
 import type { NextStepConfig } from "../model/config.ts";
 import type { ChainLink, Engine, HostTensor, Session } from "../runtime/engine.ts";
+import { joinedFloats } from "../tensor/joined.ts";
 import { BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
 import type { SolverRow } from "./solvers.ts";
@@ -81,8 +83,8 @@ function firstFeeds(
   noise: readonly Float32Array[],
   width: number,
 ): Record<string, HostTensor> {
-  const hidden = join(samplings.map(({ conditions }) => conditions));
-  const start = join(noise.map((own) => own.subarray(0, width)));
+  const hidden = joinedFloats(samplings.map(({ conditions }) => conditions));
+  const start = joinedFloats(noise.map((own) => own.subarray(0, width)));
   return {
     hidden: float32([hidden.length / hiddenSize, hiddenSize], hidden),
     kept: float32([0, headWidth], new Float32Array(0)),
@@ -146,16 +148,6 @@ function stepNoise(noise: readonly Float32Array[], chunk: number, width: number)
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-function join(arrays: readonly Float32Array[]): Float32Array {
-  const data = new Float32Array(sum(arrays.map(({ length }) => length)));
-  let at = 0;
-  for (const array of arrays) {
-    data.set(array, at);
-    at += array.length;
-  }
-  return data;
 }
 
 function float32(shape: readonly number[], data: Float32Array): HostTensor {

@@ -1,4 +1,6 @@
-/** @file The few protocol buffer encodings that ONNX files need: varints, floats, bytes, nested messages. */
+/** @file The few protocol buffer encodings that our files need: varints, floats, bytes, nested messages. */
+
+import { joinedBytes } from "../tensor/joined.ts";
 
 const UTF8 = new TextEncoder();
 
@@ -26,6 +28,13 @@ export class MessageWriter {
     this.#push(varint(BigInt.asUintN(64, BigInt(value))));
   }
 
+  double(field: number, value: number): void {
+    this.#tag(field, 1);
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    this.#push(bytes);
+  }
+
   float(field: number, value: number): void {
     this.#tag(field, 5);
     const bytes = new Uint8Array(4);
@@ -49,14 +58,8 @@ export class MessageWriter {
     for (const chunk of value.#chunks) this.#push(chunk);
   }
 
-  finish(): Uint8Array {
-    const result = new Uint8Array(this.#length);
-    let offset = 0;
-    for (const chunk of this.#chunks) {
-      result.set(chunk, offset);
-      offset += chunk.byteLength;
-    }
-    return result;
+  finish(): Uint8Array<ArrayBuffer> {
+    return joinedBytes(this.#chunks);
   }
 }
 

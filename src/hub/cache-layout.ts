@@ -14,7 +14,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { makeFolder } from "../files/make-folder.ts";
-import { replaceFile } from "../files/replacement-file.ts";
+import { replaceText } from "../files/replacement-file.ts";
 import { hasCode, writeFailure } from "../files/write-failure.ts";
 import type { RepoFile } from "./repo-listing.ts";
 import { isCommit, isSafePath, parseRepoName } from "./repo-name.ts";
@@ -96,7 +96,7 @@ export async function readRef({ refs }: RepoFolders, revision: string): Promise<
 export async function writeRef({ refs }: RepoFolders, revision: string, commit: string): Promise<void> {
   if (revision === commit) return;
   const path = join(refs, ...revision.split("/"));
-  await replaceFile(path, (file) => file.write(new TextEncoder().encode(commit)));
+  await replaceText(path, commit);
 }
 
 /** Makes the folders that a repository needs. */

@@ -6,11 +6,11 @@ import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder } from "../files/make-folder.ts";
 import { partialName } from "../files/partial-name.ts";
-import { replaceFile } from "../files/replacement-file.ts";
+import { replaceFile, replaceText } from "../files/replacement-file.ts";
 import { writeSafetensors, writeShardedSafetensors } from "../files/safetensors-files.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import { writeTorchArchive } from "../files/torch-archive-file.ts";
-import { writeFailure } from "../files/write-failure.ts";
+import { hasCode, writeFailure } from "../files/write-failure.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { AUTOENCODER_FILES, TOKENIZER_FILES } from "../formats/model-file-names.ts";
 import { SINGLE_FILE } from "../formats/safetensors-set.ts";
@@ -98,7 +98,7 @@ async function writeFolder(target: string, fill: (folder: string) => Promise<voi
 
 async function refuseExisting(path: string): Promise<void> {
   const names = await readdir(path).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw new InputError("is in the way", { where: path, cause: error, remedy: "name a new folder" });
   });
   // Renaming over an empty folder is harmless, and a caller may have made it.
@@ -148,5 +148,5 @@ export async function copyMember(from: FileFolder, name: string, to: string): Pr
 
 async function writeJson(path: string, content: unknown): Promise<void> {
   const text = `${JSON.stringify(content, null, 2)}\n`;
-  await replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+  await replaceText(path, text);
 }

@@ -2,6 +2,7 @@
 
 import { InputError, ModelFormatError } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
+import { joinedBytes } from "../tensor/joined.ts";
 import { tokenBytes } from "./byte-alphabet.ts";
 import {
   BEGIN_OF_IMAGE,
@@ -94,7 +95,7 @@ class BytePairTokenizer implements TextTokenizer {
       if (token === undefined || (skipSpecial && this.#specialIds.has(id))) continue;
       pieces.push(tokenBytes(token));
     }
-    return this.#decoder.decode(joined(pieces));
+    return this.#decoder.decode(joinedBytes(pieces));
   }
 
   idOf(token: string): number | null {
@@ -109,14 +110,4 @@ class BytePairTokenizer implements TextTokenizer {
       remedy: "use the tokenizer files of an image model",
     });
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

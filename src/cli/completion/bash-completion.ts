@@ -1,6 +1,8 @@
 /** @file Completion for bash 3.2 and newer, without the bash-completion package. */
+
+import { shellWord } from "../shell-word.ts";
 import { type CompletedCommand, everyCommand } from "./completion-tree.ts";
-import { shellTables, shellWalk, shellWord } from "./shell-walk.ts";
+import { shellTables, shellWalk } from "./shell-walk.ts";
 
 export function bashCompletion(root: CompletedCommand): string {
   const [program = ""] = root.path;

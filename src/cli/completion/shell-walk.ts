@@ -1,10 +1,6 @@
 /** @file The part of a completion script that bash and zsh read alike: tables, and finding which command is being typed. */
+import { shellWord } from "../shell-word.ts";
 import { type CompletedCommand, everyCommand, type Values } from "./completion-tree.ts";
-
-/** A text as one word of bash and zsh. */
-export function shellWord(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 /** `kind` and `choices` as the shells get them. */
 function assignments(values: Values): string {

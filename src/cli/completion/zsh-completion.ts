@@ -1,6 +1,8 @@
 /** @file Completion for zsh: to be evaluated behind `compinit`, or as a file `_nextstep` of the function path. */
+
+import { shellWord } from "../shell-word.ts";
 import { type CompletedCommand, everyCommand } from "./completion-tree.ts";
-import { shellTables, shellWalk, shellWord } from "./shell-walk.ts";
+import { shellTables, shellWalk } from "./shell-walk.ts";
 
 /** An entry of `_describe`, which parts name and description at a colon. */
 function described(name: string, description: string): string {

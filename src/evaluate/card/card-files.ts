@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { DataFormatError, InputError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceText } from "../../files/replacement-file.ts";
 import type { Evaluation } from "../emoji/evaluation.ts";
 import { curvePicture } from "./curve-picture.ts";
 import { creditsSchema, curvePanels, fillCard, stagesSchema, type TrainedStage } from "./model-card.ts";
@@ -44,10 +44,10 @@ export async function writeCard(target: string, evaluation: Evaluation, sources:
     stages,
     credits,
   });
-  await writeText(join(target, "curves.svg"), curvePicture(curvePanels(stages)));
+  await replaceText(join(target, "curves.svg"), curvePicture(curvePanels(stages)));
   await writeJson(join(target, "training.json"), stages);
   await writeJson(join(target, "evaluation.json"), evaluation);
-  await writeText(join(target, "README.md"), card);
+  await replaceText(join(target, "README.md"), card);
 }
 
 /** Of all weight files that lie in a folder itself. */
@@ -71,9 +71,5 @@ async function readAs<T>(schema: z.ZodType<T>, path: string): Promise<T> {
 }
 
 function writeJson(path: string, content: unknown): Promise<void> {
-  return writeText(path, `${JSON.stringify(content, null, 2)}\n`);
-}
-
-function writeText(path: string, text: string): Promise<void> {
-  return replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+  return replaceText(path, `${JSON.stringify(content, null, 2)}\n`);
 }

@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataFormatError } from "../../errors.ts";
 import { decodeImage } from "../../files/decode-image.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceFile, replaceText } from "../../files/replacement-file.ts";
 import { hasCode } from "../../files/write-failure.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 
@@ -31,7 +31,7 @@ export class DrawingStore {
     const text = `${JSON.stringify(identity, null, 2)}\n`;
     const known = await readIfThere(path);
     if (known === undefined) {
-      await replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+      await replaceText(path, text);
     } else if (new TextDecoder().decode(known) !== text) {
       throw new ConfigError("holds the pictures of another model, seed, size or settings", {
         where: folder,

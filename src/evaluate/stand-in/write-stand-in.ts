@@ -17,7 +17,7 @@ import {
 } from "../../checkpoint/quantized/nextstep-layout.ts";
 import { InputError, refuseAborted } from "../../errors.ts";
 import { refuseFullDisk } from "../../files/free-space.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceFile, replaceText } from "../../files/replacement-file.ts";
 import { writeTorchArchive } from "../../files/torch-archive-file.ts";
 import { INDEX_FILE } from "../../formats/safetensors-set.ts";
 import { layOutSafetensors, planShards, shardIndex } from "../../formats/safetensors-writer.ts";
@@ -108,10 +108,10 @@ export async function writeStandIn(target: string, options: StandInOptions): Pro
   const placed = plans.flatMap(({ file, tensors: members }) =>
     members.map(({ name }) => [name, file] as const),
   );
-  await writeText(join(target, INDEX_FILE), shardIndex(total, placed));
+  await replaceText(join(target, INDEX_FILE), shardIndex(total, placed));
   await writeCompanions(target, shape, noise);
   const settings = bits === 16 ? {} : { quantization_config: nextstepSettings(formats) };
-  await writeText(
+  await replaceText(
     join(target, "config.json"),
     `${JSON.stringify({ ...configJson, ...settings }, null, 2)}\n`,
   );
@@ -161,11 +161,11 @@ async function claim(target: string, request: string): Promise<void> {
     // What a process that was killed left half-written.
     for (const name of names) if (name.endsWith(".partial")) await rm(join(target, name));
   }
-  await writeText(path, request);
+  await replaceText(path, request);
 }
 
 async function writeCompanions(target: string, shape: StandInShape, noise: StandInNoise): Promise<void> {
-  for (const [name, text] of standInTokenizer(textIdsOf(shape))) await writeText(join(target, name), text);
+  for (const [name, text] of standInTokenizer(textIdsOf(shape))) await replaceText(join(target, name), text);
   const configJson = standInAutoencoderConfig(shape);
   const { config } = parseAutoencoderConfig(configJson);
   const weights = autoencoderParameters(config).map(({ name, shape: sizes }) => ({
@@ -178,9 +178,5 @@ async function writeCompanions(target: string, shape: StandInShape, noise: Stand
     },
   }));
   await writeTorchArchive(join(target, "vae", "checkpoint.pt"), weights);
-  await writeText(join(target, "vae", "config.json"), `${JSON.stringify(configJson, null, 2)}\n`);
-}
-
-function writeText(path: string, text: string): Promise<void> {
-  return replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+  await replaceText(join(target, "vae", "config.json"), `${JSON.stringify(configJson, null, 2)}\n`);
 }

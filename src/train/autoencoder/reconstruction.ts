@@ -1,4 +1,5 @@
 /** @file The objective of the autoencoder: random crops, noise on their latents, and what the reconstruction loss asks for. */
+
 import { mul } from "../../graph/operators/elementwise.ts";
 import { input } from "../../graph/value.ts";
 import { type RgbImage, toPlanes } from "../../image/pixels.ts";
@@ -6,6 +7,7 @@ import { type AutoencoderConfig, pixelsPerLatent } from "../../model/autoencoder
 import type { FeatureNetConfig } from "../../model/feature-net.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import type { CounterRng } from "../../tensor/counter-rng.ts";
+import { joinedFloats } from "../../tensor/joined.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
@@ -168,7 +170,7 @@ export class Reconstruction implements Objective<ReconstructionPlan> {
       ...this.#parts.frozen,
       ...(given.length === 0
         ? {}
-        : { latents: floats(joined(given), [own.length, latentChannels, side, side]) }),
+        : { latents: floats(joinedFloats(given), [own.length, latentChannels, side, side]) }),
       pixels: floats(pixels, [own.length, inChannels, phase.crop, phase.crop]),
       noise: floats(noise.slice(first * elements, (first + own.length) * elements), [
         own.length,
@@ -212,14 +214,4 @@ function permuteChannels(planes: Float32Array, order: readonly number[]): void {
   order.forEach((from, to) => {
     planes.set(before.subarray(from * area, (from + 1) * area), to * area);
   });
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors.ts";
 import { makeFolder } from "../../files/make-folder.ts";
 import { partialName } from "../../files/partial-name.ts";
-import { writeFailure } from "../../files/write-failure.ts";
+import { hasCode, writeFailure } from "../../files/write-failure.ts";
 
 /** A folder under construction beside its final place. Disposing it without `commit` removes everything. */
 export class OutputFolder {
@@ -78,7 +78,7 @@ async function entriesOf(path: string): Promise<string[]> {
   try {
     return await readdir(path);
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
+    if (hasCode(cause, "ENOENT")) return [];
     throw new ConfigError("is not a folder that can be written", {
       where: path,
       remedy: "name a new folder",
@@ -93,6 +93,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return hasCode(error, "EPERM");
   }
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { ModelFormatError } from "../../errors.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceText } from "../../files/replacement-file.ts";
 
 const bestFigureSchema = z.strictObject({
   step: z.int().min(0),
@@ -14,7 +14,7 @@ const bestFigureSchema = z.strictObject({
 export type BestFigure = z.infer<typeof bestFigureSchema>;
 
 export async function writeBestFigure(path: string, figure: BestFigure): Promise<void> {
-  await replaceFile(path, (file) => file.write(new TextEncoder().encode(`${JSON.stringify(figure)}\n`)));
+  await replaceText(path, `${JSON.stringify(figure)}\n`);
 }
 
 /** @throws ModelFormatError when it is no such file. */

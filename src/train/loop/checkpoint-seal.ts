@@ -5,7 +5,7 @@ import { join, relative, sep } from "node:path";
 import { z } from "zod";
 import { ModelFormatError } from "../../errors.ts";
 import { digestFile } from "../../files/file-digest.ts";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceText } from "../../files/replacement-file.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 
 /** Counters of a run. */
@@ -46,7 +46,7 @@ export async function sealCheckpoint(folder: string, progress: TrainProgress): P
   }
   const seal = sealSchema.parse(plainJson({ progress, files }));
   const text = JSON.stringify({ ...seal, sha256: digestText(JSON.stringify(seal)) }, undefined, 2);
-  await replaceFile(join(folder, STATE_FILE), (file) => file.write(new TextEncoder().encode(`${text}\n`)));
+  await replaceText(join(folder, STATE_FILE), `${text}\n`);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** @file The settings that a run ran with, from which step on: `configs/from-step-0000000.json` and so on. */
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceText } from "../../files/replacement-file.ts";
 import type { JsonValue } from "../plain-json.ts";
 
 const COPY_NAME = /^from-step-(\d{7,12})\.json$/;
@@ -18,5 +18,5 @@ export async function copyConfig(folder: string, step: number, config: JsonValue
   const newest = names.filter((name) => !isLater(name)).at(-1);
   if (newest !== undefined && (await readFile(join(folder, newest), "utf8")) === text) return;
   const path = join(folder, `from-step-${String(step).padStart(7, "0")}.json`);
-  await replaceFile(path, (file) => file.write(new TextEncoder().encode(text)));
+  await replaceText(path, text);
 }

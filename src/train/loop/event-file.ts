@@ -2,6 +2,7 @@
  * @file TensorBoard event files: TFRecords of `Event` messages, of which scalars need a handful of fields
  * (tensorflow/core/lib/io/record_writer.h, tensorflow/core/util/event.proto).
  */
+import { MessageWriter } from "../../graph/protobuf.ts";
 
 /** Castagnoli's polynomial, bits reversed. */
 const POLYNOMIAL = 0x82f63b78;
@@ -36,52 +37,30 @@ export function tfRecord(data: Uint8Array): Uint8Array {
   return record;
 }
 
-/** Wire types of protocol buffers. */
-const [VARINT, FIXED64, BYTES, FIXED32] = [0, 1, 2, 5] as const;
-
 /** `SessionLog.START`: what an earlier file says of this step and later ones is void. */
 const SESSION_START = 1;
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  return [...bytes, rest];
-}
-
-function tag(field: number, wireType: number): number[] {
-  return varint((field << 3) | wireType);
-}
-
-function bytesField(field: number, bytes: readonly number[]): number[] {
-  return [...tag(field, BYTES), ...varint(bytes.length), ...bytes];
-}
-
-function textField(field: number, text: string): number[] {
-  return bytesField(field, [...new TextEncoder().encode(text)]);
-}
-
-function fixedField(field: number, value: number, wireType: typeof FIXED64 | typeof FIXED32): number[] {
-  const view = new DataView(new ArrayBuffer(wireType === FIXED64 ? 8 : 4));
-  if (wireType === FIXED64) view.setFloat64(0, value, true);
-  else view.setFloat32(0, value, true);
-  return [...tag(field, wireType), ...new Uint8Array(view.buffer)];
-}
-
-/** @param what the event's own field. A step of 0 is not written, as defaults are not. */
-function event(wallTime: number, step: number, what: readonly number[]): Uint8Array {
-  const stepField = step === 0 ? [] : [...tag(2, VARINT), ...varint(step)];
-  return tfRecord(Uint8Array.from([...fixedField(1, wallTime, FIXED64), ...stepField, ...what]));
+/** @param what fills in the event's own field. A step of 0 is not written, as defaults are not. */
+function event(wallTime: number, step: number, what: (message: MessageWriter) => void): Uint8Array {
+  const message = new MessageWriter();
+  message.double(1, wallTime);
+  if (step !== 0) message.integer(2, step);
+  what(message);
+  return tfRecord(message.finish());
 }
 
 /** First record of a file. @param wallTime seconds since 1970. */
 export function versionRecord(wallTime: number): Uint8Array {
-  return event(wallTime, 0, textField(3, "brain.Event:2"));
+  return event(wallTime, 0, (message) => message.string(3, "brain.Event:2"));
 }
 
 /** A run that goes on: what was recorded of `step` and later is to be forgotten. */
 export function restartRecord(wallTime: number, step: number): Uint8Array {
-  return event(wallTime, step, bytesField(7, [...tag(1, VARINT), ...varint(SESSION_START)]));
+  return event(wallTime, step, (message) => {
+    const session = new MessageWriter();
+    session.integer(1, SESSION_START);
+    message.message(7, session);
+  });
 }
 
 /** Scalars of a step by tag. */
@@ -90,8 +69,14 @@ export function scalarsRecord(
   step: number,
   scalars: Readonly<Record<string, number>>,
 ): Uint8Array {
-  const values = Object.entries(scalars).flatMap(([name, value]) =>
-    bytesField(1, [...textField(1, name), ...fixedField(2, value, FIXED32)]),
-  );
-  return event(wallTime, step, bytesField(5, values));
+  return event(wallTime, step, (message) => {
+    const summary = new MessageWriter();
+    for (const [name, scalar] of Object.entries(scalars)) {
+      const value = new MessageWriter();
+      value.string(1, name);
+      value.float(2, scalar);
+      summary.message(1, value);
+    }
+    message.message(5, summary);
+  });
 }

@@ -1,6 +1,6 @@
 /** @file What a run leaves to be read by people and their tools: log, event files, curves, copies of its settings. */
 import { join } from "node:path";
-import { replaceFile } from "../../files/replacement-file.ts";
+import { replaceText } from "../../files/replacement-file.ts";
 import type { JsonValue } from "../plain-json.ts";
 import { BoardLog } from "./board-log.ts";
 import { copyConfig } from "./config-copies.ts";
@@ -46,8 +46,7 @@ export class RunRecord implements AsyncDisposable {
   async drawCurves(): Promise<void> {
     const curves = await readCurves(join(this.#folder, "log.jsonl"));
     if (curves.length === 0) return;
-    const page = new TextEncoder().encode(curvePage(`Training in ${this.#folder}`, curves));
-    await replaceFile(join(this.#folder, "curves.html"), (file) => file.write(page));
+    await replaceText(join(this.#folder, "curves.html"), curvePage(`Training in ${this.#folder}`, curves));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

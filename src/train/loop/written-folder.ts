@@ -2,7 +2,7 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { syncFolder } from "../../files/sync-folder.ts";
-import { writeFailure } from "../../files/write-failure.ts";
+import { hasCode, writeFailure } from "../../files/write-failure.ts";
 
 /**
  * Writes the folder `target` through `fill`, which is given `target.partial`. If that fails, nothing of it stays, and
@@ -27,7 +27,7 @@ export async function replaceFolder(source: string, target: string): Promise<voi
   const replaced = `${target}.replaced`;
   await rm(replaced, { recursive: true, force: true });
   await rename(target, replaced).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!hasCode(error, "ENOENT")) throw error;
   });
   await rename(source, target);
   await syncFolder(join(target, ".."));

@@ -1,9 +1,11 @@
 /** @file A batch of rows and its random draws as the inputs of the training graph. */
+
 import { InputError } from "../../errors.ts";
 import { rotaryTables } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { IGNORED_LABEL } from "../../sequence/segments.ts";
+import { joinedFloats } from "../../tensor/joined.ts";
 import { AttentionMasks } from "./attention-mask.ts";
 import { countLosses, type LossCounts, lossFactors } from "./loss-counts.ts";
 import type { TrainingParts } from "./training-graph.ts";
@@ -69,16 +71,6 @@ function indices(values: Int32Array, shape: readonly number[]): HostTensor {
 
 function floats(data: Float32Array, shape: readonly number[]): HostTensor {
   return { dtype: "float32", shape, data };
-}
-
-function concatenate(arrays: readonly Float32Array[]): Float32Array {
-  const joined = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    joined.set(array, at);
-    at += array.length;
-  }
-  return joined;
 }
 
 /** Where each position's embedding comes from: text ids in order, then image tokens in order. */
@@ -200,14 +192,14 @@ export function trainingFeeds(
     lm_factor: floats(Float32Array.of(factors.lm), []),
   };
   if (parts.images) {
-    feeds.read_tokens = floats(concatenate(images.map(({ read }) => read)), [
+    feeds.read_tokens = floats(joinedFloats(images.map(({ read }) => read)), [
       rows * tokens - textIds.length,
       width,
     ]);
   }
   if (parts.imageLoss) {
     const clean = images.filter(({ predicted }) => predicted).map((image) => image.tokens);
-    feeds.targets = floats(concatenate(clean), [predictions, width]);
+    feeds.targets = floats(joinedFloats(clean), [predictions, width]);
     feeds.times = floats(draws.times, [predictions, repeats]);
     feeds.noise = floats(draws.noise, [predictions, repeats, width]);
     feeds.image_factor = floats(Float32Array.of(factors.image), []);

@@ -1,4 +1,5 @@
 /** @file Kinds `t2i` and `edit`: whole pictures from prompts, with injected noise (docs/nextstep-spec.md 3.1, 3.2). */
+
 import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
@@ -16,8 +17,8 @@ import { injectedNoise } from "../../../src/generate/token-noise.ts";
 import { type ImageSize, toPlanes } from "../../../src/image/pixels.ts";
 import { tokenWidth } from "../../../src/model/config.ts";
 import { buildPromptRows, type Prompt } from "../../../src/sequence/prompt.ts";
+import { joinedFloats } from "../../../src/tensor/joined.ts";
 import type { CaseCheck } from "./case-check.ts";
-import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
 import { promptCode } from "./prompts-case.ts";
@@ -131,7 +132,7 @@ async function compareInputs(
   ] as const) {
     if (!check.has(name)) continue;
     const [, ...one] = check.shapeOf(name);
-    const data = joined(places.map((image) => values[image] ?? new Float32Array(0)));
+    const data = joinedFloats(places.map((image) => values[image] ?? new Float32Array(0)));
     await check.compare(name, { shape: [places.length, ...one], data });
   }
   return encoded.map(({ tokens }) => tokens);
@@ -201,11 +202,11 @@ async function compareDrawing(
   const { latentChannels, latentPatchSize: patch } = config;
   await check.compare("latents", {
     shape: [pictures, latentChannels, grid[0] * patch, grid[1] * patch],
-    data: joined(decoded.map(({ latents }) => latents)),
+    data: joinedFloats(decoded.map(({ latents }) => latents)),
   });
   await check.compare("image", {
     shape: [pictures, 3, height, columns],
-    data: joined(decoded.map(({ planes }) => planes)),
+    data: joinedFloats(decoded.map(({ planes }) => planes)),
   });
   await check.compare("image_u8", {
     shape: [pictures, height, columns, 3],

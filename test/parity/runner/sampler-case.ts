@@ -1,4 +1,5 @@
 /** @file Kind `sampler`: every state and velocity on the way to one token (docs/nextstep-spec.md 3.3 to 3.5). */
+
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { branchWeights } from "../../../src/generate/guidance.ts";
@@ -9,8 +10,8 @@ import { conditionEmbedding } from "../../../src/model/flow-head.ts";
 import { flowSampler } from "../../../src/model/flow-sampler.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
+import { joinedFloats } from "../../../src/tensor/joined.ts";
 import type { CaseCheck } from "./case-check.ts";
-import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
 import { publishedSampler } from "./published-sampler.ts";
@@ -145,7 +146,7 @@ function fillDraws(
 
 /** Tensors of one shape along a new first axis. */
 function stack(list: readonly HostTensor[]): HostTensor {
-  const data = joined(list.map((tensor) => tensor.data as Float32Array));
+  const data = joinedFloats(list.map((tensor) => tensor.data as Float32Array));
   return floats([list.length, ...(list[0]?.shape ?? [])], data);
 }
 

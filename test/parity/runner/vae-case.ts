@@ -1,4 +1,5 @@
 /** @file Kind `vae`: encoding and decoding pictures (docs/nextstep-spec.md 2.3). */
+
 import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
@@ -17,8 +18,8 @@ import { encodePixels } from "../../../src/model/autoencoder.ts";
 import { pixelsPerLatent } from "../../../src/model/autoencoder-config.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
+import { joinedFloats } from "../../../src/tensor/joined.ts";
 import type { CaseCheck } from "./case-check.ts";
-import { joined } from "./joined.ts";
 import { type ParityCase, parseFields } from "./parity-case.ts";
 import type { ParityContext } from "./parity-context.ts";
 
@@ -45,7 +46,7 @@ export async function runVaeCase(test: ParityCase, check: CaseCheck, context: Pa
     const planes = slice(pixels.data as Float32Array, picture, pictures);
     encoded.push(await encodePicture(sessions, planes, [height, width]));
   }
-  const latents = joined(encoded.map((one) => one.latents));
+  const latents = joinedFloats(encoded.map((one) => one.latents));
   const latentShape = (mean as HostTensor).shape;
   await check.compare("latents", { shape: latentShape, data: latents });
   await compareDecoded(check, sessions, "reconstructed", { shape: latentShape, data: latents });
@@ -108,7 +109,7 @@ async function compareDecoded(
   const [height, width] = [grid[0] * side, grid[1] * side];
   await check.compare(name, {
     shape: [pictures, 3, height, width],
-    data: joined(decoded.map(({ planes }) => planes)),
+    data: joinedFloats(decoded.map(({ planes }) => planes)),
   });
   if (!check.has(`${name}_u8`)) return;
   // A single picture may be stored without the axis of pictures.
