@@ -3,7 +3,7 @@
  * config.json is there, which is written last; until then its manifest says how far it has come, so that a conversion
  * that was broken off at any moment goes on behind the last shard that is whole.
  */
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ConversionBits,
@@ -126,7 +126,6 @@ async function beginOrGoOn(request: ConversionRequest, source: ConversionSource)
   };
   const found = await readManifest(target);
   if (found === undefined) {
-    await mkdir(target, { recursive: true });
     await writeManifest(target, fresh);
     return fresh;
   }

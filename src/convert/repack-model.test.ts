@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ import { readConversionSource } from "./conversion-source.ts";
 import { isQuantizedByOthers, repackModel } from "./repack-model.ts";
 
 const MODEL = fileURLToPath(new URL("../../test/parity/models/v1", import.meta.url));
+const SETTINGS = '{ "generation": { "cfg": 2 } }';
 let scratch: string;
 let meant: ReadonlyMap<string, Float32Array>;
 let files: LocalFolder;
@@ -21,6 +22,7 @@ beforeAll(async () => {
     settings: { quant_method: "awq", bits: 4, group_size: 32, version: "gemm" },
     quantizes: (module) => module.startsWith("layers."),
   });
+  await writeFile(join(source, "nextstep.json"), SETTINGS);
   files = new LocalFolder(source);
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
@@ -39,6 +41,7 @@ describe("a checkpoint that others quantized", () => {
     await using model = await openModelFolder(new LocalFolder(target));
     expect(model.problems).toEqual(original.problems);
     expect(model.autoencoder).toBeDefined();
+    expect(await readFile(join(target, "nextstep.json"), "utf8")).toBe(SETTINGS);
     for (const [name, values] of meant) expect(await model.tensors.read(name)).toEqual(values);
     const bias = "layers.0.self_attn.q_proj.bias";
     expect(await model.tensors.read(bias)).toEqual(await original.tensors.read(bias));

@@ -2,8 +2,6 @@
  * @file Writes a checkpoint that others quantized with the same integers in this program's blocks: nothing is rounded, and
  * the engine maps the result where it lies, while the original is repacked in memory whenever it is opened.
  */
-import { copyFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import {
   inMappableOrder,
@@ -17,7 +15,6 @@ import { InputError, refuseAborted } from "../errors.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { isJsonObject, readJson } from "../formats/json-file.ts";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
-import { NEXTSTEP_FILE } from "../generate/default-settings.ts";
 import { contentsOf, writeModelFolder } from "../node/write-model-folder.ts";
 import type { StoredWeight } from "../runtime/engine.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -73,11 +70,10 @@ export async function repackModel({
   const formats = Object.fromEntries(Array.from(quantized.matrices, ([name, { format }]) => [name, format]));
   await writeModelFolder(target, {
     ...content,
+    settings: files,
     configJson: { ...(configJson as object), [QUANTIZATION_KEY]: nextstepSettings(formats) },
     tensors: inMappableOrder(tensorsOf(folder, quantized, tick)),
   });
-  if (await files.has(NEXTSTEP_FILE))
-    await copyFile(files.pathOf(NEXTSTEP_FILE), join(target, NEXTSTEP_FILE));
   return quantized.layout;
 }
 

@@ -32,6 +32,13 @@ export async function writeAll(handle: PieceWriter, bytes: Uint8Array): Promise<
   }
 }
 
+/** Puts all of `bytes` at a position of the file, in such pieces. */
+export function writeAllAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  const write: PieceWriter["write"] = (part, from, length) =>
+    handle.write(part, from, length, position + from);
+  return writeAll({ write }, bytes);
+}
+
 /**
  * A file under a temporary name beside its target; `commit` makes it durable and moves it into place. What the system
  * refuses is thrown as an InputError that names the target.
@@ -81,10 +88,7 @@ export class ReplacementFile implements ByteSink {
   /** Puts `bytes` where they belong, whatever else is written yet. Does not move {@link position}. */
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
     try {
-      await writeAll(
-        { write: (part, from, length) => this.#handle.write(part, from, length, position + from) },
-        bytes,
-      );
+      await writeAllAt(this.#handle, bytes, position);
     } catch (error) {
       throw writeFailure(error, this.name);
     }

@@ -8,7 +8,7 @@ import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { refuseAborted } from "../errors.ts";
 import { makeFolder } from "../files/make-folder.ts";
-import { writeAll } from "../files/replacement-file.ts";
+import { writeAll, writeAllAt } from "../files/replacement-file.ts";
 import { syncFolder, syncHandle } from "../files/sync-folder.ts";
 import { writeFailure } from "../files/write-failure.ts";
 import { sizeOf } from "./cache-layout.ts";
@@ -97,9 +97,7 @@ export class IncompleteFile implements AsyncDisposable {
 
   async write(position: number, bytes: Uint8Array): Promise<void> {
     try {
-      for (let done = 0; done < bytes.length; ) {
-        done += (await this.#data.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-      }
+      await writeAllAt(this.#data, bytes, position);
     } catch (error) {
       throw writeFailure(error, this.path);
     }

@@ -15,6 +15,7 @@ import type { FileFolder } from "../formats/file-folder.ts";
 import { AUTOENCODER_FILES, TOKENIZER_FILES } from "../formats/model-file-names.ts";
 import { SINGLE_FILE } from "../formats/safetensors-set.ts";
 import type { TensorToWrite } from "../formats/tensor-source.ts";
+import { NEXTSTEP_FILE } from "../generate/default-settings.ts";
 import { byteLength } from "../tensor/shape.ts";
 
 /** Shards of the published checkpoints. */
@@ -38,6 +39,8 @@ export interface ModelFolderToWrite {
   readonly tensors: readonly TensorToWrite[];
   /** Folder whose tokenizer files are copied. */
   readonly tokenizer?: FileFolder;
+  /** Folder whose settings (nextstep.json) are copied, where it has some. */
+  readonly settings?: FileFolder;
   readonly autoencoder?: AutoencoderToWrite;
   /** More bytes than this go to shards with an index. Default 5 GB, as published. */
   readonly maxShardBytes?: number;
@@ -49,10 +52,11 @@ export interface ModelFolderToWrite {
  * @throws InputError if `target` exists already.
  */
 export async function writeModelFolder(target: string, content: ModelFolderToWrite): Promise<void> {
-  await writeFolder(target, async (folder) => {
+  await writeNewFolder(target, async (folder) => {
     await writeWeights(folder, content);
-    if (content.tokenizer !== undefined) await copyTokenizer(content.tokenizer, folder);
-    const { autoencoder } = content;
+    const { tokenizer, settings, autoencoder } = content;
+    if (tokenizer !== undefined) await copyMembers(tokenizer, TOKENIZER_FILES, folder);
+    if (settings !== undefined) await copyMembers(settings, [NEXTSTEP_FILE], folder);
     if (autoencoder !== undefined) await writeAutoencoder(join(folder, "vae"), autoencoder);
     // Last, because a folder without it is no model.
     await writeJson(join(folder, "config.json"), content.configJson);
@@ -78,7 +82,7 @@ export function contentsOf(folder: ModelFolder): ModelFolderToWrite {
   };
 }
 
-async function writeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+async function writeNewFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const path = resolve(target);
   const parent = dirname(path);
   const temporary = join(parent, partialName(basename(path), randomBytes(6).toString("hex")));
@@ -125,8 +129,9 @@ async function writeAutoencoder(folder: string, content: AutoencoderToWrite): Pr
   await writeJson(join(folder, "config.json"), content.configJson);
 }
 
-async function copyTokenizer(from: FileFolder, to: string): Promise<void> {
-  for (const name of TOKENIZER_FILES) {
+/** Those of the files that are there. */
+async function copyMembers(from: FileFolder, names: readonly string[], to: string): Promise<void> {
+  for (const name of names) {
     if (await from.has(name)) await copyMember(from, name, join(to, name));
   }
 }

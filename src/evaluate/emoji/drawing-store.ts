@@ -1,8 +1,9 @@
 /** @file Pictures of an evaluation that are kept, so that one that was stopped goes on where it was. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataFormatError } from "../../errors.ts";
 import { decodeImage } from "../../files/decode-image.ts";
+import { makeFolder } from "../../files/make-folder.ts";
 import { replaceFile, replaceText } from "../../files/replacement-file.ts";
 import { hasCode } from "../../files/write-failure.ts";
 import type { RgbImage } from "../../image/pixels.ts";
@@ -26,7 +27,7 @@ export class DrawingStore {
    */
   static async open(folder: string | undefined, identity: RunIdentity): Promise<DrawingStore> {
     if (folder === undefined) return new DrawingStore(undefined);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const path = join(folder, IDENTITY_FILE);
     const text = `${JSON.stringify(identity, null, 2)}\n`;
     const known = await readIfThere(path);

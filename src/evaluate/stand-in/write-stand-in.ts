@@ -2,7 +2,7 @@
  * @file Writes a stand-in for a published checkpoint: its names, shapes and types, with weights at random. So memory, time
  * and disk can be measured without the real weights.
  */
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ConversionBits,
@@ -15,9 +15,11 @@ import {
   nextstepParts,
   nextstepSettings,
 } from "../../checkpoint/quantized/nextstep-layout.ts";
+import { QUANTIZATION_KEY } from "../../checkpoint/quantized/read-quantized.ts";
 import { InputError, refuseAborted } from "../../errors.ts";
 import { refuseFullDisk } from "../../files/free-space.ts";
-import { replaceFile, replaceText } from "../../files/replacement-file.ts";
+import { makeFolder } from "../../files/make-folder.ts";
+import { removeTemporaryFiles, replaceFile, replaceText } from "../../files/replacement-file.ts";
 import { writeTorchArchive } from "../../files/torch-archive-file.ts";
 import { INDEX_FILE } from "../../formats/safetensors-set.ts";
 import { layOutSafetensors, planShards, shardIndex } from "../../formats/safetensors-writer.ts";
@@ -110,7 +112,7 @@ export async function writeStandIn(target: string, options: StandInOptions): Pro
   );
   await replaceText(join(target, INDEX_FILE), shardIndex(total, placed));
   await writeCompanions(target, shape, noise);
-  const settings = bits === 16 ? {} : { quantization_config: nextstepSettings(formats) };
+  const settings = bits === 16 ? {} : { [QUANTIZATION_KEY]: nextstepSettings(formats) };
   await replaceText(
     join(target, "config.json"),
     `${JSON.stringify({ ...configJson, ...settings }, null, 2)}\n`,
@@ -147,7 +149,7 @@ function pieces(
 
 /** Makes the folder, or finds it begun by the same request. */
 async function claim(target: string, request: string): Promise<void> {
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const names = await readdir(target);
   const path = join(target, REQUEST_FILE);
   if (names.length > 0) {
@@ -159,7 +161,7 @@ async function claim(target: string, request: string): Promise<void> {
       });
     }
     // What a process that was killed left half-written.
-    for (const name of names) if (name.endsWith(".partial")) await rm(join(target, name));
+    await removeTemporaryFiles(target);
   }
   await replaceText(path, request);
 }
