@@ -5,7 +5,7 @@ import { ConfigError, DataFormatError } from "../../errors.ts";
 import { decodeImage } from "../../files/decode-image.ts";
 import { makeFolder } from "../../files/make-folder.ts";
 import { replaceFile, replaceText } from "../../files/replacement-file.ts";
-import { hasCode } from "../../files/write-failure.ts";
+import { hasCode, writeFailure } from "../../files/write-failure.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 
 /** What the pictures depend on beside their own names. */
@@ -27,7 +27,9 @@ export class DrawingStore {
    */
   static async open(folder: string | undefined, identity: RunIdentity): Promise<DrawingStore> {
     if (folder === undefined) return new DrawingStore(undefined);
-    await makeFolder(folder);
+    await makeFolder(folder).catch((error: unknown) => {
+      throw writeFailure(error, folder);
+    });
     const path = join(folder, IDENTITY_FILE);
     const text = `${JSON.stringify(identity, null, 2)}\n`;
     const known = await readIfThere(path);

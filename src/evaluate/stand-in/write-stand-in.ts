@@ -21,6 +21,7 @@ import { refuseFullDisk } from "../../files/free-space.ts";
 import { makeFolder } from "../../files/make-folder.ts";
 import { removeTemporaryFiles, replaceFile, replaceText } from "../../files/replacement-file.ts";
 import { writeTorchArchive } from "../../files/torch-archive-file.ts";
+import { writeFailure } from "../../files/write-failure.ts";
 import { INDEX_FILE } from "../../formats/safetensors-set.ts";
 import { layOutSafetensors, planShards, shardIndex } from "../../formats/safetensors-writer.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder-config.ts";
@@ -149,7 +150,9 @@ function pieces(
 
 /** Makes the folder, or finds it begun by the same request. */
 async function claim(target: string, request: string): Promise<void> {
-  await makeFolder(target);
+  await makeFolder(target).catch((error: unknown) => {
+    throw writeFailure(error, target);
+  });
   const names = await readdir(target);
   const path = join(target, REQUEST_FILE);
   if (names.length > 0) {
