@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { cacheNames } from "../../../src/generate/backbone-graph.ts";
-import { CachedRows } from "../../../src/generate/cached-rows.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import type { TokenRow } from "../../../src/generate/token-feeds.ts";
 import { rotaryTables } from "../../../src/model/backbone.ts";
@@ -158,7 +157,7 @@ async function hiddenOfCachedSteps(
   const { rows, columns } = batch;
   const width = config.hiddenSize;
   const hidden = new Float32Array(rows * steps * width);
-  await using cached = new CachedRows(sessions.engine, await sessions.backbone(), config, rows);
+  await using cached = await sessions.cachedRows(rows);
   await cached.append(tokensOf(batch, 0, columns - steps));
   for (let step = 0; step < steps; step++) {
     const column = columns - steps + step;
