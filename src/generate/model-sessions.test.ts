@@ -3,8 +3,8 @@ import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts
 import { AbortedError, InputError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { LocalEngine } from "../runtime/node/local-engine.ts";
-import { drawTokens } from "./draw-tokens.ts";
 import { ModelSessions } from "./model-sessions.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import { openTestSessions, testModelPath, testSlots } from "./test-models.ts";
 import { writeTokens } from "./write-text.ts";
 
@@ -95,7 +95,8 @@ const partsOf = (names: ReadonlySet<string>): Set<string> =>
 it("binds neither vocabulary nor LM head to draw, and neither image head nor autoencoder to write", async () => {
   await using drawn = await openTestSessions("v1.1");
   const toDraw = boundFrom(drawn.sessions);
-  for await (const _ of drawTokens(drawn.sessions, await testSlots(drawn.sessions, ["a cat"], [1]))) break;
+  const slots = await testSlots(drawn.sessions, ["a cat"], [1]);
+  for await (const _ of new SharedLoop(drawn.sessions).draw(slots)) break;
   expect(partsOf(toDraw)).toEqual(
     new Set(["layers", "norm", "image_in_projector", "image_out_projector", "image_head"]),
   );

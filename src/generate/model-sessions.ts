@@ -30,7 +30,8 @@ interface Source {
 export class ModelSessions {
   readonly engine: Engine;
   readonly folder: ModelFolder;
-  readonly #embed: TokenEmbedding;
+  /** Rows of the vocabulary's table. */
+  readonly embed: TokenEmbedding;
   readonly #autoencoderEngine: () => Engine;
   #ownEngine: Engine | undefined;
   readonly #sessions = new Map<string, Entry>();
@@ -43,7 +44,7 @@ export class ModelSessions {
   constructor(engine: Engine, folder: ModelFolder, autoencoderEngine?: () => Engine) {
     this.engine = engine;
     this.folder = folder;
-    this.#embed = storedEmbedding(folder.config, folder.tensors);
+    this.embed = storedEmbedding(folder.config, folder.tensors);
     this.#autoencoderEngine = () => {
       if (autoencoderEngine === undefined) return engine;
       this.#ownEngine ??= autoencoderEngine();
@@ -62,9 +63,9 @@ export class ModelSessions {
 
   /** Rows without tokens. */
   async cachedRows(rows: number, signal?: AbortSignal): Promise<CachedRows> {
-    const { engine, folder } = this;
+    const { engine, folder, embed } = this;
     const session = await this.backbone(signal);
-    return new CachedRows({ engine, session, config: folder.config, embed: this.#embed }, rows);
+    return new CachedRows({ engine, session, config: folder.config, embed }, rows);
   }
 
   /** The image head under its solver, some steps a run. */

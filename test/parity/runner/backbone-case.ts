@@ -85,7 +85,11 @@ async function hiddenOfOnePass(sessions: ModelSessions, batch: Batch): Promise<F
   const { cosines, sines } = rotaryTables(config, columns);
   const angles = [columns, config.headDim / 2];
   const feeds: Record<string, HostTensor> = {
-    ids: int64([rows, columns], ids),
+    text: {
+      dtype: "float32",
+      shape: [rows, columns, config.hiddenSize],
+      data: await sessions.embed(ids),
+    },
     images: zeros([rows, columns, tokenWidth(config)]),
     is_image: zeros([rows, columns, 1]),
     // Positions count columns, padding included (docs/nextstep-spec.md 2.1).
