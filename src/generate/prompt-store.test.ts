@@ -21,13 +21,12 @@ describe.each(["default", "v1.1"])("prompts that were read before, %s", (name) =
 
   /** States behind the prompts, then behind one more token of each; and how many tokens were read for the former. */
   async function read(store: PromptStore, rows: readonly TokenRow[]) {
-    const { engine, folder } = sessions;
     const backbone = await sessions.backbone();
     const runs = vi.spyOn(backbone, "run");
-    await using cached = new CachedRows(engine, backbone, folder.config, 0);
+    await using cached = await sessions.cachedRows(0);
     const prompt = await readPrompts(sessions, cached, rows, { store, signal });
     const places = runs.mock.calls.reduce((sum, [feeds]) => {
-      const fed = feeds.ids as unknown as { readonly shape: readonly number[] };
+      const fed = feeds.positions as unknown as { readonly shape: readonly number[] };
       return sum + (fed.shape[1] as number);
     }, 0);
     runs.mockRestore();

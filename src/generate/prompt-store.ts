@@ -58,11 +58,9 @@ export class PromptStore {
 
   /** Keeps a copy of a row that was read. hidden [D], the state behind it. */
   async keep(row: TokenRow, from: CachedRows, index: number, hidden: Float32Array): Promise<void> {
-    const { engine, folder } = this.#sessions;
-    const bytes = CachedRows.bytes(folder.config, 1, row.ids.length);
+    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, row.ids.length);
     if (bytes > this.#maxBytes) return;
-    const backbone = await this.#sessions.backbone();
-    const cached = new CachedRows(engine, backbone, folder.config, 0);
+    const cached = await this.#sessions.cachedRows(0);
     await cached.adopt(from, [index]);
     this.#entries.add({ row, cached, hidden: hidden.slice(), bytes });
     await this.#dropBeyond();

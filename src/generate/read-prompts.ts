@@ -1,5 +1,5 @@
 /** @file Reads the prompts of slots that join a token loop: each once, and no part of one that is known. */
-import { CachedRows } from "./cached-rows.ts";
+import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { PromptStore } from "./prompt-store.ts";
 import type { TokenRow } from "./token-feeds.ts";
@@ -18,13 +18,12 @@ export async function readPrompts(
 ): Promise<Float32Array> {
   const unique = [...new Set(rows)];
   if (unique.length === rows.length) return readOnce(sessions, target, rows, store, signal);
-  const { engine, folder } = sessions;
-  await using once = new CachedRows(engine, await sessions.backbone(signal), folder.config, 0);
+  await using once = await sessions.cachedRows(0, signal);
   const read = await readOnce(sessions, once, unique, store, signal);
   const places = new Map(unique.map((row, index) => [row, index]));
   const sources = rows.map((row) => places.get(row) as number);
   await target.adopt(once, sources);
-  const width = folder.config.hiddenSize;
+  const width = sessions.folder.config.hiddenSize;
   const hidden = new Float32Array(rows.length * width);
   sources.forEach((source, row) => {
     hidden.set(read.subarray(source * width, (source + 1) * width), row * width);

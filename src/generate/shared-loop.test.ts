@@ -49,7 +49,7 @@ describe("the shared loop", () => {
     }
     const results = [first.map(({ canvas }) => canvas.tokens()), ...(await Promise.all(following))];
     expect(results).toEqual(expected);
-    expect(most).toBe(4);
+    expect(most).toBeGreaterThan(first.length);
     expect(step).toBe(12);
   });
 

@@ -4,7 +4,7 @@
  * number of one depends on another.
  */
 import { InputError } from "../errors.ts";
-import { CachedRows } from "./cached-rows.ts";
+import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import { PromptStore } from "./prompt-store.ts";
@@ -51,12 +51,11 @@ export class TokenLoop implements AsyncDisposable {
     if (joining.length === 0) return;
     const signal = this.#sessions.signal(commonSignal(joining));
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
-    const loading = this.#sessions.backbone(signal);
+    const loading = this.#sessions.cachedRows(0, signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
     this.#sessions.imageHead(signal).catch(() => {});
-    const backbone = await loading;
+    const apart = await loading;
     const rows = joining.flatMap(({ request }) => request.rows);
-    const apart = new CachedRows(this.#sessions.engine, backbone, config, 0);
     try {
       const hidden = await readPrompts(this.#sessions, apart, rows, { store: this.#prompts, signal });
       const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
