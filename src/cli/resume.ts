@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { jobCells } from "../generate/drawing-job.ts";
-import { JobFile, readJobFile } from "../node/job-file.ts";
+import { JobFile, lockExistingJob, readJobFile } from "../node/job-file.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { drawAndWrite, readNoise } from "./draw.ts";
 import type { ResumeCommandOptions } from "./draw-options.ts";
@@ -18,6 +18,8 @@ export async function runResume(
   options: ResumeCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
+  // Taken before anything is read: who drew it until now may just be finishing.
+  await using lock = await lockExistingJob(file);
   const { job, own, dropped } = await readJobFile(file);
   const began = jobOptions(own, file);
   const [first] = job.pictures;
@@ -40,7 +42,7 @@ export async function runResume(
   const drawing = model.resume(job, { signal: terminal.signal, ...given });
   // Whether the job is of this model and whole is known before its file is touched.
   await drawing.notes();
-  const kept = await JobFile.replace(file, { job, own });
+  const kept = await JobFile.replace(file, { job, own }, lock);
   if (dropped > 0) {
     terminal.err.write(
       `note: ${printable(file)}: its last ${dropped} bytes are not whole and are drawn anew\n`,
