@@ -108,7 +108,9 @@ describe.skipIf(process.platform === "win32")("nextstep resume", () => {
       nextstep("resume", "drawn.job").ended,
     ]);
     expect(drawn.code).toBe(1);
-    expect(drawn.err).toMatch(new RegExp(`^nextstep: drawn.job: process ${process.pid} is drawing it .*\\n$`));
+    expect(drawn.err).toMatch(
+      new RegExp(`^nextstep: drawn.job: process ${process.pid} is drawing it .*\\n$`),
+    );
     expect(await locks()).toHaveLength(1);
     await lock[Symbol.asyncDispose]();
     expect(again).toMatchObject({
