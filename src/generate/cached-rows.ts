@@ -8,7 +8,7 @@ import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { cacheNames } from "./backbone-graph.ts";
-import { maskFeed, type TokenRow, tokenFeeds } from "./token-feeds.ts";
+import { maskFeed, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 const CAPACITY_STEP = 128;
@@ -21,6 +21,14 @@ const REPLAY_SCORES = 2 ** 26;
 
 /** When rows are added, the caches grow by this part at least, so that rows that come one by one are not copied each time. */
 const ROW_GROWTH = 1 / 4;
+
+/** What reads tokens. */
+export interface Backbone {
+  readonly engine: Engine;
+  readonly session: Session;
+  readonly config: NextStepConfig;
+  readonly embed: TokenEmbedding;
+}
 
 export interface AppendOptions {
   /**
@@ -43,6 +51,7 @@ export class CachedRows implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #config: NextStepConfig;
+  readonly #embed: TokenEmbedding;
   readonly #rows: RowState[] = [];
   /** Rows that the caches have room for; those in use stand in front. */
   #rowCapacity = 0;
@@ -52,10 +61,11 @@ export class CachedRows implements AsyncDisposable {
   readonly #tables = new Map<string, State>();
 
   /** @param rows number of rows, without tokens; others can be added. */
-  constructor(engine: Engine, session: Session, config: NextStepConfig, rows: number) {
+  constructor({ engine, session, config, embed }: Backbone, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
+    this.#embed = embed;
     this.add(rows);
   }
 
@@ -155,9 +165,10 @@ export class CachedRows implements AsyncDisposable {
       return last >= 0 && last < count ? [{ row, pick: row * count + last }] : [];
     });
     const seen = base.map(({ length }, row) => length + Math.min(start, ends[row] as number));
+    const span = { start, count, width: tokenWidth(this.#config), hiddenSize: this.#config.hiddenSize };
     const front = ([name, state]: [string, State]) => [name, { state, rows: rows.length }] as const;
     const feeds: Feeds = {
-      ...tokenFeeds(rows, base, { start, count, width: tokenWidth(this.#config) }),
+      ...(await tokenFeeds(rows, base, span, this.#embed)),
       mask: maskFeed(seen, { capacity: this.#capacity, count, replay }),
       replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
       picks: {

@@ -23,6 +23,7 @@ import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { planResume, type ResumeOptions } from "./resume-plan.ts";
 import { checkSeed, describe } from "./settings.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { readTrainedOn, type TrainedOn } from "./trained-on.ts";
 import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./write-options.ts";
@@ -43,6 +44,7 @@ export class Model implements AsyncDisposable {
   readonly trained: TrainedOn;
   readonly #engine: Engine;
   readonly #context: PlanContext;
+  readonly #loop: SharedLoop;
   #digest: Promise<string> | undefined;
   #closed = false;
 
@@ -52,6 +54,7 @@ export class Model implements AsyncDisposable {
     this.defaults = defaults;
     this.trained = trained;
     this.#engine = engine;
+    this.#loop = new SharedLoop(context.sessions);
     this.#context = {
       ...context,
       digest: () => {
@@ -194,7 +197,7 @@ export class Model implements AsyncDisposable {
       this.#refuseClosed();
       return plan();
     };
-    return createDrawing(this.#context.sessions, planOpen, signal);
+    return createDrawing({ sessions: this.#context.sessions, loop: this.#loop }, planOpen, signal);
   }
 
   #refuseClosed(): void {

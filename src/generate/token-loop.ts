@@ -4,7 +4,7 @@
  * number of one depends on another.
  */
 import { InputError } from "../errors.ts";
-import { CachedRows } from "./cached-rows.ts";
+import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import { commonSignal, imageRow, pickRows, type Seat, seatsOf } from "./seat.ts";
@@ -46,13 +46,12 @@ export class TokenLoop implements AsyncDisposable {
     if (joining.length === 0) return;
     const signal = this.#sessions.signal(commonSignal(joining));
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
-    const loading = this.#sessions.backbone(signal);
+    const loading = this.#sessions.cachedRows(0, signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
     this.#sessions.imageHead(signal).catch(() => {});
-    const backbone = await loading;
+    const apart = await loading;
     const rows = joining.flatMap(({ request }) => request.rows);
     const unique = [...new Set(rows)];
-    const apart = new CachedRows(this.#sessions.engine, backbone, config, 0);
     try {
       const hidden = await this.#readApart(apart, unique, rows, signal);
       const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
@@ -124,20 +123,14 @@ export class TokenLoop implements AsyncDisposable {
   ): Promise<Float32Array> {
     const first = new Map(unique.map((row, index) => [row, index]));
     const sources = rows.map((row) => first.get(row) as number);
-    const { engine, folder } = this.#sessions;
     if (unique.length === rows.length) {
       apart.add(unique.length);
       return apart.append(unique, { signal });
     }
-    await using prompts = new CachedRows(
-      engine,
-      await this.#sessions.backbone(signal),
-      folder.config,
-      unique.length,
-    );
+    await using prompts = await this.#sessions.cachedRows(unique.length, signal);
     const read = await prompts.append(unique, { signal });
     await apart.adopt(prompts, sources);
-    const width = folder.config.hiddenSize;
+    const width = this.#sessions.folder.config.hiddenSize;
     const hidden = new Float32Array(rows.length * width);
     sources.forEach((source, row) => {
       hidden.set(read.subarray(source * width, (source + 1) * width), row * width);
