@@ -6,9 +6,9 @@ import { readHubSettings } from "../hub/hub-settings.ts";
 import { formatRepoName, parseRepoName } from "../hub/repo-name.ts";
 import { type ConvertSettings, conversionText } from "./convert.ts";
 import { Pace } from "./pace.ts";
-import { progressLine } from "./progress-line.ts";
+import { PLAIN_PERIOD_MS, progressLine } from "./progress-line.ts";
 import { rewritesLines } from "./progress-stream.ts";
-import { JSON_PERIOD_MS, PLAIN_PERIOD_MS, retryText } from "./pull.ts";
+import { JSON_PERIOD_MS, retryText } from "./pull.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Between two redraws: more only flickers. */

@@ -34,6 +34,7 @@ function progressAt(token: number): DrawingProgress {
   return {
     token,
     of: 256,
+    rows: Math.floor(token / 16),
     job: () => jobAt(token),
     preview: none,
     tokens: () => ({ data: new Float32Array(), shape: [] }),

@@ -9,12 +9,11 @@ import { formatRepoName, parseRepoName } from "../hub/repo-name.ts";
 import type { PullPurpose } from "../hub/wanted-files.ts";
 import { Pace } from "./pace.ts";
 import { type ProgressLine, progressLine } from "./progress-line.ts";
-import { formatDuration, rewritesLines } from "./progress-stream.ts";
+import { formatDuration } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Progress is told this often at most to programs, and to logs. */
+/** Progress is told this often at most to programs. */
 export const JSON_PERIOD_MS = 1000;
-export const PLAIN_PERIOD_MS = 10_000;
 
 export interface PullCommandOptions {
   readonly only: PullPurpose;
@@ -52,18 +51,13 @@ export async function runPull(
   }
 }
 
-function eventPrinter({ err, environment }: Terminal, line: ProgressLine): (event: PullEvent) => void {
+function eventPrinter({ err }: Terminal, line: ProgressLine): (event: PullEvent) => void {
   const rate = new Pace();
-  let told = performance.now();
   return (event) => {
     if (event.type === "progress") {
       const { done, total } = event;
       const pace = rate.add(done);
       line.update("fetching", done, total, { format: formatBytes, pace: `${formatBytes(pace)}/s` });
-      const now = performance.now();
-      if (rewritesLines(err, environment) || now - told < PLAIN_PERIOD_MS) return;
-      told = now;
-      err.write(`${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(pace)}/s${rate.left(total)}\n`);
       return;
     }
     line.hide();

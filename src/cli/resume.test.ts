@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { decodeImage } from "../files/decode-image.ts";
 import { lockJob, readJobFile } from "../node/job-file.ts";
 
 const COMMAND = fileURLToPath(new URL("./main.ts", import.meta.url));
@@ -80,7 +81,7 @@ describe.skipIf(process.platform === "win32")("nextstep resume", () => {
   it("draws what a drawing would have been that was killed, or stopped, wherever it was", async () => {
     const [whole, killed, stopped] = await Promise.all([
       nextstep(...DRAW, "--json", "--out", "whole").ended,
-      interrupt("killed.job", "SIGKILL", ...DRAW, "--json", "--out", "killed"),
+      interrupt("killed.job", "SIGKILL", ...DRAW, "--json", "--out", "killed", "--preview-file", "look.png"),
       interrupt("it's stopped.job", "SIGTERM", ...DRAW, "--out", "stopped"),
     ]);
     expect(whole).toMatchObject({ code: 0, err: "" });
@@ -125,6 +126,8 @@ describe.skipIf(process.platform === "win32")("nextstep resume", () => {
       expect((await read("killed", name)).equals(expected)).toBe(true);
       expect((await read("stopped", name)).equals(expected)).toBe(true);
     }
+    const look = decodeImage(await read("look.png"), "look.png");
+    expect(await look).toMatchObject({ width: 2 * 160 + 2, height: 160 });
     const pictures = (text: Buffer) => JSON.parse(text.toString().replaceAll("/killed/", "/whole/")).pictures;
     expect(pictures(again.out)).toEqual(pictures(whole.out));
 

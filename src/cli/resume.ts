@@ -5,6 +5,7 @@ import { jobCells } from "../generate/drawing-job.ts";
 import { JobFile, lockExistingJob, readJobFile } from "../node/job-file.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { drawAndWrite, readNoise } from "./draw.ts";
+import { outputContradiction } from "./draw-contradictions.ts";
 import type { ResumeCommandOptions } from "./draw-options.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { jobOptions } from "./job-options.ts";
@@ -33,6 +34,9 @@ export async function runResume(
   await checkTarget(began.out);
   if (began.saveTokens !== undefined) await checkWritable(began.saveTokens);
   const named = { ...began, ...options };
+  const clash = outputContradiction({ ...named, job: file }, job.pictures.length, terminal);
+  if (clash !== undefined) throw new InputError(clash, { where: file });
+  if (named.previewFile !== undefined) await checkWritable(named.previewFile);
   const { model: path, noise } = named;
   await using model = await openNamedModel(
     { ...(path === undefined ? {} : { model: path }), ...threadsAgain(first.recipe, options) },
@@ -51,5 +55,5 @@ export async function runResume(
   const cells = Math.min(...job.pictures.map(({ tokens }) => tokens.length / job.tokenWidth));
   terminal.err.write(`going on behind token ${cells} of ${jobCells(job)}\n`);
   const keeper = new JobKeeper({ out: began.out, own }, terminal, kept);
-  await drawAndWrite(drawing, { options: began, terminal, keeper, resumed: true });
+  await drawAndWrite(drawing, { options: named, terminal, keeper, resumed: true });
 }

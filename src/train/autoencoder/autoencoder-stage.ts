@@ -14,7 +14,7 @@ import { LITE0 } from "../../model/feature-net.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
-import { pictureGrid } from "../loop/picture-grid.ts";
+import { pictureGrid } from "../../image/picture-grid.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
