@@ -13,8 +13,14 @@ import { maskFeed, type TokenEmbedding, type TokenRow, tokenFeeds } from "./toke
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 const CAPACITY_STEP = 128;
 
-/** Most tokens of a row that are read at once: bounds the attention scores of a long prompt. */
-const CHUNK = 256;
+/**
+ * Most tokens of a row that are read at once: bounds the attention scores of a long prompt, and how long other rows wait
+ * while it is read. Other chunks would round otherwise.
+ */
+export const PROMPT_CHUNK = 32;
+
+/** Most tokens that a replay reads at once; how many does not change a bit of it. */
+const REPLAY_CHUNK = 256;
 
 /** Attention scores of one layer that a replay may hold at once, in numbers. */
 const REPLAY_SCORES = 2 ** 26;
@@ -69,6 +75,12 @@ export class CachedRows implements AsyncDisposable {
     this.add(rows);
   }
 
+  /** Of keys and values of some rows with room for some tokens. */
+  static bytes({ layers, kvHeads, headDim }: NextStepConfig, rows: number, tokens: number): number {
+    const places = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
+    return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+  }
+
   /** Tokens read so far, a row each. */
   get lengths(): readonly number[] {
     return this.#rows.map(({ length }) => length);
@@ -93,7 +105,7 @@ export class CachedRows implements AsyncDisposable {
     }));
     this.#refuseBeyond(Math.max(...base.map((row, i) => end(row) + (rows[i]?.ids.length ?? 0))));
     await this.#resize(this.#rows.length, Math.max(...base.map(end)) + longest);
-    const chunk = options.replay === true ? this.#replayChunk() : CHUNK;
+    const chunk = options.replay === true ? this.#replayChunk() : PROMPT_CHUNK;
     const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
     for (let start = 0; start < longest; start += chunk) {
       refuseAborted(options.signal);
@@ -199,7 +211,7 @@ export class CachedRows implements AsyncDisposable {
 
   #replayChunk(): number {
     const scores = this.#rows.length * this.#config.heads * this.#capacity;
-    return Math.min(CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
+    return Math.min(REPLAY_CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
   }
 
   #refuseBeyond(tokens: number): void {

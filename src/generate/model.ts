@@ -30,6 +30,9 @@ import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./writ
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
 
+/** Some fifty short prompts of a small model; of the 14B shape none, whose keys and values of a prompt are larger. */
+const KEPT_PROMPT_BYTES = 2 ** 25;
+
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest"> {
   readonly engine: Engine;
@@ -54,7 +57,7 @@ export class Model implements AsyncDisposable {
     this.defaults = defaults;
     this.trained = trained;
     this.#engine = engine;
-    this.#loop = new SharedLoop(context.sessions);
+    this.#loop = new SharedLoop(context.sessions, { promptBytes: KEPT_PROMPT_BYTES });
     this.#context = {
       ...context,
       digest: () => {
