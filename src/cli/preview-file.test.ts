@@ -60,7 +60,9 @@ it("looks when rows came, one at a time, for a tenth of the time", async () => {
   expect(await follow(2)).toBe(2);
   expect((await shown()).data[0]).toBe(2);
   now = 1000;
-  expect(await follow(2)).toBe(2);
+  preview.follow(progressAt(2, look));
+  await preview.leave();
+  expect(looks).toBe(2);
   expect(await readdir(folder)).toEqual(["p.png"]);
 });
 
