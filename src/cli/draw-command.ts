@@ -4,6 +4,7 @@ import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
 import { MAX_GUIDANCE, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
+import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
 import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
@@ -15,6 +16,7 @@ import {
   pictureSize,
   pictureTarget,
   pngFile,
+  probability,
   withDefault,
 } from "./option-values.ts";
 import type { Target } from "./picture-file.ts";
@@ -82,7 +84,22 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
         CFG_SCHEDULES,
       ),
     )
+    .option(
+      "--cfg-until <share>",
+      withDefault("guide only this share of the tokens, the first ones: the others cost half", THE_MODELS),
+      probability,
+    )
     .option("--steps <n>", withDefault("solver steps a token", THE_MODELS), integerBetween(1, MAX_STEPS))
+    .option(
+      "--last-steps <n>",
+      withDefault("solver steps of the last token, to which they fall from --steps", THE_MODELS),
+      integerBetween(1, MAX_STEPS),
+    )
+    .addOption(
+      new Option("--step-schedule <name>", withDefault("how they fall to --last-steps", THE_MODELS)).choices(
+        STEP_SCHEDULES,
+      ),
+    )
     .option(
       "--shift <s>",
       withDefault("timestep shift, above 1 for more steps near the noise", THE_MODELS),

@@ -43,16 +43,20 @@ export function drawContradiction(
   terminal: Pick<Terminal, "out">,
 ): string | undefined {
   const { size, aspect, sampler, noiseLevel, image, cfg, cfgImg, cfgSchedule, negative } = options;
+  const { cfgUntil, steps, lastSteps } = options;
   if (size !== undefined && aspect !== undefined)
     return "--size and --aspect exclude each other: give one of them";
   if (noiseLevel !== undefined && sampler !== undefined && !NOISY_SAMPLERS.includes(sampler))
     return `--noise-level does nothing with --sampler ${sampler}: use ${NOISY_SAMPLERS.join(" or ")}`;
+  if (typeof lastSteps === "number" && steps !== undefined && lastSteps > steps)
+    return `--last-steps ${lastSteps} is more than --steps ${steps}: steps fall along the tokens`;
   if (cfgImg !== undefined && cfgImg !== 1 && image === undefined)
     return "--cfg-img does nothing without --image: give a picture or leave it out";
   if (cfg === 1) {
     const idle = [
       ...(cfgImg !== undefined && cfgImg !== 1 ? ["--cfg-img"] : []),
       ...(cfgSchedule === "linear" ? ["--cfg-schedule linear"] : []),
+      ...(cfgUntil !== undefined && cfgUntil !== 1 ? ["--cfg-until"] : []),
       ...((negative ?? "") === "" ? [] : ["--negative"]),
     ];
     if (idle[0] !== undefined)

@@ -36,7 +36,7 @@ export async function runDraw(
 ): Promise<void> {
   await checkOutputs(options);
   await using model = await openNamedModel(options, terminal);
-  refuseIdleNoise(options, model.defaults);
+  refuseIdle(options, model.defaults);
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
   await drawAndWrite(model.start(prompts, given), {
     options,
@@ -59,17 +59,22 @@ function newKeeper(options: OutputOptions, terminal: Terminal): JobKeeper {
   return new JobKeeper({ ...(job === undefined ? {} : { job }), out, own: ownOf(options) }, terminal);
 }
 
-/** @throws ConfigError for a noise level that the sampler of the model's settings does not take. */
-function refuseIdleNoise(
-  { noiseLevel, sampler, image }: DrawCommandOptions,
-  { drawing, editing }: DefaultSettings,
-): void {
-  const used = sampler ?? (image === undefined ? drawing : editing).sampler;
-  if (noiseLevel === undefined || NOISY_SAMPLERS.includes(used)) return;
-  throw new ConfigError(`does nothing with ${used}, which the model draws with`, {
-    where: "--noise-level",
-    remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
-  });
+/** @throws ConfigError for an option that does nothing beside what the model's own settings are. */
+function refuseIdle(options: DrawCommandOptions, { drawing, editing }: DefaultSettings): void {
+  const own = options.image === undefined ? drawing : editing;
+  const { noiseLevel, sampler = own.sampler, stepSchedule, lastSteps = own.lastSteps } = options;
+  if (noiseLevel !== undefined && !NOISY_SAMPLERS.includes(sampler)) {
+    throw new ConfigError(`does nothing with ${sampler}, which the model draws with`, {
+      where: "--noise-level",
+      remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
+    });
+  }
+  if (stepSchedule !== undefined && lastSteps === null) {
+    throw new ConfigError("does nothing where all tokens have the same steps", {
+      where: "--step-schedule",
+      remedy: "add --last-steps",
+    });
+  }
 }
 
 /** Before anything is drawn. */

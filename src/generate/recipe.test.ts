@@ -17,7 +17,7 @@ const recipe: Recipe = {
 
 const latest: Recipe = {
   ...recipe,
-  version: 2,
+  version: 3,
   modelDigest: "fedcba9876543210".repeat(4),
   threads: 3,
   kept: {
@@ -38,12 +38,20 @@ describe("parseRecipe", () => {
     expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
   });
 
+  it("takes what earlier versions did not know for switched off", () => {
+    const { cfgUntil: _, lastSteps: __, stepSchedule: ___, ...known } = recipe.settings;
+    const read = (version: number) =>
+      parseRecipe(JSON.stringify({ ...recipe, version, settings: known }), "x.png");
+    expect(read(2)).toEqual({ ...recipe, version: 2 });
+    expect(() => read(3)).toThrow(/settings\.cfgUntil/);
+  });
+
   it("leaves out what it does not know", () => {
     expect(parseRecipe(JSON.stringify({ ...recipe, extra: 1 }), "x.png")).toEqual(recipe);
   });
 
   it.each<[string, object]>([
-    ["another version", { version: 3 }],
+    ["another version", { version: 4 }],
     ["a digest that is none", { modelDigest: "x" }],
     ["no threads", { threads: 0 }],
     ["images beyond all pictures", { images: [{ sha256: "0".repeat(64), width: 1e9, height: 16 }] }],
