@@ -15,6 +15,7 @@ import {
   numberBetween,
   pictureSize,
   pictureTarget,
+  pngFile,
   probability,
   withDefault,
 } from "./option-values.ts";
@@ -43,9 +44,18 @@ function addOutputOptions(command: Command): Command {
       "--job <file>",
       "keep the drawing in a file while it is made; one that takes a minute or longer is kept beside its pictures anyway",
     )
+    .addOption(previewFileOption())
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
   return addModelOptions(command);
+}
+
+/** The option of all commands that draw. */
+export function previewFileOption(): Option {
+  return new Option(
+    "--preview-file <file.png>",
+    "show the picture so far in a file, row by row; in the end it holds the picture, of several all in one",
+  ).argParser(pngFile);
 }
 
 const NOTES = `

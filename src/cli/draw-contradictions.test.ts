@@ -26,6 +26,9 @@ it("names both of two options that exclude each other", () => {
     [{ out: STDOUT, count: 2 }, "--out -", "2"],
     [{ out: FILE, count: 3 }, "--out apple.png", "3"],
     [{ out: FILE, saveTokens: "./apple.png" }, "--out", "--save-tokens"],
+    [{ out: FILE, previewFile: "./apple.png" }, "--out", "--preview-file"],
+    [{ saveTokens: "a.png", previewFile: "./a.png" }, "--save-tokens", "--preview-file"],
+    [{ job: "a", saveTokens: "./a" }, "--job", "--save-tokens"],
   ] as const) {
     const text = contradiction(options);
     for (const name of names) expect(text, JSON.stringify(options)).toContain(name);

@@ -7,14 +7,25 @@ import type { Terminal } from "./terminal.ts";
 
 /** What is wrong with where the output of `pictures` pictures is to go, in one line; undefined if nothing is. */
 export function outputContradiction(
-  { out, json, saveTokens }: OutputOptions,
+  { out, json, saveTokens, previewFile, job }: OutputOptions,
   pictures: number,
   terminal: Pick<Terminal, "out">,
 ): string | undefined {
+  const written: [string, string | undefined][] = [
+    ["--out", out.kind === "file" ? out.path : undefined],
+    ["--save-tokens", saveTokens],
+    ["--preview-file", previewFile],
+    ["--job", job],
+  ];
+  const options = new Map<string, string>();
+  for (const [option, path] of written) {
+    if (path === undefined) continue;
+    const other = options.get(resolve(path));
+    if (other !== undefined) return `${other} and ${option} name the same file: give two names`;
+    options.set(resolve(path), option);
+  }
   if (out.kind === "file") {
     if (pictures > 1) return `--out ${out.path} is one file for ${pictures} pictures: name a folder instead`;
-    if (saveTokens !== undefined && resolve(saveTokens) === resolve(out.path))
-      return "--out and --save-tokens name the same file: give two names";
   }
   if (out.kind === "stdout") {
     if (pictures > 1) return `--out - takes one picture, not ${pictures}: name a folder instead`;

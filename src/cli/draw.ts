@@ -20,6 +20,7 @@ import { ownOf } from "./job-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import { noteLines } from "./note-lines.ts";
 import { checkTarget, checkWritable } from "./picture-file.ts";
+import { PreviewFile } from "./preview-file.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -77,8 +78,9 @@ function refuseIdle(options: DrawCommandOptions, { drawing, editing }: DefaultSe
 }
 
 /** Before anything is drawn. */
-async function checkOutputs({ out, saveTokens, job }: OutputOptions): Promise<void> {
+async function checkOutputs({ out, saveTokens, job, previewFile }: OutputOptions): Promise<void> {
   if (job !== undefined) await checkNewJob(job);
+  if (previewFile !== undefined) await checkWritable(previewFile);
   await checkTarget(out);
   if (saveTokens !== undefined) await checkWritable(saveTokens);
 }
@@ -120,7 +122,7 @@ export async function readNoise(path: string): Promise<InjectedNoise> {
 }
 
 export interface Destination {
-  readonly options: Pick<OutputOptions, "out" | "saveTokens" | "json" | "preview">;
+  readonly options: Pick<OutputOptions, "out" | "saveTokens" | "json" | "preview" | "previewFile">;
   readonly terminal: Terminal;
   readonly keeper: JobKeeper;
   /** Whether an earlier process may have saved some of the pictures. */
@@ -129,17 +131,19 @@ export interface Destination {
 
 /** Draws, and saves what was drawn; a job of it is kept on the way, and stays when that does not come to its end. */
 export async function drawAndWrite(drawing: Drawing, destination: Destination): Promise<void> {
-  const { keeper } = destination;
+  const { keeper, options, terminal } = destination;
+  const preview = new PreviewFile(options.previewFile, terminal);
   try {
-    await drawAll(drawing, destination);
+    await drawAll(drawing, destination, preview);
   } catch (error) {
+    await preview.leave();
     await keeper.leave();
     throw error;
   }
   await keeper.finish();
 }
 
-async function drawAll(drawing: Drawing, destination: Destination): Promise<void> {
+async function drawAll(drawing: Drawing, destination: Destination, preview: PreviewFile): Promise<void> {
   const { options, terminal, keeper, resumed } = destination;
   const started = performance.now();
   const line = progressLine(terminal);
@@ -151,6 +155,7 @@ async function drawAll(drawing: Drawing, destination: Destination): Promise<void
     await keeper.start(() => drawing.job());
     for await (const progress of drawing) {
       await keeper.follow(progress);
+      preview.follow(progress);
       line.update("drawing", progress.token, progress.of);
     }
   } finally {
@@ -171,4 +176,5 @@ async function drawAll(drawing: Drawing, destination: Destination): Promise<void
     if (failures.length > 0) throw notSaved(failures, pictures.length);
   }
   if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
+  await preview.finish(pictures);
 }

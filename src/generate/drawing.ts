@@ -43,7 +43,9 @@ export interface DrawingProgress {
   readonly token: number;
   /** Tokens of a picture. */
   readonly of: number;
-  /** The pictures so far: finished rows of tokens decoded, grey below. */
+  /** Rows of tokens that every picture has whole. */
+  readonly rows: number;
+  /** The pictures so far: finished rows of tokens decoded, grey below. Decoded in turn with pictures that are finished. */
   preview(): Promise<RgbImage[]>;
   /**
    * A copy of the tokens that every picture has, in raster order up to the first that one has not. Given to a new drawing
@@ -211,12 +213,16 @@ class ModelDrawing implements Drawing {
     const decoded = new Map<Slot, Promise<Picture>>();
     let last: Promise<unknown> = Promise.resolve();
     /** One picture at a time: the decoder's activations are the larger part of the memory. */
+    const inTurn: InTurn = (work) => {
+      const result = last.then(work);
+      last = result.catch(() => {});
+      return result;
+    };
     const decode = (slot: Slot): void => {
       if (decoded.has(slot)) return;
       const index = slots.indexOf(slot);
-      const picture = last.then(() => this.#decode(slot, index, plan, signal));
+      const picture = inTurn(() => this.#decode(slot, index, plan, signal));
       picture.catch(() => {});
-      last = picture.catch(() => {});
       decoded.set(slot, picture);
     };
     let first = true;
@@ -225,7 +231,7 @@ class ModelDrawing implements Drawing {
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
-      this.#progress.push(this.#progressOf(plan, slots, signal));
+      this.#progress.push(this.#progressOf(plan, slots, inTurn, signal));
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
@@ -246,17 +252,22 @@ class ModelDrawing implements Drawing {
     return picture;
   }
 
-  #progressOf(plan: DrawingPlan, slots: readonly Slot[], signal: AbortSignal): DrawingProgress {
+  #progressOf(
+    plan: DrawingPlan,
+    slots: readonly Slot[],
+    inTurn: InTurn,
+    signal: AbortSignal,
+  ): DrawingProgress {
     const { grid } = plan;
     const passed = slots.map(({ canvas }) => canvas.next);
-    const common = Math.min(...passed);
+    const cells = Math.min(...slots.map(({ canvas }, picture) => canvas.prefix(passed[picture])));
     const [first] = slots;
     return {
-      token: common,
+      token: Math.min(...passed),
       of: first?.canvas.count ?? 0,
+      rows: Math.floor(cells / grid[1]),
       tokens: () => {
         const width = first?.canvas.width ?? 0;
-        const cells = Math.min(...slots.map(({ canvas }, picture) => canvas.prefix(passed[picture])));
         const data = new Float32Array(slots.length * cells * width);
         slots.forEach(({ canvas }, picture) => {
           data.set(canvas.cells(0, cells), picture * cells * width);
@@ -268,13 +279,16 @@ class ModelDrawing implements Drawing {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
           const tokens = canvas.cells(0, canvas.prefix(passed[picture]));
-          pictures.push(await previewPicture(this.#sessions, tokens, grid, signal));
+          pictures.push(await inTurn(() => previewPicture(this.#sessions, tokens, grid, signal)));
         }
         return pictures;
       },
     };
   }
 }
+
+/** Does work when what was asked for before is done. */
+type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /** Whatever befalls work as an error of this package. */
 async function typed<Result>(work: Promise<Result>): Promise<Result> {
