@@ -13,6 +13,7 @@ import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Slot } from "./slot.ts";
 import type { TokenBatch } from "./token-batch.ts";
+import type { ThoughtPiece } from "./write-thought.ts";
 
 /** What is to be drawn, all settled. */
 export interface DrawingPlan {
@@ -28,6 +29,19 @@ export interface DrawingPlan {
   /** What finished pictures are saved with. */
   readonly platform: Pick<Platform, "zlib" | "writeFile">;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Text of a thought as it comes. */
+export interface ThoughtProgress extends ThoughtPiece {
+  /** Place among {@link Drawing.pictures} of the picture that is thought about; the first of them where several share it. */
+  readonly picture: number;
+}
+
+/** What goes on around the making of a plan. */
+export interface PlanWatch {
+  /** Ends it: the caller's, the drawing's, the model's. */
+  readonly signal: AbortSignal;
+  readonly onThought: (progress: ThoughtProgress) => void;
 }
 
 /** The state after a token. */
@@ -66,6 +80,11 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
   pictures(): Promise<readonly Picture[]>;
   /** Each picture when it is decoded. Throws as {@link pictures} does. */
   finished(): AsyncGenerator<FinishedPicture>;
+  /**
+   * What the model thinks before it draws, one thought after the other; ends before the first token is drawn. Starts the
+   * work. Throws as {@link pictures} does.
+   */
+  thoughts(): AsyncGenerator<ThoughtProgress>;
   /**
    * What should be known of each picture ({@link Picture.notes}), before the first token is drawn. Starts the work. Throws
    * as {@link pictures} does.
@@ -113,17 +132,22 @@ class Growing<Item> {
 
 class ModelDrawing implements Drawing {
   readonly #sessions: ModelSessions;
-  readonly #plan: () => Promise<DrawingPlan>;
+  readonly #plan: (watch: PlanWatch) => Promise<DrawingPlan>;
   /** The caller's, while the plan is made. */
   readonly #signal: AbortSignal | undefined;
   readonly #left = new AbortController();
+  readonly #thoughts = new Growing<ThoughtProgress>();
   readonly #progress = new Growing<DrawingProgress>();
   readonly #finished = new Growing<FinishedPicture>();
   #planned: Promise<DrawingPlan> | undefined;
   #work: Promise<readonly Picture[]> | undefined;
   #followed = false;
 
-  constructor(sessions: ModelSessions, plan: () => Promise<DrawingPlan>, signal: AbortSignal | undefined) {
+  constructor(
+    sessions: ModelSessions,
+    plan: (watch: PlanWatch) => Promise<DrawingPlan>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#sessions = sessions;
     this.#plan = plan;
     this.#signal = signal;
@@ -138,6 +162,12 @@ class ModelDrawing implements Drawing {
   pictures(): Promise<readonly Picture[]> {
     this.#work ??= this.#start();
     return this.#work;
+  }
+
+  async *thoughts(): AsyncGenerator<ThoughtProgress> {
+    void this.pictures();
+    yield* this.#thoughts.read();
+    await this.#settled();
   }
 
   async notes(): Promise<readonly (readonly DrawingNote[])[]> {
@@ -181,10 +211,19 @@ class ModelDrawing implements Drawing {
   }
 
   #settled(): Promise<DrawingPlan> {
+    this.#planned ??= this.#settle();
+    return this.#planned;
+  }
+
+  async #settle(): Promise<DrawingPlan> {
     const own = this.#signal === undefined ? [] : [this.#signal];
     const signal = this.#sessions.signal(AbortSignal.any([...own, this.#left.signal]));
-    this.#planned ??= typed(untilAborted(this.#plan(), signal));
-    return this.#planned;
+    const onThought = (progress: ThoughtProgress): void => this.#thoughts.push(progress);
+    try {
+      return await typed(untilAborted(this.#plan({ signal, onThought }), signal));
+    } finally {
+      this.#thoughts.end();
+    }
   }
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
@@ -274,7 +313,7 @@ async function typed<Result>(work: Promise<Result>): Promise<Result> {
  */
 export function createDrawing(
   sessions: ModelSessions,
-  plan: () => Promise<DrawingPlan>,
+  plan: (watch: PlanWatch) => Promise<DrawingPlan>,
   signal?: AbortSignal,
 ): Drawing {
   return new ModelDrawing(sessions, plan, signal);

@@ -5,17 +5,20 @@ import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import { MAX_THREADS } from "./open-options.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
 import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
+import { isThought, type Thought } from "./thought.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
 /** Written. The first version knew neither kept tokens nor which of several images were a prompt's own. */
 export const RECIPE_VERSION = 2;
-const VERSIONS: readonly unknown[] = [1, RECIPE_VERSION];
+/** Written where there is a thought, which a reader of the second version would pass over. */
+export const RECIPE_VERSION_WITH_THOUGHT = 3;
+const VERSIONS: readonly unknown[] = [1, RECIPE_VERSION, RECIPE_VERSION_WITH_THOUGHT];
 /** Most input images of one prompt: each takes positions of the model. */
 const MAX_IMAGES = 1024;
 
 export interface Recipe {
-  readonly version: 1 | typeof RECIPE_VERSION;
+  readonly version: 1 | typeof RECIPE_VERSION | typeof RECIPE_VERSION_WITH_THOUGHT;
   /** Name of the model's folder, for people. */
   readonly model: string;
   /** Which model it is, whatever its folder is called: see modelDigest. Not in version 1. */
@@ -31,6 +34,8 @@ export interface Recipe {
   readonly injectedNoise?: true;
   /** Cells whose tokens were given. */
   readonly kept?: RecipeKept;
+  /** What the model wrote behind the prompt, and drew from. */
+  readonly thought?: Thought;
   /** Threads of the engine. Others may round otherwise. */
   readonly threads?: number;
 }
@@ -72,9 +77,10 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   ) {
     throw refuse("images");
   }
-  const { modelDigest, kept } = json;
+  const { modelDigest, kept, thought } = json;
   if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
   if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
+  if (thought !== undefined && !isThought(thought)) throw refuse("thought");
   return {
     version: json.version as Recipe["version"],
     model: word("model"),
@@ -87,6 +93,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),
     ...(kept === undefined ? {} : { kept }),
+    ...(thought === undefined ? {} : { thought }),
     ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };
 }
