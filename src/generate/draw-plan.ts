@@ -26,7 +26,7 @@ import { Slot, type SlotRequest } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages, type TaggedPrompt, withoutTags } from "./tagged-prompts.ts";
 import { thinkOptions } from "./think-options.ts";
-import { checkThinking, thinkOf, thoughtNotes, thoughtScene } from "./thinking.ts";
+import { checkThinking, promptWith, thinkOf, thoughtNotes } from "./thinking.ts";
 import type { Thought } from "./thought.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 import type { TrainedOn } from "./trained-on.ts";
@@ -88,7 +88,13 @@ export async function planDrawing(
     planScene(context, { ...tagged, text: captions[index] as string }, { options, images, size }),
   );
   const think = thinkOptions(options.think);
-  if (think !== undefined) checkThinking(context, scenes, think);
+  if (think !== undefined) {
+    checkThinking(
+      context,
+      scenes.map(({ prompt }) => prompt),
+      think,
+    );
+  }
   const grid = gridOf(size, "size", pixelsPerToken(sessions));
   const plain = scenes.flatMap((scene) => Array.from({ length: count }, (_, copy) => ({ scene, copy })));
   const width = tokenWidth(folder.config);
@@ -120,7 +126,7 @@ export async function planDrawing(
           { ...think, watch },
         );
   const pictures = plain.map(({ scene }, index) => ({
-    scene: thoughtScene(context, scene, thoughts[index]),
+    scene: { ...scene, prompt: promptWith(context, scene.prompt, thoughts[index]) },
     thought: thoughts[index],
   }));
   const made = { name: folder.files.name, digest: await context.digest(), threads, size, images, platform };

@@ -6,6 +6,7 @@ import { untilAborted } from "./abort.ts";
 import { drawTokens } from "./draw-tokens.ts";
 import { type DrawingJob, type JobGround, jobOf } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
+import { Growing } from "./growing.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
@@ -95,39 +96,6 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
    * there when the drawing was cancelled or failed. Throws only where the drawing could not be planned.
    */
   job(): Promise<DrawingJob>;
-}
-
-/** A list that is read while it grows, by any number of readers. */
-class Growing<Item> {
-  readonly #items: Item[] = [];
-  #ended = false;
-  #waiting: (() => void)[] = [];
-
-  push(item: Item): void {
-    this.#items.push(item);
-    this.#announce();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#announce();
-  }
-
-  async *read(): AsyncGenerator<Item> {
-    for (let index = 0; ; index++) {
-      while (index >= this.#items.length && !this.#ended) {
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      }
-      if (index >= this.#items.length) return;
-      yield this.#items[index] as Item;
-    }
-  }
-
-  #announce(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
-  }
 }
 
 class ModelDrawing implements Drawing {

@@ -18,7 +18,7 @@ import { keepAgain, spreadCells } from "./recipe-kept.ts";
 import { differences } from "./repeat-plan.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages } from "./tagged-prompts.ts";
-import { thoughtScene } from "./thinking.ts";
+import { promptWith } from "./thinking.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 
 /** What a job does not hold. */
@@ -62,7 +62,7 @@ export async function planResume(
         { ...tagged, text: recipe.prompt },
         { options: recipe.settings, images: sizes, size: [recipe.height, recipe.width] },
       );
-      const scene = thoughtScene(context, plain, recipe.thought);
+      const scene = { ...plain, prompt: promptWith(context, plain.prompt, recipe.thought) };
       return slotOf(scene, {
         rows: shared.of(scene.prompt, own),
         canvas: await canvasOf(context, job, picture),

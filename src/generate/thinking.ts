@@ -1,14 +1,21 @@
 /** @file The thoughts of a drawing: written before its pictures, each put into the prompt of its picture. */
-import { withThought } from "../sequence/prompt.ts";
-import type { PlanContext, Scene } from "./draw-plan.ts";
+import { type Prompt, withThought } from "../sequence/prompt.ts";
+import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import type { PlanWatch } from "./drawing.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
+import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import type { ThinkOptions } from "./think-options.ts";
 import { type Thought, thoughtIds } from "./thought.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import type { TrainedOn } from "./trained-on.ts";
 import { markersOf, writeThought } from "./write-thought.ts";
+
+/** Who thinks. */
+export interface Thinker {
+  readonly sessions: ModelSessions;
+  readonly tokenizer: TextTokenizer;
+}
 
 /** A picture that is to be thought about. */
 export interface ThoughtAbout {
@@ -25,12 +32,12 @@ export interface ThoughtAbout {
  * not fit into the model's positions together.
  */
 export function checkThinking(
-  { tokenizer, folder }: PlanContext,
-  scenes: readonly Scene[],
+  { sessions: { folder }, tokenizer }: Thinker,
+  prompts: readonly Prompt[],
   { maxTokens }: Required<ThinkOptions>,
 ): void {
   markersOf(tokenizer, folder.path);
-  for (const { prompt } of scenes) {
+  for (const prompt of prompts) {
     const [rows, columns] = prompt.grid;
     // One that is cut has its end marker beyond the limit.
     checkPositions(
@@ -48,7 +55,7 @@ export function checkThinking(
  * theirs; else each depends on its picture's seed alone, so that the picture comes out the same by itself.
  */
 export async function thinkOf(
-  { sessions, tokenizer }: PlanContext,
+  { sessions, tokenizer }: Thinker,
   pictures: readonly ThoughtAbout[],
   { watch, ...think }: Required<ThinkOptions> & { readonly watch: PlanWatch | undefined },
 ): Promise<readonly (Thought | undefined)[]> {
@@ -77,19 +84,19 @@ export async function thinkOf(
 }
 
 /**
- * The scene as it is drawn from a thought.
+ * The prompt as a picture is drawn from it with a thought.
  * @throws InputError for a thought that has tokens of no text, or that does not fit into the model's positions.
  */
-export function thoughtScene(
-  { tokenizer, folder }: PlanContext,
-  scene: Scene,
+export function promptWith(
+  { sessions: { folder }, tokenizer }: Thinker,
+  plain: Prompt,
   thought: Thought | undefined,
-): Scene {
-  if (thought === undefined) return scene;
-  const prompt = withThought(tokenizer, scene.prompt, thoughtIds(tokenizer, thought));
+): Prompt {
+  if (thought === undefined) return plain;
+  const prompt = withThought(tokenizer, plain, thoughtIds(tokenizer, thought));
   const [rows, columns] = prompt.grid;
   checkPositions(prompt.rows, rows * columns, folder.config, "thought");
-  return { ...scene, prompt };
+  return prompt;
 }
 
 /** What should be known of a picture that was to be thought about. */
