@@ -14,7 +14,7 @@ import { parseRecipe, type Recipe } from "./recipe.ts";
 
 const [THINK, THOUGHT, AREA] = ["<|begin_of_thinking|>", "<|end_of_thinking|>", "<|image_area|>"];
 const FAST = {
-  ...{ steps: 2, cfg: 2, positive: "", negative: "dry", seed: 4 },
+  ...{ steps: 2, cfg: 2, positive: "", negative: "dry", seed: 5 },
   size: { width: 48, height: 32 },
 } satisfies DrawOptions;
 
@@ -78,6 +78,7 @@ describe("drawing with a thought", () => {
     const options = { ...FAST, think: { temperature: 30, maxTokens: 8 } };
     const both = await model.draw("rain", { ...options, count: 2 });
     const [first, second] = thoughtTexts(both);
+    expect([typeof first, typeof second]).toEqual(["string", "string"]);
     expect(first).not.toBe(second);
     const alone = await model.draw("rain", { ...options, seed: FAST.seed + 1 });
     expect(thoughtTexts(alone)).toEqual([second]);
@@ -101,15 +102,21 @@ describe("drawing with a thought", () => {
 
 describe("a thought that is kept", () => {
   it("is not thought anew when the picture is drawn again, or on", async () => {
-    const thinking = model.start("rain", { ...FAST, think: { temperature: 30, maxTokens: 8 } });
+    const think = { temperature: 30, maxTokens: 8 };
+    const thinking = model.start("rain", { ...FAST, seed: 6, think });
     const job = parseJob(encodeJob({ job: await thinking.job() }), "a.job").job;
     const drawn = await thinking.pictures();
+    // Cut within a character: no text gives these ids.
+    expect(drawn[0]?.recipe.thought).toMatchObject({
+      text: expect.stringContaining("\uFFFD"),
+      finishReason: "length",
+    });
     const recipe = parseRecipe(JSON.stringify(drawn[0]?.recipe), "a.png");
     for (const drawing of [model.again(recipe), model.resume(job)]) {
       expect(await thoughtsOf(drawing)).toEqual([]);
       const pictures = await drawing.pictures();
       expect(bits(pictures)).toEqual(bits(drawn));
-      expect(pictures[0]?.recipe).toEqual(drawn[0]?.recipe);
+      expect(pictures[0]?.recipe).toEqual(recipe);
     }
   });
 
