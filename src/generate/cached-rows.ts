@@ -8,19 +8,33 @@ import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { cacheNames } from "./backbone-graph.ts";
-import { maskFeed, type TokenRow, tokenFeeds } from "./token-feeds.ts";
+import { maskFeed, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 const CAPACITY_STEP = 128;
 
-/** Most tokens of a row that are read at once: bounds the attention scores of a long prompt. */
-const CHUNK = 256;
+/**
+ * Most tokens of a row that are read at once: bounds the attention scores of a long prompt, and how long other rows wait
+ * while it is read. Other chunks would round otherwise.
+ */
+export const PROMPT_CHUNK = 32;
+
+/** Most tokens that a replay reads at once; how many does not change a bit of it. */
+const REPLAY_CHUNK = 256;
 
 /** Attention scores of one layer that a replay may hold at once, in numbers. */
 const REPLAY_SCORES = 2 ** 26;
 
 /** When rows are added, the caches grow by this part at least, so that rows that come one by one are not copied each time. */
 const ROW_GROWTH = 1 / 4;
+
+/** What reads tokens. */
+export interface Backbone {
+  readonly engine: Engine;
+  readonly session: Session;
+  readonly config: NextStepConfig;
+  readonly embed: TokenEmbedding;
+}
 
 export interface AppendOptions {
   /**
@@ -43,6 +57,7 @@ export class CachedRows implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #config: NextStepConfig;
+  readonly #embed: TokenEmbedding;
   readonly #rows: RowState[] = [];
   /** Rows that the caches have room for; those in use stand in front. */
   #rowCapacity = 0;
@@ -52,11 +67,18 @@ export class CachedRows implements AsyncDisposable {
   readonly #tables = new Map<string, State>();
 
   /** @param rows number of rows, without tokens; others can be added. */
-  constructor(engine: Engine, session: Session, config: NextStepConfig, rows: number) {
+  constructor({ engine, session, config, embed }: Backbone, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
+    this.#embed = embed;
     this.add(rows);
+  }
+
+  /** Of keys and values of some rows with room for some tokens. */
+  static bytes({ layers, kvHeads, headDim }: NextStepConfig, rows: number, tokens: number): number {
+    const places = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
+    return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /** Tokens read so far, a row each. */
@@ -83,7 +105,7 @@ export class CachedRows implements AsyncDisposable {
     }));
     this.#refuseBeyond(Math.max(...base.map((row, i) => end(row) + (rows[i]?.ids.length ?? 0))));
     await this.#resize(this.#rows.length, Math.max(...base.map(end)) + longest);
-    const chunk = options.replay === true ? this.#replayChunk() : CHUNK;
+    const chunk = options.replay === true ? this.#replayChunk() : PROMPT_CHUNK;
     const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
     for (let start = 0; start < longest; start += chunk) {
       refuseAborted(options.signal);
@@ -155,9 +177,10 @@ export class CachedRows implements AsyncDisposable {
       return last >= 0 && last < count ? [{ row, pick: row * count + last }] : [];
     });
     const seen = base.map(({ length }, row) => length + Math.min(start, ends[row] as number));
+    const span = { start, count, width: tokenWidth(this.#config), hiddenSize: this.#config.hiddenSize };
     const front = ([name, state]: [string, State]) => [name, { state, rows: rows.length }] as const;
     const feeds: Feeds = {
-      ...tokenFeeds(rows, base, { start, count, width: tokenWidth(this.#config) }),
+      ...(await tokenFeeds(rows, base, span, this.#embed)),
       mask: maskFeed(seen, { capacity: this.#capacity, count, replay }),
       replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
       picks: {
@@ -188,7 +211,7 @@ export class CachedRows implements AsyncDisposable {
 
   #replayChunk(): number {
     const scores = this.#rows.length * this.#config.heads * this.#capacity;
-    return Math.min(CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
+    return Math.min(REPLAY_CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
   }
 
   #refuseBeyond(tokens: number): void {

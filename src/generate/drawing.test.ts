@@ -5,10 +5,15 @@ import { LocalFolder } from "../files/local-folder.ts";
 import { nodePlatform } from "../node/platform.ts";
 import type { Engine, Session } from "../runtime/engine.ts";
 import { LocalEngine } from "../runtime/node/local-engine.ts";
-import { createDrawing, type DrawingPlan } from "./drawing.ts";
+import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { PLAIN_SETTINGS } from "./settings.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import { afresh, openTestSessions, testModelPath, testSlots } from "./test-models.ts";
+
+function start(sessions: ModelSessions, plan: () => Promise<DrawingPlan>, signal?: AbortSignal): Drawing {
+  return createDrawing({ sessions, loop: new SharedLoop(sessions) }, plan, signal);
+}
 
 /** An engine whose sessions answer when they are let, or from a run on. */
 class HeldEngine extends LocalEngine {
@@ -65,7 +70,7 @@ it("draws on while a slow decoder works on a picture that is finished, and hands
   });
   await sessions.backbone();
   expect(created).toBe(0);
-  const drawing = createDrawing(sessions, () => plan(sessions));
+  const drawing = start(sessions, () => plan(sessions));
   const order: number[] = [];
   const finished = (async () => {
     for await (const { index } of drawing.finished()) order.push(index);
@@ -93,7 +98,7 @@ it("is cancelled while it decodes", async () => {
   const decoder = new HeldEngine(gate);
   const sessions = new ModelSessions(engine, folder, () => decoder);
   const abort = new AbortController();
-  const pictures = createDrawing(sessions, () => plan(sessions, abort.signal)).pictures();
+  const pictures = start(sessions, () => plan(sessions, abort.signal)).pictures();
   await until(() => decoder.runs > 0);
   abort.abort();
   await expect(pictures).rejects.toThrow(AbortedError);
@@ -111,7 +116,7 @@ it.each([1, 2, 3, 6, 9])(
     await using engine = new HeldEngine(gate, run - 1);
     const sessions = new ModelSessions(engine, folder);
     const abort = new AbortController();
-    const pictures = createDrawing(sessions, () => plan(sessions, abort.signal)).pictures();
+    const pictures = start(sessions, () => plan(sessions, abort.signal)).pictures();
     pictures.catch(() => {});
     await until(() => engine.runs === run);
     abort.abort();
@@ -129,7 +134,7 @@ it("ends previews with the drawing", async () => {
   const decoder = new HeldEngine(gate);
   const sessions = new ModelSessions(engine, folder, () => decoder);
   const abort = new AbortController();
-  const drawing = createDrawing(sessions, () => plan(sessions, abort.signal));
+  const drawing = start(sessions, () => plan(sessions, abort.signal));
   let preview: Promise<unknown> | undefined;
   for await (const progress of drawing) {
     preview = progress.preview();
@@ -145,7 +150,7 @@ it("ends previews with the drawing", async () => {
 it("is cancelled while it is planned", async () => {
   await using opened = await openTestSessions("v1.1");
   const abort = new AbortController();
-  const drawing = createDrawing(opened.sessions, () => new Promise(() => {}), abort.signal);
+  const drawing = start(opened.sessions, () => new Promise(() => {}), abort.signal);
   const notes = drawing.notes();
   abort.abort();
   await expect(notes).rejects.toThrow(AbortedError);
@@ -159,7 +164,7 @@ it("decodes what needs no drawing", async () => {
   for (const { canvas } of made.slots) {
     for (let cell = 0; cell < 12; cell++) canvas.force(cell, new Float32Array(64).fill(cell / 10));
   }
-  const pictures = await createDrawing(sessions, async () => made).pictures();
+  const pictures = await start(sessions, async () => made).pictures();
   expect(pictures.map(({ pixels }) => [pixels.width, pixels.height])).toEqual([
     [64, 48],
     [64, 48],

@@ -3,7 +3,6 @@ import { AbortedError, EngineError, InputError, NextStepError } from "../errors.
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
-import { drawTokens } from "./draw-tokens.ts";
 import { type DrawingJob, type JobGround, jobOf } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import { Growing } from "./growing.ts";
@@ -12,6 +11,7 @@ import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import type { Recipe } from "./recipe.ts";
+import type { SharedLoop } from "./shared-loop.ts";
 import type { Slot } from "./slot.ts";
 import type { TokenBatch } from "./token-batch.ts";
 import type { ThoughtPiece } from "./write-thought.ts";
@@ -43,6 +43,13 @@ export interface PlanWatch {
   /** Ends it: the caller's, the drawing's, the model's. */
   readonly signal: AbortSignal;
   readonly onThought: (progress: ThoughtProgress) => void;
+}
+
+/** What a model draws with. */
+export interface DrawingTools {
+  readonly sessions: ModelSessions;
+  /** Shared with all that is drawn meanwhile. */
+  readonly loop: SharedLoop;
 }
 
 /** The state after a token. */
@@ -100,6 +107,7 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
 
 class ModelDrawing implements Drawing {
   readonly #sessions: ModelSessions;
+  readonly #loop: SharedLoop;
   readonly #plan: (watch: PlanWatch) => Promise<DrawingPlan>;
   /** The caller's, while the plan is made. */
   readonly #signal: AbortSignal | undefined;
@@ -112,11 +120,12 @@ class ModelDrawing implements Drawing {
   #followed = false;
 
   constructor(
-    sessions: ModelSessions,
+    { sessions, loop }: DrawingTools,
     plan: (watch: PlanWatch) => Promise<DrawingPlan>,
     signal: AbortSignal | undefined,
   ) {
     this.#sessions = sessions;
+    this.#loop = loop;
     this.#plan = plan;
     this.#signal = signal;
   }
@@ -211,7 +220,7 @@ class ModelDrawing implements Drawing {
       decoded.set(slot, picture);
     };
     let first = true;
-    for await (const events of drawTokens(this.#sessions, slots)) {
+    for await (const events of this.#loop.draw(slots)) {
       // Made beside the tokens, so that the first picture need not wait for its decoder.
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
@@ -280,9 +289,9 @@ async function typed<Result>(work: Promise<Result>): Promise<Result> {
  * @param signal ends the making of the plan; the plan has its own for what follows.
  */
 export function createDrawing(
-  sessions: ModelSessions,
+  tools: DrawingTools,
   plan: (watch: PlanWatch) => Promise<DrawingPlan>,
   signal?: AbortSignal,
 ): Drawing {
-  return new ModelDrawing(sessions, plan, signal);
+  return new ModelDrawing(tools, plan, signal);
 }

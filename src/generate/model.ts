@@ -23,11 +23,15 @@ import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { planResume, type ResumeOptions } from "./resume-plan.ts";
 import { checkSeed, describe } from "./settings.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { readTrainedOn, type TrainedOn } from "./trained-on.ts";
 import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./write-options.ts";
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
+
+/** Some fifty short prompts of a small model; of the 14B shape none, whose keys and values of a prompt are larger. */
+const KEPT_PROMPT_BYTES = 2 ** 25;
 
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest"> {
@@ -43,6 +47,7 @@ export class Model implements AsyncDisposable {
   readonly trained: TrainedOn;
   readonly #engine: Engine;
   readonly #context: PlanContext;
+  readonly #loop: SharedLoop;
   #digest: Promise<string> | undefined;
   #closed = false;
 
@@ -52,6 +57,7 @@ export class Model implements AsyncDisposable {
     this.defaults = defaults;
     this.trained = trained;
     this.#engine = engine;
+    this.#loop = new SharedLoop(context.sessions, { promptBytes: KEPT_PROMPT_BYTES });
     this.#context = {
       ...context,
       digest: () => {
@@ -194,7 +200,7 @@ export class Model implements AsyncDisposable {
       this.#refuseClosed();
       return plan(watch);
     };
-    return createDrawing(this.#context.sessions, planOpen, signal);
+    return createDrawing({ sessions: this.#context.sessions, loop: this.#loop }, planOpen, signal);
   }
 
   #refuseClosed(): void {

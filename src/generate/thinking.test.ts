@@ -111,6 +111,8 @@ describe("a thought that is kept", () => {
       text: expect.stringContaining("\uFFFD"),
       finishReason: "length",
     });
+    const asText = `rain${drawn[0]?.recipe.thought?.text}`;
+    expect(bits(await model.draw(asText, { ...FAST, seed: 6 }))).not.toEqual(bits(drawn));
     const recipe = parseRecipe(JSON.stringify(drawn[0]?.recipe), "a.png");
     for (const drawing of [model.again(recipe), model.resume(job)]) {
       expect(await thoughtsOf(drawing)).toEqual([]);

@@ -16,17 +16,30 @@ export interface TokenRow {
   readonly position?: number;
 }
 
+/** Rows of the vocabulary's table, [ids.length, D]. */
+export type TokenEmbedding = (ids: readonly number[]) => Promise<Float32Array>;
+
+/** Which tokens of rows are read, and how wide they are. */
+export interface TokenSpan {
+  readonly start: number;
+  readonly count: number;
+  /** Of an image token. */
+  readonly width: number;
+  /** Of a hidden state. */
+  readonly hiddenSize: number;
+}
+
 /**
  * Tokens `start` to `start + count` of each row, padded behind a row's end.
  * @param base tokens that each row has read, and the rotary position of its first one
  */
-export function tokenFeeds(
+export async function tokenFeeds(
   rows: readonly TokenRow[],
   base: readonly { readonly length: number; readonly origin: number }[],
-  { start, count, width }: { readonly start: number; readonly count: number; readonly width: number },
-): Record<string, HostTensor> {
+  { start, count, width, hiddenSize }: TokenSpan,
+  embed: TokenEmbedding,
+): Promise<Record<string, HostTensor>> {
   const places = rows.length * count;
-  const ids = new BigInt64Array(places);
   const positions = new BigInt64Array(places);
   const cachePlaces = new BigInt64Array(places);
   const images = new Float32Array(places * width);
@@ -35,8 +48,6 @@ export function tokenFeeds(
     const from = index * count;
     const { length, origin } = base[index] as { length: number; origin: number };
     for (let place = 0; place < count; place++) {
-      const id = row.ids[start + place];
-      if (id !== undefined) ids[from + place] = BigInt(id);
       positions[from + place] = BigInt(origin + length + start + place);
       cachePlaces[from + place] = BigInt(length + start + place);
     }
@@ -49,9 +60,20 @@ export function tokenFeeds(
       isImage.fill(1, from + first - start, from + end - start);
     }
   });
+  const text = new Float32Array(places * hiddenSize);
+  const read = Array.from({ length: places }, (_, at) => ({
+    at,
+    id: rows[Math.floor(at / count)]?.ids[start + (at % count)],
+  })).filter(
+    (place): place is { at: number; id: number } => place.id !== undefined && isImage[place.at] === 0,
+  );
+  const embedded = await embed(read.map(({ id }) => id)); // [text tokens, D]
+  read.forEach(({ at }, index) => {
+    text.set(embedded.subarray(index * hiddenSize, (index + 1) * hiddenSize), at * hiddenSize);
+  });
   const shape = [rows.length, count];
   return {
-    ids: { dtype: "int64", shape, data: ids },
+    text: { dtype: "float32", shape: [...shape, hiddenSize], data: text },
     positions: { dtype: "int64", shape, data: positions },
     places: { dtype: "int64", shape, data: cachePlaces },
     images: { dtype: "float32", shape: [...shape, width], data: images },

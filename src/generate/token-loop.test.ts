@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AbortedError, EngineError, InputError } from "../errors.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
-import { drawTokens } from "./draw-tokens.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import { Slot } from "./slot.ts";
 import type { SamplerName } from "./solvers.ts";
 import { afresh, openTestSessions, testSlots } from "./test-models.ts";
@@ -14,7 +14,7 @@ const SHORT = "rain";
 const LONG = "Two birds sing in the old tree near the river, and a small red house stands on a green hill.";
 
 async function drawn(sessions: ModelSessions, slots: readonly Slot[]): Promise<Float32Array[]> {
-  for await (const _ of drawTokens(sessions, slots));
+  for await (const _ of new SharedLoop(sessions).draw(slots));
   return slots.map(({ canvas }) => canvas.tokens());
 }
 
@@ -235,7 +235,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
 
   it("runs beside other loops, and can be left", async () => {
     const slots = await testSlots(sessions, [SHORT, LONG], [1, 4]);
-    for await (const _ of drawTokens(sessions, [afresh(slots[0] as Slot)])) break;
+    for await (const _ of new SharedLoop(sessions).draw([afresh(slots[0] as Slot)])) break;
     const together = await Promise.all(slots.map((slot) => alone(sessions, slot)));
     expect(await drawn(sessions, slots)).toEqual(together);
   });

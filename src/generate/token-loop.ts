@@ -4,9 +4,11 @@
  * number of one depends on another.
  */
 import { InputError } from "../errors.ts";
-import { CachedRows } from "./cached-rows.ts";
+import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
+import { PromptStore } from "./prompt-store.ts";
+import { readPrompts } from "./read-prompts.ts";
 import { commonSignal, imageRow, pickRows, type Seat, seatsOf } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { type Sampling, sampleTokens } from "./solver-chain.ts";
@@ -16,14 +18,17 @@ import { normalizeToken } from "./token-norm.ts";
 
 export class TokenLoop implements AsyncDisposable {
   readonly #sessions: ModelSessions;
+  readonly #prompts: PromptStore;
   readonly #seats = new Map<Slot, Seat>();
   #cached: CachedRows | undefined;
   /** What the engine still reads after a step. */
   #reading: Promise<void> = Promise.resolve();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(sessions: ModelSessions) {
+  /** @param prompts read before, and where those that are read are kept; default: none. */
+  constructor(sessions: ModelSessions, prompts: PromptStore = new PromptStore(sessions, 0)) {
     this.#sessions = sessions;
+    this.#prompts = prompts;
   }
 
   /** Slots that are drawn. */
@@ -46,15 +51,13 @@ export class TokenLoop implements AsyncDisposable {
     if (joining.length === 0) return;
     const signal = this.#sessions.signal(commonSignal(joining));
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
-    const loading = this.#sessions.backbone(signal);
+    const loading = this.#sessions.cachedRows(0, signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
     this.#sessions.imageHead(signal).catch(() => {});
-    const backbone = await loading;
+    const apart = await loading;
     const rows = joining.flatMap(({ request }) => request.rows);
-    const unique = [...new Set(rows)];
-    const apart = new CachedRows(this.#sessions.engine, backbone, config, 0);
     try {
-      const hidden = await this.#readApart(apart, unique, rows, signal);
+      const hidden = await readPrompts(this.#sessions, apart, rows, { store: this.#prompts, signal });
       const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
       await this.#readKnown(apart, seats, signal);
       await this.#exclusive(() => this.#admit(apart, seats));
@@ -113,36 +116,6 @@ export class TokenLoop implements AsyncDisposable {
     const result = this.#last.then(work);
     this.#last = result.catch(() => {});
     return result;
-  }
-
-  /** Reads each prompt once, then repeats it for those who have it too. Returns the states behind `rows`, [rows, D]. */
-  async #readApart(
-    apart: CachedRows,
-    unique: readonly TokenRow[],
-    rows: readonly TokenRow[],
-    signal: AbortSignal,
-  ): Promise<Float32Array> {
-    const first = new Map(unique.map((row, index) => [row, index]));
-    const sources = rows.map((row) => first.get(row) as number);
-    const { engine, folder } = this.#sessions;
-    if (unique.length === rows.length) {
-      apart.add(unique.length);
-      return apart.append(unique, { signal });
-    }
-    await using prompts = new CachedRows(
-      engine,
-      await this.#sessions.backbone(signal),
-      folder.config,
-      unique.length,
-    );
-    const read = await prompts.append(unique, { signal });
-    await apart.adopt(prompts, sources);
-    const width = folder.config.hiddenSize;
-    const hidden = new Float32Array(rows.length * width);
-    sources.forEach((source, row) => {
-      hidden.set(read.subarray(source * width, (source + 1) * width), row * width);
-    });
-    return hidden;
   }
 
   /** Reads the cells that are known in front of each picture's first open one, as they were read when they were drawn. */

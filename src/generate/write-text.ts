@@ -3,7 +3,6 @@ import { EngineError, refuseAborted } from "../errors.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { promptly, untilAborted } from "./abort.ts";
-import { CachedRows } from "./cached-rows.ts";
 import { checkTextSampling, chooseToken, type TextSampling } from "./choose-token.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
@@ -42,8 +41,7 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
   const { config } = sessions.folder;
   checkPositions([request.row], request.maxTokens, config, "prompt");
   const signal = sessions.signal(request.signal);
-  const [backbone, head] = await Promise.all([sessions.backbone(signal), sessions.lmHead(signal)]);
-  const cached = new CachedRows(sessions.engine, backbone, config, 1);
+  const [cached, head] = await Promise.all([sessions.cachedRows(1, signal), sessions.lmHead(signal)]);
   await using _cached = promptly(cached, signal);
   const random = new CounterRng(request.seed);
   let next = request.row;

@@ -10,10 +10,10 @@ import { writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { Canvas } from "../../generate/canvas.ts";
 import { readDefaultSettings } from "../../generate/default-settings.ts";
-import { drawTokens } from "../../generate/draw-tokens.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
 import type { DrawSettings } from "../../generate/settings.ts";
+import { SharedLoop } from "../../generate/shared-loop.ts";
 import { Slot } from "../../generate/slot.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
 import { unpatchify } from "../../image/patchify.ts";
@@ -207,7 +207,7 @@ class Drawer {
           signal,
         }),
     );
-    for await (const _events of drawTokens(sessions, slots));
+    for await (const _events of new SharedLoop(sessions).draw(slots));
     return chosen.map((own, index) => ({ chosen: own, drawn: this.#latentsOf(canvases[index]!) }));
   }
 

@@ -3,10 +3,10 @@ import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { Canvas } from "../../generate/canvas.ts";
-import { drawTokens } from "../../generate/draw-tokens.ts";
 import { decodePicture } from "../../generate/image-coder.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
+import { SharedLoop } from "../../generate/shared-loop.ts";
 import { Slot } from "../../generate/slot.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
 import { encodePng } from "../../image/encode-png.ts";
@@ -60,7 +60,7 @@ export async function drawPromptGrid(
         name: `sample ${index + 1}`,
       }),
   );
-  for await (const _events of drawTokens(sessions, slots));
+  for await (const _events of new SharedLoop(sessions).draw(slots));
   const pictures: RgbImage[] = [];
   for (const { canvas } of slots) {
     pictures.push((await decodePicture(sessions, canvas.tokens(), prompt.grid)).pixels);

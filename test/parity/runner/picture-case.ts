@@ -5,11 +5,11 @@ import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { readImage } from "../../../src/files/decode-image.ts";
 import { Canvas } from "../../../src/generate/canvas.ts";
-import { drawTokens } from "../../../src/generate/draw-tokens.ts";
 import { CFG_SCHEDULES, type CfgSchedule, guidanceAt } from "../../../src/generate/guidance.ts";
 import { decodePicture, encodePicture, pixelsPerToken } from "../../../src/generate/image-coder.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import { promptTokenRows } from "../../../src/generate/prompt-rows.ts";
+import { SharedLoop } from "../../../src/generate/shared-loop.ts";
 import { Slot } from "../../../src/generate/slot.ts";
 import { noiseDraws, type SamplerName } from "../../../src/generate/solvers.ts";
 import type { TokenRow } from "../../../src/generate/token-feeds.ts";
@@ -178,7 +178,7 @@ async function compareDrawing(
         name: `picture ${picture + 1}`,
       }),
   );
-  for await (const events of drawTokens(sessions, slots)) {
+  for await (const events of new SharedLoop(sessions).draw(slots)) {
     for (const { slot, cell, token, conditions: told } of events) {
       const picture = slots.indexOf(slot);
       tokens.set(token, (picture * count + cell) * width);
