@@ -114,6 +114,6 @@ export function thoughtNotes(thought: Thought | undefined, { words }: TrainedOn)
     return [...trained, note("the model had nothing to say; the picture is drawn from the prompt alone")];
   }
   if (thought.finishReason === "stop") return trained;
-  const cut = `the thought was cut after ${thought.ids.length - 1} tokens; the picture is drawn from what there is`;
+  const cut = `the thought was cut after ${thought.ids.length - 1} tokens; the picture is drawn from what there is, and more tokens would let it end`;
   return [...trained, note(cut)];
 }
