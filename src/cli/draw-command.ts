@@ -5,6 +5,7 @@ import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
 import { MAX_GUIDANCE, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
+import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
 import { DEFAULT_THOUGHT_TOKENS, MAX_THOUGHT_TOKENS } from "../generate/think-options.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
 import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
@@ -17,6 +18,8 @@ import {
   numberBetween,
   pictureSize,
   pictureTarget,
+  pngFile,
+  probability,
   withDefault,
 } from "./option-values.ts";
 import type { Target } from "./picture-file.ts";
@@ -44,9 +47,18 @@ function addOutputOptions(command: Command): Command {
       "--job <file>",
       "keep the drawing in a file while it is made; one that takes a minute or longer is kept beside its pictures anyway",
     )
+    .addOption(previewFileOption())
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
   return addModelOptions(command);
+}
+
+/** The option of all commands that draw. */
+export function previewFileOption(): Option {
+  return new Option(
+    "--preview-file <file.png>",
+    "show the picture so far in a file, row by row; in the end it holds the picture, of several all in one",
+  ).argParser(pngFile);
 }
 
 const NOTES = `
@@ -75,7 +87,22 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
         CFG_SCHEDULES,
       ),
     )
+    .option(
+      "--cfg-until <share>",
+      withDefault("guide only this share of the tokens, the first ones: the others cost half", THE_MODELS),
+      probability,
+    )
     .option("--steps <n>", withDefault("solver steps a token", THE_MODELS), integerBetween(1, MAX_STEPS))
+    .option(
+      "--last-steps <n>",
+      withDefault("solver steps of the last token, to which they fall from --steps", THE_MODELS),
+      integerBetween(1, MAX_STEPS),
+    )
+    .addOption(
+      new Option("--step-schedule <name>", withDefault("how they fall to --last-steps", THE_MODELS)).choices(
+        STEP_SCHEDULES,
+      ),
+    )
     .option(
       "--shift <s>",
       withDefault("timestep shift, above 1 for more steps near the noise", THE_MODELS),

@@ -13,6 +13,8 @@ export interface OutputOptions extends ModelOptions {
   readonly saveTokens?: string;
   /** Where the drawing's job is kept from its first token on. */
   readonly job?: string;
+  /** Where the picture so far is kept while it is drawn. */
+  readonly previewFile?: string;
   readonly out: Target;
   /** False with `--no-preview`. */
   readonly preview: boolean;
@@ -32,6 +34,7 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
 /** Where things are now that were elsewhere when the drawing began. */
 export interface ResumeCommandOptions extends ModelOptions {
   readonly noise?: string;
+  readonly previewFile?: string;
 }
 
 /** The library's options of a command line. */

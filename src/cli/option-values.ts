@@ -87,6 +87,13 @@ export function pictureTarget(text: string): Target {
   return { kind: "folder", path: text };
 }
 
+/** The name of a file that will be a PNG. */
+export function pngFile(text: string): string {
+  if (extname(text).toLowerCase() !== ".png")
+    throw new InvalidArgumentError("It is written as PNG: give a name that ends in .png.");
+  return text;
+}
+
 /** A description with what holds when the option is left out; for options whose default is not set by the parser. */
 export function withDefault(description: string, value: string | number): string {
   return `${description} (default: ${value})`;

@@ -12,6 +12,7 @@ import type { DefaultSettings } from "./default-settings.ts";
 import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
 import type { DrawingPlan, PlanWatch } from "./drawing.ts";
 import { notesOn } from "./drawing-notes.ts";
+import type { Guidance } from "./guidance.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
 import { canvasesOf } from "./keep.ts";
@@ -19,7 +20,7 @@ import type { ModelSessions } from "./model-sessions.ts";
 import type { Platform } from "./platform.ts";
 import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { SharedRows } from "./prompt-rows.ts";
-import { RECIPE_VERSION, RECIPE_VERSION_WITH_THOUGHT, type Recipe } from "./recipe.ts";
+import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
 import { describeKept } from "./recipe-kept.ts";
 import { type DrawSettings, pickSettings } from "./settings.ts";
 import { Slot, type SlotRequest } from "./slot.ts";
@@ -151,7 +152,7 @@ export async function planDrawing(
       pictures.map(async ({ scene, thought }, index) => ({
         ...(await recipeOf(scene, canvases[index] as Canvas, made)),
         seed: seeds[index] as number,
-        ...(thought === undefined ? {} : { version: RECIPE_VERSION_WITH_THOUGHT, thought }),
+        ...(thought === undefined ? {} : { thought }),
         ...(options.noise === undefined ? {} : { injectedNoise: true as const }),
       })),
     ),
@@ -170,17 +171,28 @@ export async function planDrawing(
   };
 }
 
+/** How settings have tokens solved, and guided. */
+export function solverOf(settings: DrawSettings): Pick<SlotRequest, "solver" | "annealing"> {
+  const { steps, shift, noiseLevel, lastSteps, stepSchedule } = settings;
+  const annealing = lastSteps === null ? undefined : { lastSteps, schedule: stepSchedule };
+  return { solver: { steps, shift, noiseLevel }, annealing };
+}
+
+export function guidanceOf({ cfg, cfgImg, cfgSchedule, cfgUntil }: DrawSettings): Guidance {
+  return { cfg, cfgImg, schedule: cfgSchedule, until: cfgUntil };
+}
+
 /** A picture of a scene. */
 export function slotOf(
   { settings }: Scene,
   own: Pick<SlotRequest, "rows" | "canvas" | "noise" | "name">,
 ): Slot {
-  const { sampler, steps, shift, noiseLevel, cfg, cfgImg, cfgSchedule, useNorm } = settings;
+  const { sampler, useNorm } = settings;
   return new Slot({
     ...own,
+    ...solverOf(settings),
     sampler,
-    solver: { steps, shift, noiseLevel },
-    guidance: { cfg, cfgImg, schedule: cfgSchedule },
+    guidance: guidanceOf(settings),
     useNorm,
   });
 }

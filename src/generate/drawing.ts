@@ -58,7 +58,9 @@ export interface DrawingProgress {
   readonly token: number;
   /** Tokens of a picture. */
   readonly of: number;
-  /** The pictures so far: finished rows of tokens decoded, grey below. */
+  /** Rows of tokens that every picture has whole. */
+  readonly rows: number;
+  /** The pictures so far: finished rows of tokens decoded, grey below. Decoded in turn with pictures that are finished. */
   preview(): Promise<RgbImage[]>;
   /** A copy of the tokens that every picture has. Given to a new drawing as `keep`, it goes on behind them. */
   tokens(): TokenBatch;
@@ -211,12 +213,16 @@ class ModelDrawing implements Drawing {
     const decoded = new Map<Slot, Promise<Picture>>();
     let last: Promise<unknown> = Promise.resolve();
     /** One picture at a time: the decoder's activations are the larger part of the memory. */
+    const inTurn: InTurn = (work) => {
+      const result = last.then(work);
+      last = result.catch(() => {});
+      return result;
+    };
     const decode = (slot: Slot): void => {
       if (decoded.has(slot)) return;
       const index = slots.indexOf(slot);
-      const picture = last.then(() => this.#decode(slot, index, plan, signal));
+      const picture = inTurn(() => this.#decode(slot, index, plan, signal));
       picture.catch(() => {});
-      last = picture.catch(() => {});
       decoded.set(slot, picture);
     };
     let first = true;
@@ -225,7 +231,7 @@ class ModelDrawing implements Drawing {
       if (first) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
-      this.#progress.push(this.#progressOf(plan, slots, signal));
+      this.#progress.push(this.#progressOf(plan, slots, inTurn, signal));
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
@@ -246,7 +252,12 @@ class ModelDrawing implements Drawing {
     return picture;
   }
 
-  #progressOf(plan: DrawingPlan, slots: readonly Slot[], signal: AbortSignal): DrawingProgress {
+  #progressOf(
+    plan: DrawingPlan,
+    slots: readonly Slot[],
+    inTurn: InTurn,
+    signal: AbortSignal,
+  ): DrawingProgress {
     const { grid } = plan;
     const passed = slots.map(({ canvas }) => canvas.next);
     const common = Math.min(...passed);
@@ -254,6 +265,7 @@ class ModelDrawing implements Drawing {
     return {
       token: common,
       of: first?.canvas.count ?? 0,
+      rows: Math.floor(common / grid[1]),
       tokens: () => {
         const width = first?.canvas.width ?? 0;
         const data = new Float32Array(slots.length * common * width);
@@ -267,13 +279,16 @@ class ModelDrawing implements Drawing {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
           const tokens = canvas.tokens(0, passed[picture]);
-          pictures.push(await previewPicture(this.#sessions, tokens, grid, signal));
+          pictures.push(await inTurn(() => previewPicture(this.#sessions, tokens, grid, signal)));
         }
         return pictures;
       },
     };
   }
 }
+
+/** Does work when what was asked for before is done. */
+type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /** Whatever befalls work as an error of this package. */
 async function typed<Result>(work: Promise<Result>): Promise<Result> {

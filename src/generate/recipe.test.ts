@@ -17,7 +17,7 @@ const recipe: Recipe = {
 
 const latest: Recipe = {
   ...recipe,
-  version: 2,
+  version: 3,
   modelDigest: "fedcba9876543210".repeat(4),
   threads: 3,
   kept: {
@@ -43,6 +43,14 @@ describe("parseRecipe", () => {
     expect(parseRecipe(JSON.stringify(thoughtful), "x.png")).toEqual(thoughtful);
     const { images: _, injectedNoise: __, ...plain } = recipe;
     expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
+  });
+
+  it("takes what earlier versions did not know for switched off", () => {
+    const { cfgUntil: _, lastSteps: __, stepSchedule: ___, ...known } = recipe.settings;
+    const read = (version: number) =>
+      parseRecipe(JSON.stringify({ ...recipe, version, settings: known }), "x.png");
+    expect(read(2)).toEqual({ ...recipe, version: 2 });
+    expect(() => read(3)).toThrow(/settings\.cfgUntil/);
   });
 
   it("leaves out what it does not know", () => {

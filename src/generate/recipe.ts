@@ -4,21 +4,35 @@ import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import { MAX_THREADS } from "./open-options.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
-import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
+import {
+  type DrawSettings,
+  MAX_SEED,
+  MAX_SIDE,
+  PLAIN_SETTINGS,
+  pickSettings,
+  SETTING_NAMES,
+} from "./settings.ts";
 import { isThought, type Thought } from "./thought.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
-/** Written. The first version knew neither kept tokens nor which of several images were a prompt's own. */
-export const RECIPE_VERSION = 2;
-/** Written where there is a thought, which a reader of the second version would pass over. */
-export const RECIPE_VERSION_WITH_THOUGHT = 3;
-const VERSIONS: readonly unknown[] = [1, RECIPE_VERSION, RECIPE_VERSION_WITH_THOUGHT];
+/**
+ * Written. The first version knew neither kept tokens nor which of several images were a prompt's own; the second no
+ * settings that change along the tokens, and no thoughts.
+ */
+export const RECIPE_VERSION = 3;
+const VERSIONS: readonly unknown[] = [1, 2, RECIPE_VERSION];
+/** What holds in recipes that were written before there were these settings. */
+const EARLIER_SETTINGS: Partial<DrawSettings> = {
+  cfgUntil: PLAIN_SETTINGS.cfgUntil,
+  lastSteps: PLAIN_SETTINGS.lastSteps,
+  stepSchedule: PLAIN_SETTINGS.stepSchedule,
+};
 /** Most input images of one prompt: each takes positions of the model. */
 const MAX_IMAGES = 1024;
 
 export interface Recipe {
-  readonly version: 1 | typeof RECIPE_VERSION | typeof RECIPE_VERSION_WITH_THOUGHT;
+  readonly version: 1 | 2 | typeof RECIPE_VERSION;
   /** Name of the model's folder, for people. */
   readonly model: string;
   /** Which model it is, whatever its folder is called: see modelDigest. Not in version 1. */
@@ -67,7 +81,10 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   };
   if (!VERSIONS.includes(json.version)) throw refuse("version");
   if (!isJsonObject(json.settings)) throw refuse("settings");
-  const settings = pickSettings(json.settings, `${where}: `);
+  const settings = {
+    ...pickSettings(json.settings, `${where}: `),
+    ...(json.version === RECIPE_VERSION ? {} : EARLIER_SETTINGS),
+  };
   const missing = SETTING_NAMES.find((name) => settings[name] === undefined);
   if (missing !== undefined) throw refuse(`settings.${missing}`);
   const images = json.images;

@@ -68,6 +68,7 @@ describe("a drawing resumed behind any of its tokens has the uninterrupted bits"
     ["an edit, without its image", ["make it blue"], { images: [photo], cfg: 3, cfgImg: 2 }, {}],
     ["an image in one prompt of two", ["<image> in blue", "rain"], { images: [photo], cfg: 3 }, {}],
     ["kept tokens, so that pictures differ in progress", ["rain", "a boat"], { keep: kept, cfg: 2 }, {}],
+    ["less and less work a token", ["rain"], { cfg: 3, cfgUntil: 0.5, steps: 5, lastSteps: 1 }, {}],
     ["given noise", ["rain", "a boat"], { noise }, { noise }],
   ])(
     "%s",

@@ -32,9 +32,10 @@ export function seatsOf(
 ): Seat[] {
   let next = 0;
   return slots.map((slot, index) => {
-    const rows = slot.request.rows.map(() => next++);
+    const read = slot.request.rows.slice(0, slot.branches);
+    const rows = read.map(() => next++);
     const promptHidden = pickRows(hidden, rows, width);
-    const prompts = slot.request.rows.map(({ ids }) => ids.length);
+    const prompts = read.map(({ ids }) => ids.length);
     return { slot, rows, prompts, promptHidden, hidden: promptHidden, read: 0, positions: positions[index] };
   });
 }

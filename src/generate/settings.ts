@@ -6,6 +6,7 @@ import { printable } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
 import { DEFAULT_NOISE_LEVEL, MAX_STEPS, SAMPLER_NAMES, type SamplerName } from "./solvers.ts";
+import { STEP_SCHEDULES, type StepSchedule } from "./step-schedule.ts";
 
 /** Widest guidance scale: beyond it, tokens leave all that the model was trained on. */
 export const MAX_GUIDANCE = 100;
@@ -21,8 +22,14 @@ export interface DrawSettings {
   readonly cfgImg: number;
   /** How the scales go along the tokens: the same for all, or rising to their full value. */
   readonly cfgSchedule: CfgSchedule;
+  /** Share of the tokens that are guided, from the first one on, above 0 to 1: the others cost half. */
+  readonly cfgUntil: number;
   /** Solver steps for each token, 1 to {@link MAX_STEPS}. */
   readonly steps: number;
+  /** Solver steps of the last token, if steps are to fall along the tokens: 1 to `steps`. null: all have `steps`. */
+  readonly lastSteps: number | null;
+  /** How the steps fall to `lastSteps`. */
+  readonly stepSchedule: StepSchedule;
   /** Timestep shift, 0.001 to 1000: above 1 spends more of the steps near the noise. */
   readonly shift: number;
   readonly sampler: SamplerName;
@@ -45,7 +52,10 @@ export const PLAIN_SETTINGS: DrawSettings = {
   cfg: 1,
   cfgImg: 1,
   cfgSchedule: "constant",
+  cfgUntil: 1,
   steps: 20,
+  lastSteps: null,
+  stepSchedule: "linear",
   shift: 1,
   sampler: "sde",
   noiseLevel: DEFAULT_NOISE_LEVEL,
@@ -98,10 +108,19 @@ const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
   cfg: between(0, MAX_GUIDANCE, ", 1 for no guidance"),
   cfgImg: between(0, MAX_GUIDANCE, ", 1 for no guidance by images"),
   cfgSchedule: oneOf(CFG_SCHEDULES),
+  cfgUntil: {
+    accepts: (value) => typeof value === "number" && value > 0 && value <= 1,
+    allowed: "a number above 0, up to 1",
+  },
   steps: {
     accepts: (value) => isWholeNumber(value, 1, MAX_STEPS),
     allowed: `a whole number from 1 to ${MAX_STEPS}`,
   },
+  lastSteps: {
+    accepts: (value) => value === null || isWholeNumber(value, 1, MAX_STEPS),
+    allowed: `a whole number from 1 to ${MAX_STEPS}, or null`,
+  },
+  stepSchedule: oneOf(STEP_SCHEDULES),
   shift: between(1 / MAX_SHIFT, MAX_SHIFT, ", 1 for no shift"),
   sampler: oneOf(SAMPLER_NAMES),
   noiseLevel: between(0, MAX_NOISE_LEVEL),

@@ -18,7 +18,7 @@ export interface Sampling {
 const IDENTITY: SolverRow = { t: 0, a: 1, b: 0, c: 0 };
 
 function chunksOf({ slot }: Sampling): number {
-  return Math.ceil(slot.table.length / SOLVER_CHUNK);
+  return Math.ceil(slot.table().length / SOLVER_CHUNK);
 }
 
 /** What draws tokens: a session of imageHeadGraph, the model's sizes, and its engine. */
@@ -46,7 +46,7 @@ export async function sampleTokens(
   const links = Array.from({ length: chunks[0] ?? 0 }, (_, chunk): ChainLink => {
     const pictures = chunks.filter((count) => count > chunk).length;
     const present = branches.slice(0, pictures);
-    const tables = sorted.slice(0, pictures).map(({ slot }) => slot.table);
+    const tables = sorted.slice(0, pictures).map(({ slot }) => slot.table());
     const feeds = {
       ...tableFeeds(tables, chunk),
       ...branchFeeds(present, weights),

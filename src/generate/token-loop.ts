@@ -49,20 +49,32 @@ export class TokenLoop implements AsyncDisposable {
     const joining = slots.filter(({ canvas }) => canvas.forcedAhead() < canvas.count - canvas.next);
     for (const { canvas } of slots) canvas.pass(canvas.forcedAhead());
     if (joining.length === 0) return;
+    const { apart, seats } = await this.#readIn(joining);
+    try {
+      await this.#exclusive(() => this.#admit(apart, seats));
+    } finally {
+      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Reads what seats of slots stand on, apart from the rows of those that are drawn. */
+  async #readIn(joining: readonly Slot[]): Promise<{ apart: CachedRows; seats: readonly Seat[] }> {
+    const { config } = this.#sessions.folder;
     const signal = this.#sessions.signal(commonSignal(joining));
     const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
     const loading = this.#sessions.cachedRows(0, signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
     this.#sessions.imageHead(signal).catch(() => {});
     const apart = await loading;
-    const rows = joining.flatMap(({ request }) => request.rows);
+    const rows = joining.flatMap(({ request, branches }) => request.rows.slice(0, branches));
     try {
       const hidden = await readPrompts(this.#sessions, apart, rows, { store: this.#prompts, signal });
       const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
       await this.#readKnown(apart, seats, signal);
-      await this.#exclusive(() => this.#admit(apart, seats));
-    } finally {
-      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
+      return { apart, seats };
+    } catch (error) {
+      await apart[Symbol.asyncDispose]();
+      throw error;
     }
   }
 
@@ -78,6 +90,7 @@ export class TokenLoop implements AsyncDisposable {
         return error === undefined ? [] : [{ kind: "failed", slot, error }];
       });
       await this.#remove(failed.map(({ slot }) => slot));
+      await this.#reseat();
       const seats = [...this.#seats.values()];
       for (const seat of seats) this.#rewind(seat);
       const ready = seats.filter(({ slot, read }) => read === slot.canvas.next);
@@ -122,8 +135,8 @@ export class TokenLoop implements AsyncDisposable {
   async #readKnown(apart: CachedRows, seats: readonly Seat[], signal: AbortSignal): Promise<void> {
     if (seats.every(({ slot }) => slot.canvas.next === 0)) return;
     const { config } = this.#sessions.folder;
-    const rows = seats.flatMap(({ slot: { canvas, branches } }) =>
-      new Array<TokenRow>(branches).fill(imageRow(canvas.tokens(), canvas.next, config.placeholder)),
+    const rows = seats.flatMap(({ slot: { canvas }, rows: { length } }) =>
+      new Array<TokenRow>(length).fill(imageRow(canvas.tokens(), canvas.next, config.placeholder)),
     );
     const hidden = await apart.append(rows, { replay: true, signal });
     for (const seat of seats) {
@@ -142,6 +155,20 @@ export class TokenLoop implements AsyncDisposable {
     for (const seat of seats) {
       seat.rows = seat.rows.map((row) => row + before);
       this.#seats.set(seat.slot, seat);
+    }
+  }
+
+  /** Slots that were rewound to where they are guided, and whose rows for that are gone, are read in anew. */
+  async #reseat(): Promise<void> {
+    const short = [...this.#seats.values()].filter(({ slot, rows }) => rows.length < slot.branches);
+    if (short.length === 0) return;
+    const slots = short.map(({ slot }) => slot);
+    await this.#remove(slots);
+    const { apart, seats } = await this.#readIn(slots);
+    try {
+      await this.#admit(apart, seats);
+    } finally {
+      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
     }
   }
 
@@ -192,11 +219,19 @@ export class TokenLoop implements AsyncDisposable {
     }
   }
 
+  /** Takes slots away, and rows of those that stay which guide nothing any more. */
   async #remove(slots: readonly Slot[]): Promise<void> {
     const leaving = slots.flatMap((slot) => this.#seats.get(slot) ?? []);
-    if (leaving.length === 0) return;
-    const moves = await this.#cached?.remove(new Set(leaving.flatMap(({ rows }) => rows)));
     for (const { slot } of leaving) this.#seats.delete(slot);
+    const idle = [...this.#seats.values()].flatMap(({ slot, rows }) => rows.slice(slot.branches));
+    const unused = new Set([...leaving.flatMap(({ rows }) => rows), ...idle]);
+    if (unused.size === 0) return;
+    const { hiddenSize } = this.#sessions.folder.config;
+    for (const seat of this.#seats.values()) {
+      seat.rows = seat.rows.slice(0, seat.slot.branches);
+      seat.hidden = seat.hidden.subarray(0, seat.rows.length * hiddenSize);
+    }
+    const moves = await this.#cached?.remove(unused);
     const moved = new Map(moves?.map(({ from, to }) => [from, to]));
     for (const seat of this.#seats.values()) seat.rows = seat.rows.map((row) => moved.get(row) ?? row);
   }
