@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { DEFAULT_TEMPERATURE } from "../generate/choose-token.ts";
 import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
-import { MAX_GUIDANCE, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
+import { MAX_GUIDANCE, MAX_LAG, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
 import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
 import { DEFAULT_THOUGHT_TOKENS, MAX_THOUGHT_TOKENS } from "../generate/think-options.ts";
@@ -102,6 +102,14 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
       new Option("--step-schedule <name>", withDefault("how they fall to --last-steps", THE_MODELS)).choices(
         STEP_SCHEDULES,
       ),
+    )
+    .option(
+      "--row-lag <n>",
+      withDefault(
+        "start each row of tokens when the one above is n ahead, and draw both at once",
+        THE_MODELS,
+      ),
+      integerBetween(1, MAX_LAG),
     )
     .option(
       "--shift <s>",

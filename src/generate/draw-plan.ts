@@ -12,6 +12,7 @@ import type { DefaultSettings } from "./default-settings.ts";
 import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
 import type { DrawingPlan, PlanWatch } from "./drawing.ts";
 import { notesOn } from "./drawing-notes.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 import type { Guidance } from "./guidance.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
@@ -99,7 +100,8 @@ export async function planDrawing(
   const grid = gridOf(size, "size", pixelsPerToken(sessions));
   const plain = scenes.flatMap((scene) => Array.from({ length: count }, (_, copy) => ({ scene, copy })));
   const width = tokenWidth(folder.config);
-  const canvases = canvasesOf(options.keep, plain.length, grid, width);
+  const orders = plain.map(({ scene: { settings } }) => new DrawingOrder(grid, settings.rowLag));
+  const canvases = canvasesOf(options.keep, plain.length, grid, width, orders);
   const tokens = await encodeInputImages(sessions, images, signal);
   const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
   const seeds = plain.map(({ copy }) => seed + copy);

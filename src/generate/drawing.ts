@@ -62,7 +62,10 @@ export interface DrawingProgress {
   readonly rows: number;
   /** The pictures so far: finished rows of tokens decoded, grey below. Decoded in turn with pictures that are finished. */
   preview(): Promise<RgbImage[]>;
-  /** A copy of the tokens that every picture has. Given to a new drawing as `keep`, it goes on behind them. */
+  /**
+   * A copy of the tokens that every picture has, in raster order up to the first that one has not. Given to a new drawing
+   * as `keep`, it goes on behind them.
+   */
   tokens(): TokenBatch;
   /** A copy of all that it takes to go on from here: see {@link Drawing.job}. */
   job(): DrawingJob;
@@ -245,7 +248,7 @@ class ModelDrawing implements Drawing {
     signal: AbortSignal,
   ): Promise<Picture> {
     const recipe = recipes[index] as Recipe;
-    const tokens = slot.canvas.tokens();
+    const tokens = slot.canvas.cells();
     const decoded = await decodePicture(this.#sessions, tokens, grid, signal);
     const picture = finishPicture({ recipe, notes: notes[index] ?? [], grid, tokens, ...decoded }, platform);
     this.#finished.push({ index, picture });
@@ -260,25 +263,25 @@ class ModelDrawing implements Drawing {
   ): DrawingProgress {
     const { grid } = plan;
     const passed = slots.map(({ canvas }) => canvas.next);
-    const common = Math.min(...passed);
+    const cells = Math.min(...slots.map(({ canvas }, picture) => canvas.prefix(passed[picture])));
     const [first] = slots;
     return {
-      token: common,
+      token: Math.min(...passed),
       of: first?.canvas.count ?? 0,
-      rows: Math.floor(common / grid[1]),
+      rows: Math.floor(cells / grid[1]),
       tokens: () => {
         const width = first?.canvas.width ?? 0;
-        const data = new Float32Array(slots.length * common * width);
+        const data = new Float32Array(slots.length * cells * width);
         slots.forEach(({ canvas }, picture) => {
-          data.set(canvas.tokens(0, common), picture * common * width);
+          data.set(canvas.cells(0, cells), picture * cells * width);
         });
-        return { data, shape: [slots.length, common, width] };
+        return { data, shape: [slots.length, cells, width] };
       },
       job: () => jobOf(plan, passed),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
-          const tokens = canvas.tokens(0, passed[picture]);
+          const tokens = canvas.cells(0, canvas.prefix(passed[picture]));
           pictures.push(await inTurn(() => previewPicture(this.#sessions, tokens, grid, signal)));
         }
         return pictures;

@@ -27,6 +27,7 @@ const EARLIER_SETTINGS: Partial<DrawSettings> = {
   cfgUntil: PLAIN_SETTINGS.cfgUntil,
   lastSteps: PLAIN_SETTINGS.lastSteps,
   stepSchedule: PLAIN_SETTINGS.stepSchedule,
+  rowLag: PLAIN_SETTINGS.rowLag,
 };
 /** Most input images of one prompt: each takes positions of the model. */
 const MAX_IMAGES = 1024;
