@@ -89,7 +89,7 @@ export async function benchBackbone(
   const { cosines, sines } = rotaryTables(config, past + tokens);
   const rotary = [past + tokens, config.headDim / 2];
   const feeds: Record<string, HostTensor> = {
-    ids: countingTensor([rows, tokens], config.vocabSize),
+    text: randomTensor([rows, tokens, config.hiddenSize]),
     images: randomTensor([rows, tokens, tokenWidth(config)]),
     is_image: { dtype: "float32", shape: [rows, tokens, 1], data: new Float32Array(rows * tokens).fill(1) },
     positions: countingTensor([rows, tokens], tokens),

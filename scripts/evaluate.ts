@@ -9,6 +9,8 @@ import { AbortedError, NextStepError } from "../src/errors.ts";
 import { type EvaluationOptions, evaluate } from "../src/evaluate/emoji/evaluation.ts";
 import { formatTable } from "../src/evaluate/emoji/evaluation-table.ts";
 import { EVALUATION_SETTINGS, MEASURES } from "../src/evaluate/emoji/measures.ts";
+import { isJsonObject } from "../src/formats/json-file.ts";
+import { type DrawSettings, pickSettings, SETTING_NAMES } from "../src/generate/settings.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 const TOOL = "evaluate";
@@ -24,6 +26,7 @@ Options:
   --only NAMES      some of ${MEASURES.join(", ")}
   --count N         pictures of most groups (default: ${EVALUATION_SETTINGS.count})
   --seed N          of samples and drawings (default: ${EVALUATION_SETTINGS.seed})
+  --settings JSON   settings of drawing in place of the model's, e.g. '{"steps":8}'
   --out FOLDER      keeps the pictures; an evaluation that was stopped goes on with them
   --threads N       of an operator (default: the machine's processors)
   --json            all figures as JSON`;
@@ -36,6 +39,7 @@ const { values } = toolOptions(TOOL, HELP, {
     only: { type: "string" },
     count: { type: "string" },
     seed: { type: "string" },
+    settings: { type: "string" },
     out: { type: "string" },
     threads: { type: "string" },
     json: { type: "boolean", default: false },
@@ -56,9 +60,29 @@ function readOptions(): EvaluationOptions {
     ...(out === undefined ? {} : { out }),
     ...(only === undefined ? {} : { only }),
     ...(count === undefined ? {} : { count: wholeOption(TOOL, "count", count, 1) }),
+    ...(values.settings === undefined ? {} : { drawSettings: readSettings(values.settings) }),
     ...(seed === undefined ? {} : { seed: wholeOption(TOOL, "seed", seed) }),
     ...(threads === undefined ? {} : { threads: wholeOption(TOOL, "threads", threads, 1) }),
   };
+}
+
+/** Settings as the library names them. */
+function readSettings(text: string): Partial<DrawSettings> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    refuseUsage(TOOL, "--settings is not JSON");
+  }
+  if (!isJsonObject(json)) refuseUsage(TOOL, "--settings is not an object of settings");
+  const unknown = Object.keys(json).find((name) => !SETTING_NAMES.some((known) => known === name));
+  if (unknown !== undefined) refuseUsage(TOOL, `"${unknown}" is none of ${SETTING_NAMES.join(", ")}`);
+  try {
+    return pickSettings(json);
+  } catch (error) {
+    if (!(error instanceof NextStepError)) throw error;
+    refuseUsage(TOOL, error.message);
+  }
 }
 
 const controller = new AbortController();

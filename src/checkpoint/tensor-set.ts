@@ -1,6 +1,7 @@
 /** @file Weights of a model under their official names, each read from disk only when it is asked for. */
 import { ModelFormatError } from "../errors.ts";
-import type { StoredTensor, TensorSource, TensorToWrite } from "../formats/tensor-source.ts";
+import type { Unchanged } from "../formats/byte-source.ts";
+import type { RowRange, StoredTensor, TensorSource, TensorToWrite } from "../formats/tensor-source.ts";
 import { packedWeightOf, type WeightPlan } from "../model/weight-format.ts";
 import type { WeightSource } from "../runtime/engine.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -70,17 +71,22 @@ export class TensorSet {
     return entry;
   }
 
-  /** One weight as it is stored, row-major, under its official shape. */
-  async readStored(name: string): Promise<Tensor> {
+  /** One weight as it is stored, or some of its rows, row-major, under its official shape. */
+  async readStored(name: string, rows?: RowRange): Promise<Tensor> {
     const { storedName, shape } = this.entry(name);
-    const { dtype, data } = await this.#source.readTensor(storedName);
-    return { dtype, shape, data };
+    const { dtype, data } = await this.#source.readTensor(storedName, rows);
+    return { dtype, shape: rows === undefined ? shape : [rows.count, ...shape.slice(1)], data };
   }
 
-  /** One weight widened to float32, row-major. The only copy: nothing is kept here. */
-  async read(name: string): Promise<Float32Array> {
-    if (this.quantized?.matrices.has(name)) return this.quantized.dequantize(name);
-    return toFloat32(await this.readStored(name));
+  /** One weight, or some of its rows, widened to float32, row-major. The only copy: nothing is kept here. */
+  async read(name: string, rows?: RowRange): Promise<Float32Array> {
+    if (this.quantized?.matrices.has(name)) return this.quantized.dequantize(name, rows);
+    return toFloat32(await this.readStored(name, rows));
+  }
+
+  /** @throws DataFormatError when a file is no longer as it was when its header was read. */
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    await this.#source.checkUnchanged(what);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** @file Runs `nextstep convert`. */
-import { convertModel } from "../convert/convert-model.ts";
+import { type Conversion, convertModel } from "../convert/convert-model.ts";
 import { isQuantizedByOthers, repackModel } from "../convert/repack-model.ts";
 import { folderShards } from "../convert/shard-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
@@ -15,7 +15,8 @@ export interface ConvertSettings {
 }
 
 /**
- * Converts the folder, or the repository in the cache, `source` into the folder `out`; weights that others quantized keep their integers.
+ * Converts the folder, or the repository in the cache, `source` into the folder `out`; weights that others quantized
+ * keep their integers.
  * @throws as {@link convertModel} and {@link repackModel} do.
  */
 export async function runConvert(
@@ -55,17 +56,23 @@ export async function runConvert(
     });
     line.clear();
     const seconds = (performance.now() - started) / 1000;
-    const size = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
-    const rows = Object.entries(done.errors).map(
-      ([pattern, error]) => `  ${(100 * error).toFixed(2).padStart(6)} %  ${pattern}`,
+    terminal.out.write(
+      `${json === true ? JSON.stringify({ ...done, seconds }) : conversionText(done, seconds)}\n`,
     );
-    const text = [
-      `${size(done.sourceBytes)} became ${size(done.bytes)} in ${out}, in ${formatDuration(seconds)}`,
-      "Relative error by kind of weight:",
-      ...rows,
-    ].join("\n");
-    terminal.out.write(`${json === true ? JSON.stringify({ ...done, seconds }) : text}\n`);
   } finally {
     line.clear();
   }
+}
+
+/** What a conversion came to, for people. */
+export function conversionText({ sourceBytes, bytes, folder, errors }: Conversion, seconds: number): string {
+  const size = (count: number): string => `${(count / 1e9).toFixed(2)} GB`;
+  const rows = Object.entries(errors).map(
+    ([pattern, error]) => `  ${(100 * error).toFixed(2).padStart(6)} %  ${pattern}`,
+  );
+  return [
+    `${size(sourceBytes)} became ${size(bytes)} in ${folder}, in ${formatDuration(seconds)}`,
+    "Relative error by kind of weight:",
+    ...rows,
+  ].join("\n");
 }

@@ -20,10 +20,17 @@ it("names both of two options that exclude each other", () => {
     [{ cfgImg: 2, cfg: 1, image: ["a.png"] }, "--cfg-img", "--cfg 1"],
     [{ cfg: 1, negative: "blurry" }, "--negative", "--cfg 1"],
     [{ cfg: 1, cfgSchedule: "linear" }, "--cfg-schedule", "--cfg 1"],
+    [{ cfg: 1, cfgUntil: 0.5 }, "--cfg-until", "--cfg 1"],
+    [{ steps: 8, lastSteps: 9 }, "--last-steps 9", "--steps 8"],
+    [{ thinkTokens: 9 }, "--think-tokens", "--think"],
+    [{ thinkTemperature: 0 }, "--think-temperature", "--think"],
     [{ out: STDOUT, json: true }, "--out -", "--json"],
     [{ out: STDOUT, count: 2 }, "--out -", "2"],
     [{ out: FILE, count: 3 }, "--out apple.png", "3"],
     [{ out: FILE, saveTokens: "./apple.png" }, "--out", "--save-tokens"],
+    [{ out: FILE, previewFile: "./apple.png" }, "--out", "--preview-file"],
+    [{ saveTokens: "a.png", previewFile: "./a.png" }, "--save-tokens", "--preview-file"],
+    [{ job: "a", saveTokens: "./a" }, "--job", "--save-tokens"],
   ] as const) {
     const text = contradiction(options);
     for (const name of names) expect(text, JSON.stringify(options)).toContain(name);
@@ -38,7 +45,10 @@ it("lets pass what fits together", () => {
     { cfg: 1, negative: "", cfgImg: 1, cfgSchedule: "constant" },
     { cfg: 3, negative: "blurry", cfgImg: 2, image: ["a.png"] },
     { noiseLevel: 0.5, sampler: "cps" },
+    { think: true, thinkTokens: 9, thinkTemperature: 1 },
     { noiseLevel: 0.5 },
+    { cfg: 2, cfgUntil: 0.5, steps: 28, lastSteps: 10, stepSchedule: "two-stage" },
+    { lastSteps: 10 },
     { out: STDOUT, saveTokens: "t.safetensors" },
     { out: FILE, json: true },
     { json: true, count: 4 },

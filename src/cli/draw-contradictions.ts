@@ -7,14 +7,25 @@ import type { Terminal } from "./terminal.ts";
 
 /** What is wrong with where the output of `pictures` pictures is to go, in one line; undefined if nothing is. */
 export function outputContradiction(
-  { out, json, saveTokens }: OutputOptions,
+  { out, json, saveTokens, previewFile, job }: OutputOptions,
   pictures: number,
   terminal: Pick<Terminal, "out">,
 ): string | undefined {
+  const written: [string, string | undefined][] = [
+    ["--out", out.kind === "file" ? out.path : undefined],
+    ["--save-tokens", saveTokens],
+    ["--preview-file", previewFile],
+    ["--job", job],
+  ];
+  const options = new Map<string, string>();
+  for (const [option, path] of written) {
+    if (path === undefined) continue;
+    const other = options.get(resolve(path));
+    if (other !== undefined) return `${other} and ${option} name the same file: give two names`;
+    options.set(resolve(path), option);
+  }
   if (out.kind === "file") {
     if (pictures > 1) return `--out ${out.path} is one file for ${pictures} pictures: name a folder instead`;
-    if (saveTokens !== undefined && resolve(saveTokens) === resolve(out.path))
-      return "--out and --save-tokens name the same file: give two names";
   }
   if (out.kind === "stdout") {
     if (pictures > 1) return `--out - takes one picture, not ${pictures}: name a folder instead`;
@@ -32,20 +43,31 @@ export function drawContradiction(
   terminal: Pick<Terminal, "out">,
 ): string | undefined {
   const { size, aspect, sampler, noiseLevel, image, cfg, cfgImg, cfgSchedule, negative } = options;
+  const { cfgUntil, steps, lastSteps } = options;
   if (size !== undefined && aspect !== undefined)
     return "--size and --aspect exclude each other: give one of them";
   if (noiseLevel !== undefined && sampler !== undefined && !NOISY_SAMPLERS.includes(sampler))
     return `--noise-level does nothing with --sampler ${sampler}: use ${NOISY_SAMPLERS.join(" or ")}`;
+  if (typeof lastSteps === "number" && steps !== undefined && lastSteps > steps)
+    return `--last-steps ${lastSteps} is more than --steps ${steps}: steps fall along the tokens`;
   if (cfgImg !== undefined && cfgImg !== 1 && image === undefined)
     return "--cfg-img does nothing without --image: give a picture or leave it out";
   if (cfg === 1) {
     const idle = [
       ...(cfgImg !== undefined && cfgImg !== 1 ? ["--cfg-img"] : []),
       ...(cfgSchedule === "linear" ? ["--cfg-schedule linear"] : []),
+      ...(cfgUntil !== undefined && cfgUntil !== 1 ? ["--cfg-until"] : []),
       ...((negative ?? "") === "" ? [] : ["--negative"]),
     ];
     if (idle[0] !== undefined)
       return `${idle[0]} does nothing with --cfg 1, which is no guidance: leave one of them out`;
+  }
+  if (options.think !== true) {
+    const idle = (["thinkTokens", "thinkTemperature"] as const).find((name) => options[name] !== undefined);
+    if (idle !== undefined) {
+      const option = { thinkTokens: "--think-tokens", thinkTemperature: "--think-temperature" }[idle];
+      return `${option} does nothing without --think: add it or leave it out`;
+    }
   }
   return outputContradiction(options, prompts.length * (options.count ?? DEFAULT_COUNT), terminal);
 }

@@ -1,6 +1,7 @@
 /** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
 import type { DrawOptions } from "../generate/draw-options.ts";
 import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
+import type { ThinkOptions } from "../generate/think-options.ts";
 import type { AspectName } from "../image/aspect-buckets.ts";
 import type { ModelOptions } from "./model-options.ts";
 import type { Target } from "./picture-file.ts";
@@ -12,6 +13,8 @@ export interface OutputOptions extends ModelOptions {
   readonly saveTokens?: string;
   /** Where the drawing's job is kept from its first token on. */
   readonly job?: string;
+  /** Where the picture so far is kept while it is drawn. */
+  readonly previewFile?: string;
   readonly out: Target;
   /** False with `--no-preview`. */
   readonly preview: boolean;
@@ -23,17 +26,28 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
   readonly count?: number;
+  readonly think?: true;
+  readonly thinkTokens?: number;
+  readonly thinkTemperature?: number;
 }
 
 /** Where things are now that were elsewhere when the drawing began. */
 export interface ResumeCommandOptions extends ModelOptions {
   readonly noise?: string;
+  readonly previewFile?: string;
 }
 
 /** The library's options of a command line. */
 export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
   const names = [...SETTING_NAMES, "seed", "size", "aspect", "count"] as const;
-  return Object.fromEntries(
+  const given = Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   ) as DrawOptions;
+  if (options.think !== true) return given;
+  const { thinkTokens: maxTokens, thinkTemperature: temperature } = options;
+  const think: ThinkOptions = {
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+  };
+  return { ...given, think };
 }

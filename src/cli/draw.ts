@@ -20,8 +20,10 @@ import { ownOf } from "./job-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import { noteLines } from "./note-lines.ts";
 import { checkTarget, checkWritable } from "./picture-file.ts";
+import { PreviewFile } from "./preview-file.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
+import { showThoughts } from "./thought-lines.ts";
 
 const NOISE_TENSOR = "noise";
 /** Most numbers of given noise: 2 GiB, far beyond what any drawing takes. */
@@ -35,7 +37,7 @@ export async function runDraw(
 ): Promise<void> {
   await checkOutputs(options);
   await using model = await openNamedModel(options, terminal);
-  refuseIdleNoise(options, model.defaults);
+  refuseIdle(options, model.defaults);
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
   await drawAndWrite(model.start(prompts, given), {
     options,
@@ -58,22 +60,28 @@ function newKeeper(options: OutputOptions, terminal: Terminal): JobKeeper {
   return new JobKeeper({ ...(job === undefined ? {} : { job }), out, own: ownOf(options) }, terminal);
 }
 
-/** @throws ConfigError for a noise level that the sampler of the model's settings does not take. */
-function refuseIdleNoise(
-  { noiseLevel, sampler, image }: DrawCommandOptions,
-  { drawing, editing }: DefaultSettings,
-): void {
-  const used = sampler ?? (image === undefined ? drawing : editing).sampler;
-  if (noiseLevel === undefined || NOISY_SAMPLERS.includes(used)) return;
-  throw new ConfigError(`does nothing with ${used}, which the model draws with`, {
-    where: "--noise-level",
-    remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
-  });
+/** @throws ConfigError for an option that does nothing beside what the model's own settings are. */
+function refuseIdle(options: DrawCommandOptions, { drawing, editing }: DefaultSettings): void {
+  const own = options.image === undefined ? drawing : editing;
+  const { noiseLevel, sampler = own.sampler, stepSchedule, lastSteps = own.lastSteps } = options;
+  if (noiseLevel !== undefined && !NOISY_SAMPLERS.includes(sampler)) {
+    throw new ConfigError(`does nothing with ${sampler}, which the model draws with`, {
+      where: "--noise-level",
+      remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
+    });
+  }
+  if (stepSchedule !== undefined && lastSteps === null) {
+    throw new ConfigError("does nothing where all tokens have the same steps", {
+      where: "--step-schedule",
+      remedy: "add --last-steps",
+    });
+  }
 }
 
 /** Before anything is drawn. */
-async function checkOutputs({ out, saveTokens, job }: OutputOptions): Promise<void> {
+async function checkOutputs({ out, saveTokens, job, previewFile }: OutputOptions): Promise<void> {
   if (job !== undefined) await checkNewJob(job);
+  if (previewFile !== undefined) await checkWritable(previewFile);
   await checkTarget(out);
   if (saveTokens !== undefined) await checkWritable(saveTokens);
 }
@@ -115,7 +123,7 @@ export async function readNoise(path: string): Promise<InjectedNoise> {
 }
 
 export interface Destination {
-  readonly options: Pick<OutputOptions, "out" | "saveTokens" | "json" | "preview">;
+  readonly options: Pick<OutputOptions, "out" | "saveTokens" | "json" | "preview" | "previewFile">;
   readonly terminal: Terminal;
   readonly keeper: JobKeeper;
   /** Whether an earlier process may have saved some of the pictures. */
@@ -124,28 +132,32 @@ export interface Destination {
 
 /** Draws, and saves what was drawn; a job of it is kept on the way, and stays when that does not come to its end. */
 export async function drawAndWrite(drawing: Drawing, destination: Destination): Promise<void> {
-  const { keeper } = destination;
+  const { keeper, options, terminal } = destination;
+  const preview = new PreviewFile(options.previewFile, terminal);
   try {
-    await drawAll(drawing, destination);
+    await drawAll(drawing, destination, preview);
   } catch (error) {
+    await preview.leave();
     await keeper.leave();
     throw error;
   }
   await keeper.finish();
 }
 
-async function drawAll(drawing: Drawing, destination: Destination): Promise<void> {
+async function drawAll(drawing: Drawing, destination: Destination, preview: PreviewFile): Promise<void> {
   const { options, terminal, keeper, resumed } = destination;
   const started = performance.now();
   const line = progressLine(terminal);
   line.show("opening the model");
   try {
+    await showThoughts(drawing.thoughts(), { terminal, line });
     const notes = await drawing.notes();
     line.clear();
     for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
     await keeper.start(() => drawing.job());
     for await (const progress of drawing) {
       await keeper.follow(progress);
+      preview.follow(progress);
       line.update("drawing", progress.token, progress.of);
     }
   } finally {
@@ -166,4 +178,5 @@ async function drawAll(drawing: Drawing, destination: Destination): Promise<void
     if (failures.length > 0) throw notSaved(failures, pictures.length);
   }
   if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
+  await preview.finish(pictures);
 }

@@ -34,11 +34,15 @@ function progressAt(token: number): DrawingProgress {
   return {
     token,
     of: 256,
+    rows: Math.floor(token / 16),
     job: () => jobAt(token),
     preview: none,
     tokens: () => ({ data: new Float32Array(), shape: [] }),
   };
 }
+
+/** Locks are hidden. */
+const visible = async () => (await readdir(folder)).filter((name) => !name.startsWith("."));
 
 /** Follows tokens that come every `milliseconds`. */
 async function follow(milliseconds: number, tokens: number) {
@@ -55,7 +59,7 @@ async function follow(milliseconds: number, tokens: number) {
 
 it("keeps a drawing beside its pictures from the second token on, if it will take a minute", async () => {
   const { keeper, terminal } = await follow(400, 2);
-  expect(await readdir(folder)).toEqual(["rain-7.job"]);
+  expect(await visible()).toEqual(["rain-7.job"]);
   await keeper.follow(progressAt(3));
   const { job, dropped } = await readJobFile(join(folder, "rain-7.job"));
   expect([job.pictures[0]?.tokens.length, dropped]).toEqual([12, 0]);
@@ -65,7 +69,7 @@ it("keeps a drawing beside its pictures from the second token on, if it will tak
 
 it("takes the file away in the end, and another name where one is taken", async () => {
   const [first, second] = [await follow(400, 5), await follow(400, 5)];
-  expect(await readdir(folder)).toEqual(["rain-7-2.job", "rain-7.job"]);
+  expect(await visible()).toEqual(["rain-7-2.job", "rain-7.job"]);
   await second.keeper.finish();
   await first.keeper.finish();
   expect(await readdir(folder)).toEqual([]);

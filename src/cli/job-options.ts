@@ -8,19 +8,28 @@ import type { Target } from "./picture-file.ts";
 
 /** Options of the command that began the drawing; paths are as given, to be read from `folder`. */
 export interface JobOptions
-  extends Pick<OutputOptions, "out" | "json" | "saveTokens" | "preview" | "model" | "noise"> {
+  extends Pick<OutputOptions, "out" | "json" | "saveTokens" | "preview" | "previewFile" | "model" | "noise"> {
   /** Working directory. */
   readonly folder: string;
 }
 
 /** As plain JSON. */
-export function ownOf({ out, json, saveTokens, preview, model, noise }: OutputOptions): JobOptions {
+export function ownOf({
+  out,
+  json,
+  saveTokens,
+  preview,
+  previewFile,
+  model,
+  noise,
+}: OutputOptions): JobOptions {
   return {
     folder: process.cwd(),
     out,
     preview,
     ...(json === undefined ? {} : { json }),
     ...(saveTokens === undefined ? {} : { saveTokens }),
+    ...(previewFile === undefined ? {} : { previewFile }),
     ...(model === undefined ? {} : { model }),
     ...(noise === undefined ? {} : { noise }),
   };
@@ -37,7 +46,7 @@ export function jobOptions(own: unknown, where: string): JobOptions {
       remedy: "it was not written by this command: resume it with model.resume",
     });
   if (!isJsonObject(own)) throw refuse();
-  const { folder, out, preview, json, saveTokens, model, noise } = own;
+  const { folder, out, preview, previewFile, json, saveTokens, model, noise } = own;
   if (typeof folder !== "string" || typeof preview !== "boolean") throw refuse();
   if (json !== undefined && json !== true) throw refuse();
   const place = (path: unknown): string => {
@@ -50,6 +59,7 @@ export function jobOptions(own: unknown, where: string): JobOptions {
     preview,
     ...(json === undefined ? {} : { json }),
     ...(saveTokens === undefined ? {} : { saveTokens: place(saveTokens) }),
+    ...(previewFile === undefined ? {} : { previewFile: place(previewFile) }),
     ...(model === undefined ? {} : { model: modelName(model, place) }),
     ...(noise === undefined ? {} : { noise: place(noise) }),
   };

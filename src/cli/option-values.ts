@@ -4,6 +4,9 @@ import { InvalidArgumentError } from "commander";
 import { PIXELS_PER_TOKEN } from "../image/pixels.ts";
 import type { Target } from "./picture-file.ts";
 
+/** Of text: beyond it, all tokens are as good as equally likely. */
+export const MAX_TEMPERATURE = 100;
+
 /** A number in a range, as a commander option parser. */
 export function numberBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
@@ -82,6 +85,13 @@ export function pictureTarget(text: string): Target {
     throw new InvalidArgumentError("Pictures are written as PNG: give a name that ends in .png.");
   }
   return { kind: "folder", path: text };
+}
+
+/** The name of a file that will be a PNG. */
+export function pngFile(text: string): string {
+  if (extname(text).toLowerCase() !== ".png")
+    throw new InvalidArgumentError("It is written as PNG: give a name that ends in .png.");
+  return text;
 }
 
 /** A description with what holds when the option is left out; for options whose default is not set by the parser. */

@@ -20,7 +20,18 @@ it("estimates the time left from the first call on", () => {
   expect(stream.written.at(-1)).toBe("\r\u001b[2K");
 });
 
-it("is silent where lines cannot be redrawn, or nobody watches", () => {
+it("adds a line now and then where none can be redrawn", () => {
+  let now = 0;
+  const stream = recorder(false);
+  const line = new ProgressLine(stream, false, () => now);
+  for (let token = 1; token <= 60; token++) {
+    line.update("drawing", token, 64);
+    now += 400;
+  }
+  expect(stream.written).toEqual(["drawing 26/64, 15s left\n", "drawing 51/64, 5s left\n"]);
+});
+
+it("is silent of what is short where lines cannot be redrawn, or nobody watches", () => {
   for (const [isTTY, environment] of [
     [false, {}],
     [true, { TERM: "dumb" }],

@@ -7,12 +7,15 @@ const BAR_WIDTH = 24;
 /** Redraws a second at most: more only flickers. */
 const REDRAW_MS = 80;
 
+/** A line is added this often where none can be redrawn. */
+export const PLAIN_PERIOD_MS = 10_000;
+
 /** A line on what a person watches. */
 export function progressLine({ err, environment }: Pick<Terminal, "err" | "environment">): ProgressLine {
   return new ProgressLine(err, rewritesLines(err, environment));
 }
 
-/** One line that is redrawn in place where that is possible, and stays silent elsewhere. */
+/** One line that is redrawn in place where that is possible; elsewhere work that takes long adds one now and then. */
 export class ProgressLine {
   readonly #stream: ProgressStream;
   readonly #isLive: boolean;
@@ -39,20 +42,28 @@ export class ProgressLine {
     total: number,
     { format = String, pace }: { readonly format?: (count: number) => string; readonly pace?: string } = {},
   ): void {
-    if (!this.#isLive) return;
     const now = this.#now();
     if (this.#startedAt === undefined) {
       this.#startedAt = now;
       this.#startedDone = done;
+      // The first lines come when it is known to take long.
+      if (!this.#isLive) this.#drawnAt = now;
     }
-    if (now - this.#drawnAt < REDRAW_MS && done < total) return;
+    if (now - this.#drawnAt < (this.#isLive ? REDRAW_MS : PLAIN_PERIOD_MS)) {
+      if (!this.#isLive || done < total) return;
+    }
     this.#drawnAt = now;
     const rate = (done - this.#startedDone) / Math.max(1, now - this.#startedAt);
     const left = rate > 0 ? `, ${formatDuration((total - done) / rate / 1000)} left` : "";
+    const beside = pace === undefined ? "" : `, ${pace}`;
+    const counts = `${format(done)}/${format(total)}${beside}${left}`;
+    if (!this.#isLive) {
+      this.#stream.write(`${label} ${counts}\n`);
+      return;
+    }
     const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
     const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
-    const beside = pace === undefined ? "" : `, ${pace}`;
-    this.show(`${label} ${bar} ${format(done)}/${format(total)}${beside}${left}`);
+    this.show(`${label} ${bar} ${counts}`);
   }
 
   /** Replaces the line by `text`, cut to the terminal's width. */

@@ -7,13 +7,13 @@ import { pull } from "../hub/pull.ts";
 import type { PullEvent } from "../hub/pull-events.ts";
 import { formatRepoName, parseRepoName } from "../hub/repo-name.ts";
 import type { PullPurpose } from "../hub/wanted-files.ts";
+import { Pace } from "./pace.ts";
 import { type ProgressLine, progressLine } from "./progress-line.ts";
-import { formatDuration, rewritesLines } from "./progress-stream.ts";
+import { formatDuration } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Progress is told this often at most to programs, and to logs. */
-const JSON_PERIOD_MS = 1000;
-const PLAIN_PERIOD_MS = 10_000;
+/** Progress is told this often at most to programs. */
+export const JSON_PERIOD_MS = 1000;
 
 export interface PullCommandOptions {
   readonly only: PullPurpose;
@@ -51,19 +51,13 @@ export async function runPull(
   }
 }
 
-function eventPrinter({ err, environment }: Terminal, line: ProgressLine): (event: PullEvent) => void {
-  const rate = new Rate();
-  let told = performance.now();
+function eventPrinter({ err }: Terminal, line: ProgressLine): (event: PullEvent) => void {
+  const rate = new Pace();
   return (event) => {
     if (event.type === "progress") {
       const { done, total } = event;
       const pace = rate.add(done);
       line.update("fetching", done, total, { format: formatBytes, pace: `${formatBytes(pace)}/s` });
-      const now = performance.now();
-      if (rewritesLines(err, environment) || now - told < PLAIN_PERIOD_MS) return;
-      told = now;
-      const left = pace > 0 ? `, ${formatDuration((total - done) / pace)} left` : "";
-      err.write(`${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(pace)}/s${left}\n`);
       return;
     }
     line.hide();
@@ -86,7 +80,7 @@ function planText(plan: Extract<PullEvent, { readonly type: "plan" }>): string {
   return parts.join(", ") + along;
 }
 
-function retryText({ reason, waitMs }: Extract<PullEvent, { readonly type: "retry" }>): string {
+export function retryText({ reason, waitMs }: Extract<PullEvent, { readonly type: "retry" }>): string {
   return `${reason}; trying again in ${formatDuration(waitMs / 1000)}`;
 }
 
@@ -100,15 +94,4 @@ function jsonPrinter({ out }: Terminal): (event: PullEvent) => void {
     }
     out.write(`${JSON.stringify(event)}\n`);
   };
-}
-
-/** Bytes a second, counted from what was there at first. */
-class Rate {
-  readonly #startedAt = performance.now();
-  #first: number | undefined;
-
-  add(done: number): number {
-    this.#first ??= done;
-    return Math.max(0, (done - this.#first) / Math.max(0.001, (performance.now() - this.#startedAt) / 1000));
-  }
 }

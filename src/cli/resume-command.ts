@@ -1,5 +1,6 @@
 /** @file The command `nextstep resume FILE`, which goes on with a drawing that was interrupted. */
 import type { Command } from "commander";
+import { previewFileOption } from "./draw-command.ts";
 import type { ResumeCommandOptions } from "./draw-options.ts";
 import { addModelOptions } from "./model-options.ts";
 import type { Terminal } from "./terminal.ts";
@@ -9,7 +10,8 @@ export function addResumeCommand(program: Command, terminal: Terminal): void {
     .command("resume")
     .description("go on with a drawing that was interrupted, to the picture that it would have been")
     .argument("<file>", "the .job file that was named when the drawing ended")
-    .option("--noise <file>", "where the given noise is now, if it was moved");
+    .option("--noise <file>", "where the given noise is now, if it was moved")
+    .addOption(previewFileOption());
   addModelOptions(command)
     .addHelpText(
       "after",

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readJobFile } from "../node/job-file.ts";
+import { decodeImage } from "../files/decode-image.ts";
+import { lockJob, readJobFile } from "../node/job-file.ts";
 
 const COMMAND = fileURLToPath(new URL("./main.ts", import.meta.url));
 const TSX = import.meta.resolve("tsx");
@@ -80,7 +81,7 @@ describe.skipIf(process.platform === "win32")("nextstep resume", () => {
   it("draws what a drawing would have been that was killed, or stopped, wherever it was", async () => {
     const [whole, killed, stopped] = await Promise.all([
       nextstep(...DRAW, "--json", "--out", "whole").ended,
-      interrupt("killed.job", "SIGKILL", ...DRAW, "--json", "--out", "killed"),
+      interrupt("killed.job", "SIGKILL", ...DRAW, "--json", "--out", "killed", "--preview-file", "look.png"),
       interrupt("it's stopped.job", "SIGTERM", ...DRAW, "--out", "stopped"),
     ]);
     expect(whole).toMatchObject({ code: 0, err: "" });
@@ -96,23 +97,37 @@ describe.skipIf(process.platform === "win32")("nextstep resume", () => {
     // As a torn write leaves it.
     await copyFile(join(folder, "killed.job"), join(folder, "other.job"));
     await truncate(join(folder, "killed.job"), (await stat(join(folder, "killed.job"))).size - 5);
-    const [again, on, other] = await Promise.all([
+    // The killed process left a lock, the stopped one none; this process holds one of a job.
+    const locks = async () => (await files(".")).filter((name) => name.startsWith(".lock-"));
+    expect(await locks()).toHaveLength(1);
+    await copyFile(join(folder, "other.job"), join(folder, "drawn.job"));
+    const lock = await lockJob(join(folder, "drawn.job"));
+    const [again, on, other, drawn] = await Promise.all([
       nextstep("resume", "killed.job").ended,
       nextstep("resume", "it's stopped.job").ended,
       nextstep("resume", "other.job", "--model", V1).ended,
+      nextstep("resume", "drawn.job").ended,
     ]);
+    expect(drawn.code).toBe(1);
+    expect(drawn.err).toMatch(
+      new RegExp(`^nextstep: drawn.job: process ${process.pid} is drawing it .*\\n$`),
+    );
+    expect(await locks()).toHaveLength(1);
+    await lock[Symbol.asyncDispose]();
     expect(again).toMatchObject({
       code: 0,
       err: expect.stringMatching(/not whole and are drawn anew\ngoing on/),
     });
     expect(on).toMatchObject({ code: 0, err: expect.stringMatching(/^going on behind token \d+ of 100\n/) });
     expect(other).toMatchObject({ code: 1, err: expect.stringContaining('"v1" is another one') });
-    expect((await files(".")).filter((name) => name.endsWith(".job"))).toEqual(["other.job"]);
+    expect((await files(".")).filter((name) => name.endsWith(".job"))).toEqual(["drawn.job", "other.job"]);
     for (const name of ["a-boat-1.png", "rain-1.png"]) {
       const expected = await read("whole", name);
       expect((await read("killed", name)).equals(expected)).toBe(true);
       expect((await read("stopped", name)).equals(expected)).toBe(true);
     }
+    const look = decodeImage(await read("look.png"), "look.png");
+    expect(await look).toMatchObject({ width: 2 * 160 + 2, height: 160 });
     const pictures = (text: Buffer) => JSON.parse(text.toString().replaceAll("/killed/", "/whole/")).pictures;
     expect(pictures(again.out)).toEqual(pictures(whole.out));
 

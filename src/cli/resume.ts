@@ -2,9 +2,10 @@
 import { InputError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { jobCells } from "../generate/drawing-job.ts";
-import { JobFile, readJobFile } from "../node/job-file.ts";
+import { JobFile, lockExistingJob, readJobFile } from "../node/job-file.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { drawAndWrite, readNoise } from "./draw.ts";
+import { outputContradiction } from "./draw-contradictions.ts";
 import type { ResumeCommandOptions } from "./draw-options.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { jobOptions } from "./job-options.ts";
@@ -18,6 +19,8 @@ export async function runResume(
   options: ResumeCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
+  // Taken before anything is read: who drew it until now may just be finishing.
+  await using lock = await lockExistingJob(file);
   const { job, own, dropped } = await readJobFile(file);
   const began = jobOptions(own, file);
   const [first] = job.pictures;
@@ -31,6 +34,9 @@ export async function runResume(
   await checkTarget(began.out);
   if (began.saveTokens !== undefined) await checkWritable(began.saveTokens);
   const named = { ...began, ...options };
+  const clash = outputContradiction({ ...named, job: file }, job.pictures.length, terminal);
+  if (clash !== undefined) throw new InputError(clash, { where: file });
+  if (named.previewFile !== undefined) await checkWritable(named.previewFile);
   const { model: path, noise } = named;
   await using model = await openNamedModel(
     { ...(path === undefined ? {} : { model: path }), ...threadsAgain(first.recipe, options) },
@@ -40,7 +46,7 @@ export async function runResume(
   const drawing = model.resume(job, { signal: terminal.signal, ...given });
   // Whether the job is of this model and whole is known before its file is touched.
   await drawing.notes();
-  const kept = await JobFile.replace(file, { job, own });
+  const kept = await JobFile.replace(file, { job, own }, lock);
   if (dropped > 0) {
     terminal.err.write(
       `note: ${printable(file)}: its last ${dropped} bytes are not whole and are drawn anew\n`,
@@ -49,5 +55,5 @@ export async function runResume(
   const cells = Math.min(...job.pictures.map(({ tokens }) => tokens.length / job.tokenWidth));
   terminal.err.write(`going on behind token ${cells} of ${jobCells(job)}\n`);
   const keeper = new JobKeeper({ out: began.out, own }, terminal, kept);
-  await drawAndWrite(drawing, { options: began, terminal, keeper, resumed: true });
+  await drawAndWrite(drawing, { options: named, terminal, keeper, resumed: true });
 }

@@ -47,9 +47,9 @@ async function manifestOf(folder: string): Promise<ConversionManifest> {
 function failingShards(folder: string, count: number): ShardSource {
   const whole = folderShards(folder);
   return {
-    byteLength: (files) => whole.byteLength(files),
-    async *shards(files) {
-      for await (const shard of whole.shards(files)) {
+    ...whole,
+    async *shards(files, spare) {
+      for await (const shard of whole.shards(files, spare)) {
         if (files.indexOf(shard.file) >= files.length - count) throw new Error("the connection was lost");
         yield shard;
       }
@@ -130,9 +130,9 @@ describe("convertModel", () => {
     const released: string[] = [];
     const whole = folderShards(V1);
     const shards: ShardSource = {
-      byteLength: (files) => whole.byteLength(files),
-      async *shards(files) {
-        for await (const shard of whole.shards(files)) {
+      ...whole,
+      async *shards(files, spare) {
+        for await (const shard of whole.shards(files, spare)) {
           const release = async (): Promise<void> => {
             expect(Object.keys((await manifestOf(target)).shards)).toContain(shard.file);
             released.push(shard.file);

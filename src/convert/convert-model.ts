@@ -19,7 +19,7 @@ import { QUANTIZATION_KEY } from "../checkpoint/quantized/read-quantized.ts";
 import { InputError, ModelFormatError, refuseAborted } from "../errors.ts";
 import { digestFile } from "../files/file-digest.ts";
 import { lockFolder } from "../files/folder-lock.ts";
-import { refuseFullDisk } from "../files/free-space.ts";
+import { freeBytes, refuseFullDisk } from "../files/free-space.ts";
 import { replaceText } from "../files/replacement-file.ts";
 import type { FileFolder } from "../formats/file-folder.ts";
 import { INDEX_FILE } from "../formats/safetensors-set.ts";
@@ -57,8 +57,20 @@ export interface ConversionRequest {
   /** Default: all processors. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
+  /** Told before anything large is written. */
+  readonly onSpace?: (space: DiskSpace) => void;
   /** Bytes of the source's shards that are converted. */
   readonly onProgress?: (bytes: { readonly done: number; readonly total: number }) => void;
+}
+
+/** Of the result's disk, in bytes. */
+export interface DiskSpace {
+  /** What the result still takes, at most. */
+  readonly result: number;
+  /** What is taken at most on the way, the result included. */
+  readonly peak: number;
+  /** Null where the system does not say. */
+  readonly free: number | null;
 }
 
 export interface Conversion {
@@ -86,25 +98,61 @@ export async function convertModel(request: ConversionRequest): Promise<Conversi
   const manifest = await beginOrGoOn(request, source);
   const kept = Object.keys(manifest.shards).length;
   if (!manifest.complete) {
-    await refuseFullDisk(target, await bytesToWrite(source, manifest));
+    const left = source.shards.filter((file) => manifest.shards[file] === undefined);
+    const result = await bytesToWrite(source, manifest);
+    const peak = result + (await request.shards.prepare(left));
+    const free = await freeBytes(target);
+    request.onSpace?.({ result, peak, free: free ?? null });
+    await refuseFullDisk(target, peak);
     await copyCompanions(target, source, manifest);
-    await convertShards(request, source, manifest);
+    await convertShards(request, source, manifest, (free ?? Number.POSITIVE_INFINITY) - result);
     await finish(target, source, manifest);
   }
-  const shards = Object.values(manifest.shards);
+  return conversionOf(target, manifest, kept);
+}
+
+/** What a manifest says of a conversion that is complete. */
+function conversionOf(folder: string, { shards, errors }: ConversionManifest, kept: number): Conversion {
+  const all = Object.values(shards);
   return {
-    folder: target,
-    sourceBytes: shards.reduce((sum, shard) => sum + shard.source.bytes, 0),
-    bytes: shards.reduce((sum, { result }) => sum + result.bytes, 0),
-    errors: manifest.errors,
+    folder,
+    sourceBytes: all.reduce((sum, { source }) => sum + source.bytes, 0),
+    bytes: all.reduce((sum, { result }) => sum + result.bytes, 0),
+    errors,
     kept,
   };
+}
+
+/**
+ * The conversion that a folder holds, if it is complete and all its shards are there.
+ * @throws ModelFormatError for a manifest that is damaged.
+ */
+export async function finishedConversion(
+  target: string,
+  bits: ConversionBits,
+): Promise<Conversion | undefined> {
+  const found = await readManifest(target);
+  if (found?.complete !== true || found.method.bits !== bits) return undefined;
+  const shards = await wholeShards(target, found);
+  const count = Object.keys(shards).length;
+  return count === Object.keys(found.shards).length ? conversionOf(target, found, count) : undefined;
+}
+
+/** The shards of a manifest whose files are there with all their bytes. */
+async function wholeShards(target: string, manifest: ConversionManifest): Promise<OpenManifest["shards"]> {
+  const shards: OpenManifest["shards"] = {};
+  for (const [file, shard] of Object.entries(manifest.shards)) {
+    const size = (await stat(join(target, file)).catch(() => undefined))?.size;
+    if (size === shard.result.bytes) shards[file] = shard;
+  }
+  return shards;
 }
 
 /** A manifest that grows. */
 type OpenManifest = { -readonly [Key in keyof ConversionManifest]: ConversionManifest[Key] };
 
-async function refuseForeign(target: string): Promise<void> {
+/** @throws InputError for a folder that holds something else than a conversion. */
+export async function refuseForeign(target: string): Promise<void> {
   const names: string[] = await readdir(target).catch(() => []);
   if (names.every((name) => name.startsWith(".")) || names.includes(MANIFEST_FILE)) return;
   throw new InputError("exists already and is no conversion", {
@@ -135,11 +183,7 @@ async function beginOrGoOn(request: ConversionRequest, source: ConversionSource)
   if (JSON.stringify(found.method) !== JSON.stringify(fresh.method)) {
     throw otherConversion(target, `to ${found.method.bits} bits in other blocks or by another method`);
   }
-  const shards: OpenManifest["shards"] = {};
-  for (const [file, shard] of Object.entries(found.shards)) {
-    const size = (await stat(join(target, file)).catch(() => undefined))?.size;
-    if (size === shard.result.bytes) shards[file] = shard;
-  }
+  const shards = await wholeShards(target, found);
   const whole = Object.keys(shards).length === source.shards.length;
   return { ...found, shards, complete: found.complete && whole };
 }
@@ -190,6 +234,7 @@ async function convertShards(
   { shards, target, threads, signal, onProgress }: ConversionRequest,
   source: ConversionSource,
   manifest: OpenManifest,
+  spare: number,
 ): Promise<void> {
   const total = await shards.byteLength(source.shards);
   const doneBytes = (): number =>
@@ -198,7 +243,7 @@ async function convertShards(
   if (left.length === 0) return;
   const shapes = new Map(source.parameters.map(({ name, shape }) => [name, shape]));
   await using pool = new QuantizePool(threads);
-  for await (const shard of shards.shards(left)) {
+  for await (const shard of shards.shards(left, spare)) {
     const before = doneBytes();
     const onRead = (bytes: number): void => onProgress?.({ done: before + bytes, total });
     onRead(0);

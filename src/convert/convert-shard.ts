@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { officialModelName } from "../checkpoint/official-names.ts";
 import { formatOf } from "../checkpoint/quantized/conversion-formats.ts";
 import { inMappableOrder, matchesPattern, nextstepParts } from "../checkpoint/quantized/nextstep-layout.ts";
-import { ModelFormatError, refuseAborted } from "../errors.ts";
+import { InputError, ModelFormatError, refuseAborted } from "../errors.ts";
 import { digestFile } from "../files/file-digest.ts";
 import { FileSource } from "../files/file-source.ts";
 import { ReplacementFile } from "../files/replacement-file.ts";
@@ -52,7 +52,8 @@ interface Member {
 
 /**
  * Converts a shard; the result appears when it is whole.
- * @throws ModelFormatError for tensors that do not fit the configuration or are not finite; AbortedError.
+ * @throws ModelFormatError for tensors that do not fit the configuration or are not finite; InputError for another content
+ * than was promised; AbortedError.
  */
 export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
   const { shard, target, method, signal } = task;
@@ -70,9 +71,11 @@ export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
     await file.writeAt(layout.header, 0);
     const run = new ShardRun(task, source, file, begins);
     await run.convert(members);
+    const sha256 = run.digest();
+    if (shard.sha256 !== undefined && sha256 !== shard.sha256) throw await damagedShard(shard);
     await file.commit();
     return {
-      source: { bytes: source.byteLength, sha256: run.digest() },
+      source: { bytes: source.byteLength, sha256 },
       result: { bytes: layout.byteLength, sha256: await digestFile(path, signal) },
       tensors: parts.map(({ name }) => name),
       tensorBytes: parts.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0),
@@ -84,6 +87,15 @@ export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
   } finally {
     await source.close();
   }
+}
+
+/** What was only fetched is dropped: it will be fetched again. */
+async function damagedShard(shard: SourceShard): Promise<InputError> {
+  await shard.release();
+  return new InputError("is damaged: its SHA-256 is not what the repository lists", {
+    where: shard.path,
+    remedy: "convert again; if it is still there, remove it first",
+  });
 }
 
 /** The tensors of the shard in the order of the file, checked against the model. */

@@ -8,6 +8,8 @@ export interface SourceShard {
   readonly file: string;
   /** Where it lies now. */
   readonly path: string;
+  /** What its content must have; absent where nobody says. */
+  readonly sha256?: string;
   /** Called when its conversion is on the disk for good: a download may then be dropped. */
   release(): Promise<void>;
 }
@@ -15,8 +17,16 @@ export interface SourceShard {
 export interface ShardSource {
   /** Of the files of these names together, for progress. */
   byteLength(files: readonly string[]): Promise<number>;
-  /** The files of these names, in that order, each when it can be read. The next is asked for when one is converted. */
-  shards(files: readonly string[]): AsyncIterable<SourceShard>;
+  /**
+   * Makes ready for the files of these names, which are all that is left to convert.
+   * @returns bytes that they will take on the result's disk, beside the result, when there is one at a time
+   */
+  prepare(files: readonly string[]): Promise<number>;
+  /**
+   * The files of these names, in that order, each when it can be read. The next is asked for when one is converted.
+   * @param spare bytes of the result's disk that may be taken to have more than one there
+   */
+  shards(files: readonly string[], spare: number): AsyncIterable<SourceShard>;
 }
 
 /** Shards that lie in a folder and stay there. */
@@ -27,6 +37,7 @@ export function folderShards(folder: string): ShardSource {
       for (const file of files) sum += (await stat(join(folder, file))).size;
       return sum;
     },
+    prepare: async () => 0,
     async *shards(files) {
       for (const file of files) yield { file, path: join(folder, file), release: async () => {} };
     },

@@ -5,8 +5,8 @@
 import { z } from "zod";
 import type { Model } from "../generate/model.ts";
 import type { Picture } from "../generate/picture.ts";
+import { pictureGrid } from "../image/picture-grid.ts";
 import type { RgbImage } from "../image/pixels.ts";
-import { pictureGrid } from "../train/loop/picture-grid.ts";
 import promptsJson from "./gallery-prompts.json" with { type: "json" };
 
 /** Pictures in a row. */

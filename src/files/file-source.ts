@@ -1,10 +1,11 @@
 /** @file A file on the disk as a source of bytes. */
 
+import type { Stats } from "node:fs";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataFormatError, InputError } from "../errors.ts";
-import { type ByteSource, checkRange } from "../formats/byte-source.ts";
+import { type ByteSource, checkRange, type Unchanged } from "../formats/byte-source.ts";
 
 /** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
 const MAX_READ_BYTES = 256 * 1024 * 1024;
@@ -15,12 +16,14 @@ export class FileSource implements ByteSource {
   readonly byteLength: number;
   readonly file: string;
   readonly #handle: FileHandle;
+  readonly #opened: Stats;
 
-  private constructor(path: string, byteLength: number, handle: FileHandle) {
+  private constructor(path: string, opened: Stats, handle: FileHandle) {
     this.name = path;
     this.file = resolve(path);
-    this.byteLength = byteLength;
+    this.byteLength = opened.size;
     this.#handle = handle;
+    this.#opened = opened;
   }
 
   /** Opens `path`. Throws InputError if there is no such readable regular file. */
@@ -38,7 +41,7 @@ export class FileSource implements ByteSource {
     try {
       const found = await handle.stat();
       if (!found.isFile()) throw notAFile(path);
-      return new FileSource(path, found.size, handle);
+      return new FileSource(path, found, handle);
     } catch (error) {
       await handle.close();
       throw error;
@@ -61,6 +64,16 @@ export class FileSource implements ByteSource {
       done += bytesRead;
     }
     return bytes;
+  }
+
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    const { dev, ino, size, mtimeMs } = this.#opened;
+    const now = what === "bytes" ? await this.#handle.stat() : await stat(this.file).catch(() => undefined);
+    if (now?.dev === dev && now.ino === ino && now.size === size && now.mtimeMs === mtimeMs) return;
+    throw new DataFormatError("was changed, replaced or taken away while it was in use", {
+      where: this.name,
+      remedy: "open the model again, and make sure nothing writes to it",
+    });
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { InputError } from "../errors.ts";
 import { ProcessLock } from "./process-lock.ts";
 
-const acquire = () => ProcessLock.acquire(folder, (pid) => new InputError(`process ${pid} works here`));
+const acquire = (file?: string) =>
+  ProcessLock.acquire(folder, (pid) => new InputError(`process ${pid} works here`), file);
 
 let folder: string;
 beforeEach(async () => {
@@ -26,7 +27,7 @@ it("refuses a second process, naming the first, until the first has gone", async
 });
 
 it("lets at most one of several in that come at once", async () => {
-  const all = await Promise.allSettled(Array.from({ length: 4 }, acquire));
+  const all = await Promise.allSettled(Array.from({ length: 4 }, () => acquire()));
   const won = all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   expect(won.length).toBeLessThanOrEqual(1);
   for (const lock of won) await lock[Symbol.asyncDispose]();
@@ -40,4 +41,11 @@ it("passes over the lock of a process that is dead, or whose number was used aga
   if (process.platform === "linux") await writeFile(join(folder, `.lock-${process.pid}-1-ab`), "");
   await using _lock = await acquire();
   expect(await readdir(folder)).toHaveLength(1);
+});
+
+it("locks one file of a folder beside others, and beside the folder", async () => {
+  await using _folder = await acquire();
+  await using _other = await acquire("b.job");
+  await using _file = await acquire("a.job");
+  await expect(acquire("a.job")).rejects.toThrow(`process ${process.pid} works`);
 });

@@ -1,5 +1,5 @@
 /** @file One process at a time, by a file that names it. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -7,13 +7,14 @@ import type { NextStepError } from "../errors.ts";
 import { makeFolder } from "./make-folder.ts";
 import { hasCode, writeFailure } from "./write-failure.ts";
 
-const LOCK_NAME = /^\.lock-(\d+)-(\d+)-[0-9a-f]+$/;
+/** What of a lock's name tells the process: number, start, and a random end. */
+const HOLDER = /^(\d+)-(\d+)-[0-9a-f]+$/;
 /** Two that come at the same moment see each other and both step back, for different times. */
 const TRIES = 4;
 const LONGEST_PAUSE_MS = 200;
 
 /**
- * A file `.lock-PID-START-RANDOM`. Each process writes its own and then looks for others, so that there is no moment at
+ * A file `.lock-PID-START-RANDOM`, or `.lock-FILE-PID-START-RANDOM` for one file of the folder. Each process writes its own and then looks for others, so that there is no moment at
  * which a lock is taken over: files of processes that are gone are removed by whoever comes.
  */
 export class ProcessLock implements AsyncDisposable {
@@ -26,9 +27,15 @@ export class ProcessLock implements AsyncDisposable {
   /**
    * @param folder that is locked; made if need be.
    * @param refuse what is thrown when another process, given by its number, holds the lock.
+   * @param file name of the file in the folder that is locked in place of the folder; need not be there.
    */
-  static async acquire(folder: string, refuse: (pid: number) => NextStepError): Promise<ProcessLock> {
-    const name = `.lock-${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
+  static async acquire(
+    folder: string,
+    refuse: (pid: number) => NextStepError,
+    file?: string,
+  ): Promise<ProcessLock> {
+    const start = lockStart(file);
+    const name = `${start}${process.pid}-${await processStart(process.pid)}-${randomBytes(4).toString("hex")}`;
     const path = join(folder, name);
     for (let tries = 1; ; tries++) {
       try {
@@ -37,7 +44,7 @@ export class ProcessLock implements AsyncDisposable {
       } catch (error) {
         throw writeFailure(error, folder);
       }
-      const other = await otherHolder(folder, name);
+      const other = await otherHolder(folder, start, name);
       if (other === undefined) return new ProcessLock(path);
       await rm(path, { force: true });
       if (tries === TRIES) throw refuse(other);
@@ -50,10 +57,16 @@ export class ProcessLock implements AsyncDisposable {
   }
 }
 
-/** Process of another lock in the folder. */
-async function otherHolder(folder: string, own: string): Promise<number | undefined> {
+/** A file is named by a digest: its own name may be as long as a name can be. */
+function lockStart(file: string | undefined): string {
+  if (file === undefined) return ".lock-";
+  return `.lock-${createHash("sha256").update(file).digest("hex").slice(0, 16)}-`;
+}
+
+/** Process of another lock of the same thing in the folder. */
+async function otherHolder(folder: string, start: string, own: string): Promise<number | undefined> {
   for (const name of await namesIn(folder)) {
-    const match = LOCK_NAME.exec(name);
+    const match = name.startsWith(start) ? HOLDER.exec(name.slice(start.length)) : null;
     if (match === null || name === own) continue;
     const pid = Number(match[1]);
     if (isRunning(pid) && (await processStart(pid)) === match[2]) return pid;

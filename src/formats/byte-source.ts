@@ -2,6 +2,9 @@
 
 import { DataFormatError } from "../errors.ts";
 
+/** What has to be as it was: the bytes that were opened, or also what lies under their name. */
+export type Unchanged = "bytes" | "name";
+
 export interface ByteSource {
   /** For messages: a file's path, or what the caller called the bytes. */
   readonly name: string;
@@ -13,6 +16,11 @@ export interface ByteSource {
    * Throws DataFormatError if the range leaves the source.
    */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * For bytes that lie where others may write. Throws DataFormatError if what was opened was written to since; of `name`
+   * also if its name stands for something else now, which is what another thread would open.
+   */
+  checkUnchanged?(what: Unchanged): Promise<void>;
   close(): Promise<void>;
 }
 

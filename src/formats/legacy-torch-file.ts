@@ -6,9 +6,9 @@
 import { ModelFormatError, UnsupportedError } from "../errors.ts";
 import { bytesPerElement, type DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource, Unchanged } from "./byte-source.ts";
 import { List, MAX_PICKLE_BYTES, type PickleValue, readPickleAt, TensorReference } from "./pickle.ts";
-import { storedTensor, type TensorSource } from "./tensor-source.ts";
+import { type RowRange, rowsOf, storedTensor, type TensorSource } from "./tensor-source.ts";
 import { type ByteRange, placeTensors, readStrided, type StridedTensor, stateDict } from "./torch-archive.ts";
 
 /** The first pickle as it always stands: the number 0x1950a86a20f9469cfc6c, too large for the pickle reader. */
@@ -43,13 +43,17 @@ export class LegacyTorchFile implements TensorSource {
     }
   }
 
-  async readTensor(name: string): Promise<Tensor> {
-    return readStrided(this.#source, storedTensor(this, name));
+  async readTensor(name: string, rows?: RowRange): Promise<Tensor> {
+    return readStrided(this.#source, rowsOf(storedTensor(this, name), rows, name));
   }
 
   fileOf(name: string): string | undefined {
     storedTensor(this, name);
     return this.#source.file;
+  }
+
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    await this.#source.checkUnchanged?.(what);
   }
 
   async close(): Promise<void> {

@@ -2,12 +2,12 @@
 
 import { InputError, ModelFormatError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource, Unchanged } from "./byte-source.ts";
 import type { FileFolder } from "./file-folder.ts";
 import { JsonReader } from "./json-reader.ts";
 import { quoted } from "./quoted.ts";
 import { SafetensorsFile } from "./safetensors.ts";
-import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
+import { type RowRange, type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
@@ -64,14 +64,18 @@ export class SafetensorsSet implements TensorSource {
     }
   }
 
-  async readTensor(name: string): Promise<Tensor> {
+  async readTensor(name: string, rows?: RowRange): Promise<Tensor> {
     storedTensor(this, name);
-    return this.#shards.get(this.#weightMap.get(name)!)!.readTensor(name);
+    return this.#shards.get(this.#weightMap.get(name)!)!.readTensor(name, rows);
   }
 
   fileOf(name: string): string | undefined {
     storedTensor(this, name);
     return this.#shards.get(this.#weightMap.get(name)!)!.fileOf(name);
+  }
+
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    for (const file of this.#shards.values()) await file.checkUnchanged(what);
   }
 
   async close(): Promise<void> {

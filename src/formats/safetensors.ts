@@ -7,10 +7,16 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { type DType, elementsFromBytes, fromSafetensorsDType } from "../tensor/dtype.ts";
 import { byteLength, MAX_RANK } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource, Unchanged } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
 import { quoted } from "./quoted.ts";
-import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
+import {
+  type RowRange,
+  rowsOf,
+  type StoredTensor,
+  storedTensor,
+  type TensorSource,
+} from "./tensor-source.ts";
 
 /** The reference's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -41,14 +47,18 @@ export class SafetensorsFile implements TensorSource {
     }
   }
 
-  async readTensor(name: string): Promise<Tensor> {
-    const { dtype, shape, begin, end } = storedTensor(this, name);
+  async readTensor(name: string, rows?: RowRange): Promise<Tensor> {
+    const { dtype, shape, begin, end } = rowsOf(storedTensor(this, name), rows, name);
     return { dtype, shape, data: elementsFromBytes(dtype, await this.#source.read(begin, end - begin)) };
   }
 
   fileOf(name: string): string | undefined {
     storedTensor(this, name);
     return this.#source.file;
+  }
+
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    await this.#source.checkUnchanged?.(what);
   }
 
   async close(): Promise<void> {

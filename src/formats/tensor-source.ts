@@ -1,8 +1,10 @@
 /** @file What every weight file looks like to its reader: named tensors, read one at a time. */
 
 import { ModelFormatError } from "../errors.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { bytesPerElement, type DType } from "../tensor/dtype.ts";
+import { contiguousStrides } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Unchanged } from "./byte-source.ts";
 import { quoted } from "./quoted.ts";
 
 /** What is known of a tensor before its elements are read. */
@@ -20,6 +22,12 @@ export interface StoredTensor {
   readonly strides?: readonly number[];
 }
 
+/** Rows `first` to `first + count` of a tensor's first axis. */
+export interface RowRange {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** Named tensors in a file or a set of files. Nothing but headers is in memory. */
 export interface TensorSource {
   /** For messages: the path it was opened by. */
@@ -27,10 +35,15 @@ export interface TensorSource {
   /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Reads one tensor, row-major. Throws ModelFormatError if there is none of that name. */
-  readTensor(name: string): Promise<Tensor>;
+  /**
+   * Reads one tensor, row-major, or some of its rows and no byte beside them.
+   * @throws ModelFormatError if there is none of that name, or no such rows in it.
+   */
+  readTensor(name: string, rows?: RowRange): Promise<Tensor>;
   /** The file that holds a tensor, if there is one that another thread can open for itself. Throws as above. */
   fileOf(name: string): string | undefined;
+  /** Asks whether files are as when their headers were read. @throws DataFormatError naming one that is not. */
+  checkUnchanged(what: Unchanged): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,6 +67,26 @@ export function storedTensor<T extends StoredTensor>(
     throw new ModelFormatError(`has no tensor ${quoted(name)}`, { where: source.name });
   }
   return found;
+}
+
+/** What is stored of some rows of a tensor; all of it without `rows`. Throws ModelFormatError if it has no such rows. */
+export function rowsOf<T extends StoredTensor>(tensor: T, rows: RowRange | undefined, name: string): T {
+  if (rows === undefined) return tensor;
+  const { dtype, shape, file, begin, end, contiguous } = tensor;
+  const { first, count } = rows;
+  const [held = 0, ...row] = shape;
+  if (
+    !(Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 0 && first + count <= held)
+  ) {
+    throw new ModelFormatError(`tensor ${quoted(name)} [${shape}] has no rows ${first} to ${first + count}`, {
+      where: file,
+    });
+  }
+  const [stride = 0] = tensor.strides ?? contiguousStrides(shape);
+  const start = begin + first * stride * bytesPerElement(dtype);
+  // Where rows lie in each other, the storage is read to its end.
+  const stop = contiguous ? start + count * stride * bytesPerElement(dtype) : end;
+  return { ...tensor, shape: [count, ...row], begin: start, end: stop };
 }
 
 /** Tensors in memory as a list to write, in the order given. */

@@ -7,11 +7,17 @@ import { ModelFormatError, ShapeError, UnsupportedError } from "../errors.ts";
 import { allocate, bytesPerElement, elementsFromBytes } from "../tensor/dtype.ts";
 import { byteLength, contiguousStrides, elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource, Unchanged } from "./byte-source.ts";
 import { MAX_PICKLE_BYTES, type PickleValue, readPickle, TensorReference } from "./pickle.ts";
 import { quoted } from "./quoted.ts";
 import { gatherStrided } from "./strided.ts";
-import { type StoredTensor, storedTensor, type TensorSource } from "./tensor-source.ts";
+import {
+  type RowRange,
+  rowsOf,
+  type StoredTensor,
+  storedTensor,
+  type TensorSource,
+} from "./tensor-source.ts";
 import { readZipDirectory, type ZipEntry } from "./zip.ts";
 
 export interface StridedTensor extends StoredTensor {
@@ -42,13 +48,17 @@ export class TorchArchive implements TensorSource {
     }
   }
 
-  async readTensor(name: string): Promise<Tensor> {
-    return readStrided(this.#source, storedTensor(this, name));
+  async readTensor(name: string, rows?: RowRange): Promise<Tensor> {
+    return readStrided(this.#source, rowsOf(storedTensor(this, name), rows, name));
   }
 
   fileOf(name: string): string | undefined {
     storedTensor(this, name);
     return this.#source.file;
+  }
+
+  async checkUnchanged(what: Unchanged): Promise<void> {
+    await this.#source.checkUnchanged?.(what);
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import { add, mul, neg, shift } from "../graph/operators/elementwise.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
 import { reshape } from "../graph/operators/reshape.ts";
 import { input, type Value } from "../graph/value.ts";
-import { backbone, embedTokens, imageIn } from "../model/backbone.ts";
+import { backbone, imageIn } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
@@ -22,8 +22,9 @@ export const cacheNames = (layer: number) =>
   }) as const;
 
 /**
- * Inputs: `ids` int64 [rows, tokens]; `images` [rows, tokens, 64] and `is_image` [rows, tokens, 1], 1 where the image
- * token counts instead of the id; `positions` int64 [rows, tokens]; `cosines`, `sines` [positions, headDim / 2];
+ * Inputs: `text` [rows, tokens, D], rows of the vocabulary's table, which is no part of the graph: a step needs one row of
+ * each text token, an image none; `images` [rows, tokens, 64] and `is_image` [rows, tokens, 1], 1 where the image token
+ * counts instead; `positions` int64 [rows, tokens]; `cosines`, `sines` [positions, headDim / 2];
  * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `replay` bool [] and `places` int64
  * [rows, tokens], see Replay in model/backbone.ts; `picks` int64 [picked], places row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
  */
@@ -32,7 +33,7 @@ export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxMo
   const half = config.headDim / 2;
   const width = tokenWidth(config);
   const isImage = input("is_image", "float32", ["rows", "tokens", 1]);
-  const text = embedTokens(scope, config, input("ids", "int64", ["rows", "tokens"]));
+  const text = input("text", "float32", ["rows", "tokens", config.hiddenSize]);
   const image = imageIn(scope, config, input("images", "float32", ["rows", "tokens", width]));
   const cache = (part: "keys" | "values"): Value[] =>
     Array.from({ length: config.layers }, (_, layer) =>

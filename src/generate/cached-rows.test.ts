@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AbortedError, InputError } from "../errors.ts";
-import { CachedRows } from "./cached-rows.ts";
+import type { CachedRows } from "./cached-rows.ts";
 import { openTestSessions } from "./test-models.ts";
 import type { TokenRow } from "./token-feeds.ts";
 
@@ -17,8 +17,7 @@ describe("CachedRows", () => {
   afterAll(() => opened[Symbol.asyncDispose]());
 
   async function start(rows: number): Promise<CachedRows> {
-    const { engine, folder } = opened.sessions;
-    return new CachedRows(engine, await opened.sessions.backbone(), folder.config, rows);
+    return await opened.sessions.cachedRows(rows);
   }
 
   async function hiddenOf(...chunks: TokenRow[][]): Promise<Float32Array> {

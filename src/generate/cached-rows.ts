@@ -8,13 +8,19 @@ import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { cacheNames } from "./backbone-graph.ts";
-import { maskFeed, type TokenRow, tokenFeeds } from "./token-feeds.ts";
+import { maskFeed, type RowSight, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 const CAPACITY_STEP = 128;
 
-/** Most tokens of a row that are read at once: bounds the attention scores of a long prompt. */
-const CHUNK = 256;
+/**
+ * Most tokens of a row that are read at once: bounds the attention scores of a long prompt, and how long other rows wait
+ * while it is read. Other chunks would round otherwise.
+ */
+export const PROMPT_CHUNK = 32;
+
+/** Most tokens that a replay reads at once; how many does not change a bit of it. */
+const REPLAY_CHUNK = 256;
 
 /** Attention scores of one layer that a replay may hold at once, in numbers. */
 const REPLAY_SCORES = 2 ** 26;
@@ -22,10 +28,18 @@ const REPLAY_SCORES = 2 ** 26;
 /** When rows are added, the caches grow by this part at least, so that rows that come one by one are not copied each time. */
 const ROW_GROWTH = 1 / 4;
 
+/** What reads tokens. */
+export interface Backbone {
+  readonly engine: Engine;
+  readonly session: Session;
+  readonly config: NextStepConfig;
+  readonly embed: TokenEmbedding;
+}
+
 export interface AppendOptions {
   /**
    * Reads tokens behind each other that were once appended one by one, in few runs, with the bits that they had then.
-   * Costs a copy of the caches for each run. Default false.
+   * Several tokens with a layout are read so, too. Costs a copy of the caches for each run. Default false.
    */
   readonly replay?: boolean;
   /** Looked at before each run. */
@@ -39,10 +53,17 @@ interface RowState {
   readonly origin: number;
 }
 
+/** A token of a row whose hidden state is wanted. */
+interface TokenPick {
+  readonly row: number;
+  readonly token: number;
+}
+
 export class CachedRows implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #config: NextStepConfig;
+  readonly #embed: TokenEmbedding;
   readonly #rows: RowState[] = [];
   /** Rows that the caches have room for; those in use stand in front. */
   #rowCapacity = 0;
@@ -52,11 +73,18 @@ export class CachedRows implements AsyncDisposable {
   readonly #tables = new Map<string, State>();
 
   /** @param rows number of rows, without tokens; others can be added. */
-  constructor(engine: Engine, session: Session, config: NextStepConfig, rows: number) {
+  constructor({ engine, session, config, embed }: Backbone, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
+    this.#embed = embed;
     this.add(rows);
+  }
+
+  /** Of keys and values of some rows with room for some tokens. */
+  static bytes({ layers, kvHeads, headDim }: NextStepConfig, rows: number, tokens: number): number {
+    const places = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
+    return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /** Tokens read so far, a row each. */
@@ -71,7 +99,8 @@ export class CachedRows implements AsyncDisposable {
 
   /**
    * Reads tokens of every row; a row that is given none keeps its place.
-   * @returns the hidden state of each row's last token, [rows, D]; zeros for a row that was given none
+   * @returns the hidden state of each row's last token, [rows, D], zeros for a row that was given none; where a row has a
+   * layout, those of its picks instead
    * @throws InputError when a row grows beyond the model's positions; AbortedError between runs, which leaves the rows as
    * they were.
    */
@@ -82,16 +111,23 @@ export class CachedRows implements AsyncDisposable {
       origin: length === 0 ? (rows[row]?.position ?? 0) : origin,
     }));
     this.#refuseBeyond(Math.max(...base.map((row, i) => end(row) + (rows[i]?.ids.length ?? 0))));
-    await this.#resize(this.#rows.length, Math.max(...base.map(end)) + longest);
-    const chunk = options.replay === true ? this.#replayChunk() : CHUNK;
-    const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
+    const places = rows.flatMap(({ layout }, row) =>
+      (layout?.places ?? []).map((place) => (base[row] as RowState).origin + place + 1),
+    );
+    await this.#resize(this.#rows.length, Math.max(Math.max(...base.map(end)) + longest, ...places));
+    const chunk = options.replay === true ? this.#replayChunk() : PROMPT_CHUNK;
+    const picks = rows.flatMap(({ ids, layout }, row) =>
+      (layout?.picks ?? [ids.length - 1]).map((token) => ({ row, token })),
+    );
+    const hidden = new Float32Array(picks.length * this.#config.hiddenSize);
     for (let start = 0; start < longest; start += chunk) {
       refuseAborted(options.signal);
       const count = Math.min(chunk, longest - start);
-      await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, hidden);
+      await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, { picks, hidden });
     }
     base.forEach((row, i) => {
-      this.#rows[i] = { ...row, length: row.length + (rows[i] as TokenRow).ids.length };
+      const { ids, layout } = rows[i] as TokenRow;
+      this.#rows[i] = { ...row, length: row.length + ids.length - (layout?.passing ?? 0) };
     });
     return hidden;
   }
@@ -142,28 +178,30 @@ export class CachedRows implements AsyncDisposable {
     this.#tables.clear();
   }
 
-  /** Tokens `start` to `start + count` of each row; writes hidden states of rows that end there. */
+  /** Tokens `start` to `start + count` of each row; writes hidden states of the picks among them. */
   async #readChunk(
     rows: readonly TokenRow[],
     base: readonly RowState[],
     { start, count, replay }: { readonly start: number; readonly count: number; readonly replay: boolean },
-    hidden: Float32Array,
+    { picks, hidden }: { readonly picks: readonly TokenPick[]; readonly hidden: Float32Array },
   ): Promise<void> {
-    const ends = rows.map(({ ids }) => ids.length);
-    const ending = rows.flatMap((_, row) => {
-      const last = (ends[row] as number) - 1 - start;
-      return last >= 0 && last < count ? [{ row, pick: row * count + last }] : [];
+    const picked = picks.flatMap(({ row, token }, to) =>
+      token >= start && token < start + count ? [{ to, from: row * count + token - start }] : [],
+    );
+    const sights = base.map(({ length }, index): RowSight => {
+      const { ids, layout } = rows[index] as TokenRow;
+      return { seen: length + Math.min(start, ids.length), layout };
     });
-    const seen = base.map(({ length }, row) => length + Math.min(start, ends[row] as number));
+    const span = { start, count, width: tokenWidth(this.#config), hiddenSize: this.#config.hiddenSize };
     const front = ([name, state]: [string, State]) => [name, { state, rows: rows.length }] as const;
     const feeds: Feeds = {
-      ...tokenFeeds(rows, base, { start, count, width: tokenWidth(this.#config) }),
-      mask: maskFeed(seen, { capacity: this.#capacity, count, replay }),
+      ...(await tokenFeeds(rows, base, span, this.#embed)),
+      mask: maskFeed(sights, { capacity: this.#capacity, start, count, replay }),
       replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
       picks: {
         dtype: "int64",
-        shape: [ending.length],
-        data: BigInt64Array.from(ending, ({ pick }) => BigInt(pick)),
+        shape: [picked.length],
+        data: BigInt64Array.from(picked, ({ from }) => BigInt(from)),
       },
       ...Object.fromEntries(this.#tables),
       ...Object.fromEntries([...this.#caches].map(front)),
@@ -174,8 +212,8 @@ export class CachedRows implements AsyncDisposable {
     });
     const states = result.hidden?.data as Float32Array;
     const width = this.#config.hiddenSize;
-    ending.forEach(({ row }, index) => {
-      hidden.set(states.subarray(index * width, (index + 1) * width), row * width);
+    picked.forEach(({ to }, index) => {
+      hidden.set(states.subarray(index * width, (index + 1) * width), to * width);
     });
   }
 
@@ -188,7 +226,7 @@ export class CachedRows implements AsyncDisposable {
 
   #replayChunk(): number {
     const scores = this.#rows.length * this.#config.heads * this.#capacity;
-    return Math.min(CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
+    return Math.min(REPLAY_CHUNK, Math.max(1, Math.floor(REPLAY_SCORES / scores)));
   }
 
   #refuseBeyond(tokens: number): void {

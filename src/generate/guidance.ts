@@ -11,6 +11,11 @@ export interface Guidance {
   readonly cfg: number;
   readonly cfgImg: number;
   readonly schedule: CfgSchedule;
+  /**
+   * Share of the picture's tokens that are guided, from the first one on, above 0. The others are drawn by the condition
+   * alone, as a guidance interval (arXiv 2404.07724) along the tokens. Default 1.
+   */
+  readonly until?: number;
 }
 
 /** Scales of one token. */
@@ -41,6 +46,11 @@ export function guidanceAt(
         remedy: `use one of ${CFG_SCHEDULES.join(", ")}`,
       });
   }
+}
+
+/** How many of `count` tokens are guided, from the first one on; at least one. */
+export function guidedTokens({ until = 1 }: Pick<Guidance, "until">, count: number): number {
+  return Math.max(1, Math.round(until * count));
 }
 
 function linear(scale: number, sampler: SamplerName, token: number, count: number): number {

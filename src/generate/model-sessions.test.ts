@@ -4,7 +4,9 @@ import { AbortedError, InputError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { ModelSessions } from "./model-sessions.ts";
-import { testModelPath } from "./test-models.ts";
+import { SharedLoop } from "./shared-loop.ts";
+import { openTestSessions, testModelPath, testSlots } from "./test-models.ts";
+import { writeTokens } from "./write-text.ts";
 
 /** Counts the weights that are read, and waits in front of each. */
 async function slowFolder(): Promise<{ folder: ModelFolder; read: () => number } & AsyncDisposable> {
@@ -16,7 +18,11 @@ async function slowFolder(): Promise<{ folder: ModelFolder; read: () => number }
     return folder.tensors.weightSource(port);
   };
   const tensors = new Proxy(folder.tensors, {
-    get: (target, key) => (key === "weightSource" ? weightSource : Reflect.get(target, key, target)),
+    get: (target, key) => {
+      if (key === "weightSource") return weightSource;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
   });
   const slow = new Proxy(folder, {
     get: (target, key) => (key === "tensors" ? tensors : Reflect.get(target, key, target)),
@@ -69,4 +75,35 @@ it("ends what waits when it is closed, once no file is read any more", async () 
   await pause(20);
   expect(slow.read()).toBe(read);
   await expect(sessions.imageHead()).rejects.toThrow(/was closed/);
+});
+
+/** Names of the weights that the engine is given from now on. */
+function boundFrom({ engine }: ModelSessions): Set<string> {
+  const names = new Set<string>();
+  const create = engine.createSession.bind(engine);
+  engine.createSession = (model, weights) => {
+    for (const { name } of model.parameters) names.add(name);
+    return create(model, weights);
+  };
+  return names;
+}
+
+/** First parts of names. */
+const partsOf = (names: ReadonlySet<string>): Set<string> =>
+  new Set([...names].map((name) => name.split(".")[0] as string));
+
+it("binds neither vocabulary nor LM head to draw, and neither image head nor autoencoder to write", async () => {
+  await using drawn = await openTestSessions("v1.1");
+  const toDraw = boundFrom(drawn.sessions);
+  const slots = await testSlots(drawn.sessions, ["a cat"], [1]);
+  for await (const _ of new SharedLoop(drawn.sessions).draw(slots)) break;
+  expect(partsOf(toDraw)).toEqual(
+    new Set(["layers", "norm", "image_in_projector", "image_out_projector", "image_head"]),
+  );
+  await using written = await openTestSessions("v1.1");
+  const toWrite = boundFrom(written.sessions);
+  const { sessions } = written;
+  const steps = writeTokens(sessions, { row: { ids: [1, 2] }, maxTokens: 1, stop: new Set(), seed: 1 });
+  for await (const _ of steps) break;
+  expect(partsOf(toWrite)).toEqual(new Set(["layers", "norm", "image_in_projector", "lm_head"]));
 });

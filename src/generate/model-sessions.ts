@@ -1,6 +1,7 @@
 /** @file The engine sessions of an open model, each made when it is first needed and shared by all that runs on it. */
 import type { AutoencoderFolder } from "../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
+import type { TensorSet } from "../checkpoint/tensor-set.ts";
 import { AbortedError, InputError, ModelFormatError, refuseAborted } from "../errors.ts";
 import type { OnnxModel } from "../graph/onnx-writer.ts";
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
@@ -10,7 +11,10 @@ import type { Engine, Session, WeightSource } from "../runtime/engine.ts";
 import { untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
+import { CachedRows } from "./cached-rows.ts";
 import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import { storedEmbedding } from "./stored-embedding.ts";
+import type { TokenEmbedding } from "./token-feeds.ts";
 
 interface Entry {
   readonly session: Promise<Session>;
@@ -20,12 +24,14 @@ interface Entry {
 
 /** Weights with the sessions that hold them; `tensors` of the model or of its autoencoder. */
 interface Source {
-  readonly tensors: { readonly weightSource: WeightSource };
+  readonly tensors: Pick<TensorSet, "weightSource" | "checkUnchanged">;
 }
 
 export class ModelSessions {
   readonly engine: Engine;
   readonly folder: ModelFolder;
+  /** Rows of the vocabulary's table. */
+  readonly embed: TokenEmbedding;
   readonly #autoencoderEngine: () => Engine;
   #ownEngine: Engine | undefined;
   readonly #sessions = new Map<string, Entry>();
@@ -38,6 +44,7 @@ export class ModelSessions {
   constructor(engine: Engine, folder: ModelFolder, autoencoderEngine?: () => Engine) {
     this.engine = engine;
     this.folder = folder;
+    this.embed = storedEmbedding(folder.config, folder.tensors);
     this.#autoencoderEngine = () => {
       if (autoencoderEngine === undefined) return engine;
       this.#ownEngine ??= autoencoderEngine();
@@ -52,6 +59,13 @@ export class ModelSessions {
 
   backbone(signal?: AbortSignal): Promise<Session> {
     return this.#ofModel("backbone", backboneGraph, signal);
+  }
+
+  /** Rows without tokens. */
+  async cachedRows(rows: number, signal?: AbortSignal): Promise<CachedRows> {
+    const { engine, folder, embed } = this;
+    const session = await this.backbone(signal);
+    return new CachedRows({ engine, session, config: folder.config, embed }, rows);
   }
 
   /** The image head under its solver, some steps a run. */
@@ -126,7 +140,7 @@ export class ModelSessions {
   ): Promise<Session> {
     const signal = this.signal(own);
     refuseAborted(signal);
-    const entry = this.#sessions.get(name) ?? this.#load(name, engine, tensors.weightSource, graph);
+    const entry = this.#sessions.get(name) ?? this.#load(name, engine, tensors, graph);
     entry.users++;
     try {
       return await untilAborted(entry.session, signal);
@@ -136,14 +150,25 @@ export class ModelSessions {
     }
   }
 
-  #load(name: string, engine: Engine, source: WeightSource, graph: () => OnnxModel): Entry {
+  #load(name: string, engine: Engine, tensors: Source["tensors"], graph: () => OnnxModel): Entry {
+    const { weightSource } = tensors;
     const weights: WeightSource = (port) => {
-      if (entry.users > 0) return source(port);
+      if (entry.users > 0) return weightSource(port);
       this.#sessions.delete(name);
       throw new AbortedError("nobody waits for these weights any more", { where: name });
     };
     // Whoever asks is counted before the first weight is read.
-    const session = Promise.resolve().then(() => engine.createSession(graph(), weights));
+    const session = Promise.resolve().then(async () => {
+      const created = await engine.createSession(graph(), weights);
+      try {
+        // The engine opened the files by their names: they must be those whose headers said where the weights lie.
+        await tensors.checkUnchanged("name");
+      } catch (error) {
+        await created.dispose();
+        throw error;
+      }
+      return created;
+    });
     const entry: Entry = { session, users: 0 };
     this.#sessions.set(name, entry);
     session.catch(() => {

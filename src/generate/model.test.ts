@@ -84,9 +84,11 @@ describe("drawing", () => {
   it("can be followed, previewed, stopped and taken up again", async () => {
     const drawing = model.start(["a boat", "rain"], { ...FAST, seed: 3 });
     const seen: number[] = [];
+    const rows: number[] = [];
     let known: DrawOptions["keep"];
     for await (const progress of drawing) {
       seen.push(progress.token);
+      rows.push(progress.rows);
       expect(progress.of).toBe(6);
       if (progress.token === 3) {
         known = progress.tokens();
@@ -99,6 +101,7 @@ describe("drawing", () => {
       }
     }
     expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(rows).toEqual([0, 0, 1, 1, 1, 2]);
     const pictures = await drawing.pictures();
     expect(known?.shape).toEqual([2, 3, 64]);
     const resumed = await model.draw(["a boat", "rain"], {

@@ -64,7 +64,8 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
 }
 
 function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {
-  const { positive, negative, cfg, cfgImg, cfgSchedule, steps, shift, sampler } = settings;
+  const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
+  const { lastSteps, stepSchedule, rowLag } = settings;
   return formatParameters({
     prompt: positive === "" ? prompt : `${prompt} ${positive}`,
     negativePrompt: negative,
@@ -74,6 +75,14 @@ function parametersText({ prompt, seed, width, height, model, settings }: Recipe
       ["CFG scale", String(cfg)],
       ["Image CFG scale", String(cfgImg)],
       ["CFG schedule", cfgSchedule],
+      ...(cfgUntil === 1 ? [] : [["CFG until", String(cfgUntil)] as const]),
+      ...(lastSteps === null
+        ? []
+        : ([
+            ["Last steps", String(lastSteps)],
+            ["Step schedule", stepSchedule],
+          ] as const)),
+      ...(rowLag === null ? [] : [["Row lag", String(rowLag)] as const]),
       ["Shift", String(shift)],
       ["Seed", String(seed)],
       ["Size", `${width}x${height}`],

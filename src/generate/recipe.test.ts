@@ -17,7 +17,7 @@ const recipe: Recipe = {
 
 const latest: Recipe = {
   ...recipe,
-  version: 2,
+  version: 3,
   modelDigest: "fedcba9876543210".repeat(4),
   threads: 3,
   kept: {
@@ -30,12 +30,27 @@ const latest: Recipe = {
   },
 };
 
+const thoughtful: Recipe = {
+  ...latest,
+  version: 3,
+  thought: { text: "<|begin_of_thinking|>a sail", ids: [7, 1, 2], finishReason: "length" },
+};
+
 describe("parseRecipe", () => {
   it("reads what was written", () => {
     expect(parseRecipe(JSON.stringify(recipe), "x.png")).toEqual(recipe);
     expect(parseRecipe(JSON.stringify(latest), "x.png")).toEqual(latest);
+    expect(parseRecipe(JSON.stringify(thoughtful), "x.png")).toEqual(thoughtful);
     const { images: _, injectedNoise: __, ...plain } = recipe;
     expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
+  });
+
+  it("takes what earlier versions did not know for switched off", () => {
+    const { cfgUntil: _, lastSteps: __, stepSchedule: ___, ...known } = recipe.settings;
+    const read = (version: number) =>
+      parseRecipe(JSON.stringify({ ...recipe, version, settings: known }), "x.png");
+    expect(read(2)).toEqual({ ...recipe, version: 2 });
+    expect(() => read(3)).toThrow(/settings\.cfgUntil/);
   });
 
   it("leaves out what it does not know", () => {
@@ -43,7 +58,8 @@ describe("parseRecipe", () => {
   });
 
   it.each<[string, object]>([
-    ["another version", { version: 3 }],
+    ["another version", { version: 4 }],
+    ["a thought that is none", { thought: { text: "a", ids: [-1], finishReason: "stop" } }],
     ["a digest that is none", { modelDigest: "x" }],
     ["no threads", { threads: 0 }],
     ["images beyond all pictures", { images: [{ sha256: "0".repeat(64), width: 1e9, height: 16 }] }],

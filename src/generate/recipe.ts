@@ -4,18 +4,36 @@ import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import { MAX_THREADS } from "./open-options.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
-import { type DrawSettings, MAX_SEED, MAX_SIDE, pickSettings, SETTING_NAMES } from "./settings.ts";
+import {
+  type DrawSettings,
+  MAX_SEED,
+  MAX_SIDE,
+  PLAIN_SETTINGS,
+  pickSettings,
+  SETTING_NAMES,
+} from "./settings.ts";
+import { isThought, type Thought } from "./thought.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
-/** Written. The first version knew neither kept tokens nor which of several images were a prompt's own. */
-export const RECIPE_VERSION = 2;
-const VERSIONS: readonly unknown[] = [1, RECIPE_VERSION];
+/**
+ * Written. The first version knew neither kept tokens nor which of several images were a prompt's own; the second no
+ * settings that change along the tokens, and no thoughts.
+ */
+export const RECIPE_VERSION = 3;
+const VERSIONS: readonly unknown[] = [1, 2, RECIPE_VERSION];
+/** What holds in recipes that were written before there were these settings. */
+const EARLIER_SETTINGS: Partial<DrawSettings> = {
+  cfgUntil: PLAIN_SETTINGS.cfgUntil,
+  lastSteps: PLAIN_SETTINGS.lastSteps,
+  stepSchedule: PLAIN_SETTINGS.stepSchedule,
+  rowLag: PLAIN_SETTINGS.rowLag,
+};
 /** Most input images of one prompt: each takes positions of the model. */
 const MAX_IMAGES = 1024;
 
 export interface Recipe {
-  readonly version: 1 | typeof RECIPE_VERSION;
+  readonly version: 1 | 2 | typeof RECIPE_VERSION;
   /** Name of the model's folder, for people. */
   readonly model: string;
   /** Which model it is, whatever its folder is called: see modelDigest. Not in version 1. */
@@ -31,6 +49,8 @@ export interface Recipe {
   readonly injectedNoise?: true;
   /** Cells whose tokens were given. */
   readonly kept?: RecipeKept;
+  /** What the model wrote behind the prompt, and drew from. */
+  readonly thought?: Thought;
   /** Threads of the engine. Others may round otherwise. */
   readonly threads?: number;
 }
@@ -62,7 +82,10 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   };
   if (!VERSIONS.includes(json.version)) throw refuse("version");
   if (!isJsonObject(json.settings)) throw refuse("settings");
-  const settings = pickSettings(json.settings, `${where}: `);
+  const settings = {
+    ...pickSettings(json.settings, `${where}: `),
+    ...(json.version === RECIPE_VERSION ? {} : EARLIER_SETTINGS),
+  };
   const missing = SETTING_NAMES.find((name) => settings[name] === undefined);
   if (missing !== undefined) throw refuse(`settings.${missing}`);
   const images = json.images;
@@ -72,9 +95,10 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   ) {
     throw refuse("images");
   }
-  const { modelDigest, kept } = json;
+  const { modelDigest, kept, thought } = json;
   if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
   if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
+  if (thought !== undefined && !isThought(thought)) throw refuse("thought");
   return {
     version: json.version as Recipe["version"],
     model: word("model"),
@@ -87,6 +111,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),
     ...(kept === undefined ? {} : { kept }),
+    ...(thought === undefined ? {} : { thought }),
     ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };
 }

@@ -4,13 +4,14 @@ import { LocalFolder } from "../files/local-folder.ts";
 import type { Port } from "../graph/onnx-writer.ts";
 import { type NextStepConfig, parseNextStepConfig, tokenWidth } from "../model/config.ts";
 import { defaultModelPath } from "../node/default-model.ts";
-import type { Session, WeightSource } from "../runtime/engine.ts";
+import type { WeightSource } from "../runtime/engine.ts";
 import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { backboneGraph } from "./backbone-graph.ts";
-import { CachedRows } from "./cached-rows.ts";
+import { type Backbone, CachedRows } from "./cached-rows.ts";
+import { storedEmbedding } from "./stored-embedding.ts";
 import { testModelPath } from "./test-models.ts";
-import type { TokenRow } from "./token-feeds.ts";
+import type { TokenEmbedding, TokenRow } from "./token-feeds.ts";
 
 const engines = [1, 2].map((threads) => ({ threads, engine: new LocalEngine({ threads }) }));
 afterAll(() => Promise.all(engines.map(({ engine }) => engine[Symbol.asyncDispose]())));
@@ -33,8 +34,9 @@ function imageRow(config: NextStepConfig, row: number, from: number, to: number)
 }
 
 /** States behind the known tokens: one by one, all rows side by side as long as they go on, or replayed. */
-async function states(engine: LocalEngine, session: Session, config: NextStepConfig, replay: boolean) {
-  await using cached = new CachedRows(engine, session, config, KNOWN.length);
+async function states(backbone: Backbone, replay: boolean) {
+  const { config } = backbone;
+  await using cached = new CachedRows(backbone, KNOWN.length);
   let hidden = await cached.append(PROMPTS.map((length, row) => ({ ids: ids(length, row) })));
   if (replay) {
     const rows = KNOWN.map((known, row) => imageRow(config, row, 0, known));
@@ -53,10 +55,16 @@ async function states(engine: LocalEngine, session: Session, config: NextStepCon
   return hidden;
 }
 
-async function expectSame(engine: LocalEngine, config: NextStepConfig, weights: WeightSource): Promise<void> {
+async function expectSame(
+  engine: LocalEngine,
+  config: NextStepConfig,
+  weights: WeightSource,
+  embed: TokenEmbedding,
+): Promise<void> {
   const session = await engine.createSession(backboneGraph(config), weights);
-  const alone = await states(engine, session, config, false);
-  expect(await states(engine, session, config, true)).toEqual(alone);
+  const backbone = { engine, session, config, embed };
+  const alone = await states(backbone, false);
+  expect(await states(backbone, true)).toEqual(alone);
   await session.dispose();
 }
 
@@ -68,7 +76,8 @@ describe.each(engines)("a replay at $threads threads", ({ engine }) => {
     ["v1.1", testModelPath("v1.1")],
   ])("has the bits of single steps, %s", async (_, path) => {
     await using folder = await openModelFolder(new LocalFolder(path));
-    await expectSame(engine, folder.config, folder.tensors.weightSource);
+    const { config, tensors } = folder;
+    await expectSame(engine, config, tensors.weightSource, storedEmbedding(config, tensors));
   });
 
   it("has them also where each query head has keys of its own", async () => {
@@ -92,9 +101,14 @@ describe.each(engines)("a replay at $threads threads", ({ engine }) => {
       },
       "sizes",
     );
-    await expectSame(engine, config, ({ shape }: Port) => {
+    const normal = (seed: number, length: number): Float32Array =>
+      new CounterRng(seed).fillNormal(new Float32Array(length)).map((value) => value * 0.2);
+    const weights: WeightSource = ({ shape }: Port) => {
       const elements = (shape as readonly number[]).reduce((a, b) => a * b, 1);
-      return new CounterRng(elements).fillNormal(new Float32Array(elements)).map((value) => value * 0.2);
-    });
+      return normal(elements, elements);
+    };
+    const embed: TokenEmbedding = async (read) =>
+      Float32Array.from(read.flatMap((id) => [...normal(id, config.hiddenSize)]));
+    await expectSame(engine, config, weights, embed);
   });
 });

@@ -6,12 +6,15 @@ import { printable } from "../formats/quoted.ts";
 import type { Release } from "../model/config.ts";
 import { CFG_SCHEDULES, type CfgSchedule } from "./guidance.ts";
 import { DEFAULT_NOISE_LEVEL, MAX_STEPS, SAMPLER_NAMES, type SamplerName } from "./solvers.ts";
+import { STEP_SCHEDULES, type StepSchedule } from "./step-schedule.ts";
 
 /** Widest guidance scale: beyond it, tokens leave all that the model was trained on. */
 export const MAX_GUIDANCE = 100;
 /** Widest timestep shift, and its inverse the narrowest. */
 export const MAX_SHIFT = 1000;
 export const MAX_NOISE_LEVEL = 10;
+/** Widest lag between rows: no picture has more tokens in a row. */
+export const MAX_LAG = 1024;
 
 /** Everything that decides a picture besides prompt, images, size and seed. Defaults are those of the open model. */
 export interface DrawSettings {
@@ -21,8 +24,19 @@ export interface DrawSettings {
   readonly cfgImg: number;
   /** How the scales go along the tokens: the same for all, or rising to their full value. */
   readonly cfgSchedule: CfgSchedule;
+  /** Share of the tokens that are guided, from the first one on, above 0 to 1: the others cost half. */
+  readonly cfgUntil: number;
   /** Solver steps for each token, 1 to {@link MAX_STEPS}. */
   readonly steps: number;
+  /** Solver steps of the last token, if steps are to fall along the tokens: 1 to `steps`. null: all have `steps`. */
+  readonly lastSteps: number | null;
+  /** How the steps fall to `lastSteps`. */
+  readonly stepSchedule: StepSchedule;
+  /**
+   * Tokens by which a row of the picture is ahead of the next one, from 1: rows are then drawn staggered, several at once.
+   * null: one after another.
+   */
+  readonly rowLag: number | null;
   /** Timestep shift, 0.001 to 1000: above 1 spends more of the steps near the noise. */
   readonly shift: number;
   readonly sampler: SamplerName;
@@ -45,7 +59,11 @@ export const PLAIN_SETTINGS: DrawSettings = {
   cfg: 1,
   cfgImg: 1,
   cfgSchedule: "constant",
+  cfgUntil: 1,
   steps: 20,
+  lastSteps: null,
+  stepSchedule: "linear",
+  rowLag: null,
   shift: 1,
   sampler: "sde",
   noiseLevel: DEFAULT_NOISE_LEVEL,
@@ -98,9 +116,22 @@ const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
   cfg: between(0, MAX_GUIDANCE, ", 1 for no guidance"),
   cfgImg: between(0, MAX_GUIDANCE, ", 1 for no guidance by images"),
   cfgSchedule: oneOf(CFG_SCHEDULES),
+  cfgUntil: {
+    accepts: (value) => typeof value === "number" && value > 0 && value <= 1,
+    allowed: "a number above 0, up to 1",
+  },
   steps: {
     accepts: (value) => isWholeNumber(value, 1, MAX_STEPS),
     allowed: `a whole number from 1 to ${MAX_STEPS}`,
+  },
+  lastSteps: {
+    accepts: (value) => value === null || isWholeNumber(value, 1, MAX_STEPS),
+    allowed: `a whole number from 1 to ${MAX_STEPS}, or null`,
+  },
+  stepSchedule: oneOf(STEP_SCHEDULES),
+  rowLag: {
+    accepts: (value) => value === null || isWholeNumber(value, 1, MAX_LAG),
+    allowed: `a whole number from 1 to ${MAX_LAG}, or null`,
   },
   shift: between(1 / MAX_SHIFT, MAX_SHIFT, ", 1 for no shift"),
   sampler: oneOf(SAMPLER_NAMES),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { AbortedError, EngineError } from "../errors.ts";
+import { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
 import type { Slot } from "./slot.ts";
@@ -48,7 +49,7 @@ describe("the shared loop", () => {
     }
     const results = [first.map(({ canvas }) => canvas.tokens()), ...(await Promise.all(following))];
     expect(results).toEqual(expected);
-    expect(most).toBe(4);
+    expect(most).toBeGreaterThan(first.length);
     expect(step).toBe(12);
   });
 
@@ -75,10 +76,9 @@ describe("the shared loop", () => {
       new SharedLoop(sessions),
       party.map((slot) => afresh(slot)),
     );
-    const { layers, kvHeads, headDim } = sessions.folder.config;
     const slot = party[0] as Slot;
     const places = Math.max(...slot.request.rows.map(({ ids }) => ids.length)) + slot.canvas.count;
-    const two = 4 * places * layers * 2 * kvHeads * headDim * 4;
+    const two = CachedRows.bytes(sessions.folder.config, 4, places);
     const loop = new SharedLoop(sessions, { cacheBytes: two });
     const counts = new Set<number>();
     for await (const events of loop.draw(party)) counts.add(events.length);

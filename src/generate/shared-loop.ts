@@ -4,8 +4,10 @@
  */
 import type { NextStepConfig } from "../model/config.ts";
 import { untilAborted } from "./abort.ts";
+import { CachedRows } from "./cached-rows.ts";
 import { Inbox } from "./inbox.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { PromptStore } from "./prompt-store.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { hasLeft, type TokenEvent } from "./token-event.ts";
@@ -17,6 +19,8 @@ export interface SharedLoopOptions {
    * takes. Default: no bound.
    */
   readonly cacheBytes?: number;
+  /** Bytes of keys and values of prompts that are kept when they have been read, for those who bring them again. Default 0. */
+  readonly promptBytes?: number;
 }
 
 export type TokenDrawn = TokenEvent & { readonly kind: "token" };
@@ -34,14 +38,19 @@ interface Party {
 export class SharedLoop {
   readonly #sessions: ModelSessions;
   readonly #cacheBytes: number;
+  readonly #prompts: PromptStore;
   /** In the order in which they came. */
   readonly #parties = new Set<Party>();
   #loop: TokenLoop | undefined;
   #running = false;
 
-  constructor(sessions: ModelSessions, { cacheBytes = Number.POSITIVE_INFINITY }: SharedLoopOptions = {}) {
+  constructor(
+    sessions: ModelSessions,
+    { cacheBytes = Number.POSITIVE_INFINITY, promptBytes = 0 }: SharedLoopOptions = {},
+  ) {
     this.#sessions = sessions;
     this.#cacheBytes = cacheBytes;
+    this.#prompts = new PromptStore(sessions, promptBytes);
   }
 
   /** Slots that wait for a place. */
@@ -86,7 +95,7 @@ export class SharedLoop {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    const loop = new TokenLoop(this.#sessions);
+    const loop = new TokenLoop(this.#sessions, this.#prompts);
     this.#loop = loop;
     let joining: Promise<void> | undefined;
     try {
@@ -167,12 +176,12 @@ export class SharedLoop {
 }
 
 /** Bytes of keys and values of slots that are drawn together: each row has as many places as the longest. */
-function cacheSize(slots: readonly Slot[], { layers, kvHeads, headDim }: NextStepConfig): number {
+function cacheSize(slots: readonly Slot[], config: NextStepConfig): number {
   const rows = slots.reduce((sum, { branches }) => sum + branches, 0);
   const places = Math.max(
     ...slots.map(
       ({ request, canvas }) => Math.max(...request.rows.map(({ ids }) => ids.length)) + canvas.count,
     ),
   );
-  return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+  return CachedRows.bytes(config, rows, places);
 }

@@ -1,7 +1,8 @@
 /** @file All that one picture in the making is made of. */
 import type { Canvas } from "./canvas.ts";
-import { branchWeights, type Guidance, guidanceAt } from "./guidance.ts";
+import { branchWeights, type Guidance, guidanceAt, guidedTokens } from "./guidance.ts";
 import { noiseDraws, type SamplerName, type SolverOptions, type SolverRow, solverTable } from "./solvers.ts";
+import { checkAnnealing, type StepAnnealing, stepsAt } from "./step-schedule.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import type { TokenNoise } from "./token-noise.ts";
 
@@ -14,7 +15,9 @@ export interface SlotRequest {
   /** Drawn on by the loop; cells that are forced before the slot joins are read instead. */
   readonly canvas: Canvas;
   readonly sampler: SamplerName;
+  /** Of the first token, and of all without `annealing`. */
   readonly solver: SolverOptions;
+  readonly annealing?: StepAnnealing | undefined;
   readonly guidance: Guidance;
   readonly noise: TokenNoise;
   /** Layer norm over each token before it is used, a setting of the first release. */
@@ -27,16 +30,15 @@ export interface SlotRequest {
 /** One picture's place in a token loop. */
 export class Slot {
   readonly request: SlotRequest;
-  /** Solver steps of a token. */
-  readonly table: readonly SolverRow[];
-  /** Noise vectors of a token: its start, then one a step as far as the sampler adds noise. */
-  readonly draws: number;
+  /** By number of steps. */
+  readonly #tables = new Map<number, readonly SolverRow[]>();
 
   /** @throws ConfigError for settings of the solver out of range. */
   constructor(request: SlotRequest) {
     this.request = request;
-    this.table = solverTable(request.sampler, request.solver);
-    this.draws = noiseDraws(request.sampler, this.table.length);
+    const { solver, annealing } = request;
+    checkAnnealing(solver.steps, annealing);
+    for (const steps of new Set([solver.steps, annealing?.lastSteps ?? solver.steps])) this.#table(steps);
   }
 
   /** The same picture under another signal. */
@@ -48,22 +50,41 @@ export class Slot {
     return this.request.canvas;
   }
 
+  /** How many branches are read from the next cell on: one when no cell to come is guided. */
   get branches(): 1 | 2 | 3 {
-    const { length } = this.request.rows;
-    return length >= 3 ? 3 : length === 2 ? 2 : 1;
+    return this.#branchesAt(this.canvas.next);
   }
 
-  /** What guidance multiplies each branch by at the next cell. */
-  weights(): readonly number[] {
+  /** Solver steps of the token that is drawn at a turn. */
+  table(turn: number): readonly SolverRow[] {
+    const { canvas, solver, annealing } = this.request;
+    return this.#table(stepsAt(solver.steps, annealing, turn, canvas.count));
+  }
+
+  /** What guidance multiplies each branch by at a turn. */
+  weights(turn: number): readonly number[] {
     const { guidance, sampler, canvas } = this.request;
-    return branchWeights(this.branches, guidanceAt(guidance, sampler, canvas.next, canvas.count));
+    return branchWeights(this.#branchesAt(turn), guidanceAt(guidance, sampler, turn, canvas.count));
   }
 
-  /** Noise of the next cell, [draws, width]. */
-  noise(): Float32Array {
-    const { noise, canvas } = this.request;
-    const target = new Float32Array(this.draws * canvas.width);
-    noise(canvas.next, target, canvas.width);
+  /** Noise of a turn's cell, [draws, width]: the token's start, then one a step as far as the sampler adds noise. */
+  noise(turn: number): Float32Array {
+    const { noise, canvas, sampler } = this.request;
+    const target = new Float32Array(noiseDraws(sampler, this.table(turn).length) * canvas.width);
+    noise(canvas.order.cellAt(turn), target, canvas.width);
     return target;
+  }
+
+  #branchesAt(turn: number): 1 | 2 | 3 {
+    const { rows, guidance } = this.request;
+    if (turn >= guidedTokens(guidance, this.canvas.count)) return 1;
+    return rows.length >= 3 ? 3 : rows.length === 2 ? 2 : 1;
+  }
+
+  #table(steps: number): readonly SolverRow[] {
+    const { sampler, solver } = this.request;
+    const table = this.#tables.get(steps) ?? solverTable(sampler, { ...solver, steps });
+    this.#tables.set(steps, table);
+    return table;
   }
 }

@@ -13,9 +13,10 @@ import { seededNoise } from "./token-noise.ts";
 const SHORT = "rain";
 const LONG = "Two birds sing in the old tree near the river, and a small red house stands on a green hill.";
 
+/** The tokens in raster order. */
 async function drawn(sessions: ModelSessions, slots: readonly Slot[]): Promise<Float32Array[]> {
   for await (const _ of new SharedLoop(sessions).draw(slots));
-  return slots.map(({ canvas }) => canvas.tokens());
+  return slots.map(({ canvas }) => canvas.cells());
 }
 
 /** The picture drawn by itself. */
@@ -33,6 +34,12 @@ async function finish(loop: TokenLoop): Promise<Map<Slot, Error>> {
   return errors;
 }
 
+const ANNEALING = [
+  { lastSteps: 2, schedule: "linear" },
+  undefined,
+  { lastSteps: 2, schedule: "two-stage" },
+] as const;
+
 /** Eight pictures, no two alike in anything that can differ. */
 async function eight(sessions: ModelSessions): Promise<Slot[]> {
   const variety: [SamplerName, number, number, "constant" | "linear", [number, number], string][] = [
@@ -41,14 +48,19 @@ async function eight(sessions: ModelSessions): Promise<Slot[]> {
     ["cps", 3, 2, "linear", [4, 3], SHORT],
     ["v1.1", 9, 5, "constant", [1, 5], "a blue boat"],
     ["v1", 5, 2.5, "linear", [3, 3], LONG],
-    ["sde", 1, 1, "constant", [5, 2], "x"],
+    ["sde", 2, 1, "constant", [5, 2], "x"],
     ["ode", 12, 4, "linear", [2, 5], "a blue boat"],
     ["sde", 8, 7.5, "constant", [4, 4], "y z"],
   ];
   const slots: Slot[] = [];
   for (const [index, [sampler, steps, cfg, schedule, grid, caption]] of variety.entries()) {
-    const guidance = { cfg, cfgImg: 1, schedule };
-    const options = { sampler, solver: { steps }, guidance, grid, useNorm: index % 3 === 0 };
+    const guidance = { cfg, cfgImg: 1, schedule, until: index % 2 === 0 ? 0.4 : 1 };
+    const annealing = ANNEALING[index % ANNEALING.length];
+    const rowLag = [null, 1, 2, null, 2][index % 5] ?? null;
+    const options = {
+      ...{ sampler, solver: { steps }, annealing, guidance },
+      ...{ grid, rowLag, useNorm: index % 3 === 0 },
+    };
     slots.push(...(await testSlots(sessions, [caption], [index], options)));
   }
   return slots;
@@ -92,7 +104,7 @@ describe.each([
     await Promise.all(joins);
     await finish(loop);
     expect(gone.length).toBeGreaterThan(0);
-    expect(slots.map(({ canvas }) => canvas.tokens())).toEqual(expected);
+    expect(slots.map(({ canvas }) => canvas.cells())).toEqual(expected);
   });
 });
 
@@ -176,7 +188,47 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     slot.canvas.rewind(0);
     expect(slot.canvas.next).toBe(0);
     await finish(loop);
-    expect([slot.canvas.tokens(), other.canvas.tokens()]).toEqual(expected);
+    expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
+  });
+
+  it("draws the last tokens by the condition alone where guidance ends before them", async () => {
+    const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.4 } as const;
+    const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2])) as [Slot, Slot];
+    const short = afresh(slot, { guidance });
+    const whole = await alone(sessions, slot);
+    const [tokens] = (await drawn(sessions, [short, afresh(other)])) as [Float32Array];
+    // 5 of 12 tokens.
+    expect(tokens.subarray(0, 5 * 64)).toEqual(whole.subarray(0, 5 * 64));
+    expect(tokens.subarray(5 * 64, 6 * 64)).not.toEqual(whole.subarray(5 * 64, 6 * 64));
+    const unguided = afresh(slot, { rows: slot.request.rows.slice(0, 1) });
+    for (let cell = 0; cell < 5; cell++) {
+      unguided.canvas.force(cell, tokens.subarray(cell * 64, (cell + 1) * 64));
+    }
+    expect(await drawn(sessions, [unguided])).toEqual([tokens]);
+  });
+
+  it("guides again a picture that is rewound to where it was guided", async () => {
+    const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.4 } as const;
+    const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2], { guidance })) as [Slot, Slot];
+    const expected = await drawn(sessions, [afresh(slot), afresh(other)]);
+    await using loop = new TokenLoop(sessions);
+    await loop.join(slot, other);
+    for (let step = 0; step < 7; step++) await loop.step();
+    slot.canvas.rewind(1);
+    for (let step = 0; step < 3; step++) await loop.step();
+    slot.canvas.rewind(0);
+    await finish(loop);
+    expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
+  });
+
+  it("gives each token the steps that its place among all has", async () => {
+    const [slot] = (await testSlots(sessions, [SHORT], [1], { solver: { steps: 6 } })) as [Slot];
+    const staged = afresh(slot, { annealing: { lastSteps: 2, schedule: "two-stage" } });
+    const [whole, tokens] = [await alone(sessions, slot), await alone(sessions, staged)];
+    expect(tokens.subarray(0, 6 * 64)).toEqual(whole.subarray(0, 6 * 64));
+    const few = afresh(slot, { solver: { steps: 2 } });
+    for (let cell = 0; cell < 6; cell++) few.canvas.force(cell, tokens.subarray(cell * 64, (cell + 1) * 64));
+    expect(await drawn(sessions, [few])).toEqual([tokens]);
   });
 
   it("ends one slot by its own signal within a token, and no other", async () => {
@@ -192,7 +244,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(cancelled)).toBeInstanceOf(AbortedError);
     expect(errors.size).toBe(1);
     expect(cancelled.canvas.next).toBe(2);
-    expect(other.canvas.tokens()).toEqual(await alone(sessions, other));
+    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
   });
 
   it("ends a slot whose numbers are not finite, names it, and leaves nothing of them to others", async () => {
@@ -217,8 +269,8 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(huge)?.message).toMatch(/huge: token \d+ of 12 .* not finite/);
     await loop.join(later);
     expect(await finish(loop)).toEqual(new Map());
-    expect(other.canvas.tokens()).toEqual(await alone(sessions, other));
-    expect(later.canvas.tokens()).toEqual(await alone(sessions, later));
+    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
+    expect(later.canvas.cells()).toEqual(await alone(sessions, later));
   });
 
   it("draws with hundreds of steps", async () => {

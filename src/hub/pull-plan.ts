@@ -4,7 +4,7 @@ import { lstat, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { FileSource } from "../files/file-source.ts";
 import { isJsonObject, readJson } from "../formats/json-file.ts";
-import { readWeightMap } from "../formats/safetensors-set.ts";
+import { readWeightMap, SINGLE_FILE } from "../formats/safetensors-set.ts";
 import {
   blobPath,
   makeFolders,
@@ -17,7 +17,7 @@ import {
 import { fetchFile } from "./fetch-file.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { PullEvent } from "./pull-events.ts";
-import { listRepository, type RepoFile } from "./repo-listing.ts";
+import { listRepository, type RepoFile, type RepoListing } from "./repo-listing.ts";
 import type { RepoName } from "./repo-name.ts";
 import { CONFIG_FILE, contentOf, type PullPurpose, type RepoContent, wantedFiles } from "./wanted-files.ts";
 
@@ -58,6 +58,27 @@ export async function planPull(context: PullContext, name: RepoName, only: PullP
     await fetchPlan(plan, { ...context, symlinks, done: 0, onProgress: () => {} });
     return FileSource.open(snapshotPath(folders, commit, file.path));
   };
+  const { files, lacksAutoencoder } = await chooseFiles(listing, content, only, open);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return { ...name, commit, folders, content, files, bytes, lacksAutoencoder };
+}
+
+/** The files of a repository that are needed, in the order in which they are fetched. */
+export interface ChosenFiles {
+  readonly files: readonly RepoFile[];
+  /** Names of the safetensors files that hold the weights of a model. */
+  readonly shards: readonly string[];
+  /** Whether the model draws pictures but holds nothing that decodes them. */
+  readonly lacksAutoencoder: boolean;
+}
+
+/** @param open gets the descriptions without which nothing can be chosen: the index of the shards, the configuration. */
+export async function chooseFiles(
+  listing: RepoListing,
+  content: RepoContent,
+  only: PullPurpose,
+  open: (file: RepoFile) => Promise<FileSource>,
+): Promise<ChosenFiles> {
   const index = content.kind === "model" ? content.index : undefined;
   const shards =
     index === undefined ? undefined : [...new Set((await readWeightMap(await open(index))).values())];
@@ -69,8 +90,7 @@ export async function planPull(context: PullContext, name: RepoName, only: PullP
     // A language model to start training from draws nothing.
     lacksAutoencoder = isJsonObject(json) && json.model_type === "nextstep";
   }
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  return { ...name, commit, folders, content, files, bytes, lacksAutoencoder };
+  return { files, shards: shards ?? (content.kind === "model" ? [SINGLE_FILE] : []), lacksAutoencoder };
 }
 
 export interface FetchPlanOptions extends PullContext {
@@ -81,10 +101,19 @@ export interface FetchPlanOptions extends PullContext {
 }
 
 /** Whether a file is in the cache, at its place or as a blob that has yet to be put there. */
-export async function isCached(plan: FetchedPlan, file: RepoFile): Promise<boolean> {
-  return (await isPlaced(plan, file)) || (await sizeOf(blobPath(plan.folders, file))) === file.bytes;
+export async function isCached(plan: CachePlace, file: RepoFile): Promise<boolean> {
+  return (await cachedPath(plan, file)) !== undefined;
 }
 
+/** Where in the cache a file is; undefined if it is not there whole. */
+export async function cachedPath(place: CachePlace, file: RepoFile): Promise<string | undefined> {
+  const blob = blobPath(place.folders, file);
+  if ((await sizeOf(blob)) === file.bytes) return blob;
+  return (await isPlaced(place, file)) ? snapshotPath(place.folders, place.commit, file.path) : undefined;
+}
+
+/** A commit's place in the cache. */
+export type CachePlace = Pick<PullPlan, "commit" | "folders">;
 type FetchedPlan = Pick<PullPlan, "repository" | "commit" | "folders" | "files">;
 
 /**
@@ -122,7 +151,7 @@ export async function fetchPlan(plan: FetchedPlan, options: FetchPlanOptions): P
 }
 
 /** A link must lead to the blob of that content; a file has no more than its size to show. */
-async function isPlaced({ folders, commit }: FetchedPlan, file: RepoFile): Promise<boolean> {
+async function isPlaced({ folders, commit }: CachePlace, file: RepoFile): Promise<boolean> {
   const pointer = snapshotPath(folders, commit, file.path);
   const found = await lstat(pointer).catch(() => undefined);
   if (found?.isSymbolicLink() === true && basename(await readlink(pointer)) !== file.digest.hex) return false;

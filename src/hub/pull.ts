@@ -46,12 +46,7 @@ export async function pull(
   settings: HubSettings,
   options: PullOptions = {},
 ): Promise<PulledModel> {
-  if (settings.offline) {
-    throw new ConfigError("is set, so nothing is fetched", {
-      where: "HF_HUB_OFFLINE",
-      remedy: "unset it to pull",
-    });
-  }
+  refuseOffline(settings);
   const { onEvent = () => {}, only = "draw", signal, clock = systemClock } = options;
   await using client = new HubClient(settings, clock);
   await using _lock = await lockRepository(settings.cacheFolder, name.repository);
@@ -72,6 +67,15 @@ export async function pull(
   }
   await writeRef(autoencoder.folders, autoencoder.revision, autoencoder.commit);
   return await finish(model, model.bytes + autoencoder.bytes, fetched);
+}
+
+/** @throws ConfigError where the environment wants nothing fetched. */
+export function refuseOffline({ offline }: HubSettings): void {
+  if (!offline) return;
+  throw new ConfigError("is set, so nothing is fetched", {
+    where: "HF_HUB_OFFLINE",
+    remedy: "unset it to pull",
+  });
 }
 
 /** @returns bytes that were fetched. */

@@ -218,9 +218,12 @@ function cacheOf(inputs: BackboneInputs, layer: number): { key: Value; value: Va
   return key === undefined || value === undefined ? undefined : { key, value };
 }
 
+/** Name of the vocabulary's table [vocabSize, hidden], `.weight` in the checkpoint. */
+export const EMBEDDING = "embed_tokens";
+
 /** ids int64 [...] -> [..., hidden] */
 export function embedTokens(scope: ParameterScope, config: NextStepConfig, ids: Value): Value {
-  return scope.embedding("embed_tokens", ids, [config.vocabSize, config.hiddenSize]);
+  return scope.embedding(EMBEDDING, ids, [config.vocabSize, config.hiddenSize]);
 }
 
 /** Logits over the vocabulary. hidden [..., D] -> [..., vocab] */
@@ -229,7 +232,7 @@ export function lmHead(scope: ParameterScope, config: NextStepConfig, hidden: Va
   const before = config.mlpBeforeLmHead
     ? scope.linear("before_lm_head", hidden, hiddenSize, { bias: true })
     : hidden;
-  const name = config.tieWordEmbeddings ? "embed_tokens" : "lm_head";
+  const name = config.tieWordEmbeddings ? EMBEDDING : "lm_head";
   return scope.linear(name, before, vocabSize, { bias: false });
 }
 

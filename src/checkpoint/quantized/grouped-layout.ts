@@ -5,6 +5,7 @@
  */
 import { ModelFormatError, UnsupportedError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
+import { EMBEDDING } from "../../model/backbone.ts";
 import type { BlockFormat } from "../../model/weight-format.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { toFloat32 } from "../../tensor/tensor.ts";
@@ -19,8 +20,6 @@ import type {
 
 const BLOCK_SIZES = [128, 64, 32] as const;
 const SUFFIXES = ["qweight", "qzeros", "scales", "g_idx", "bias"] as const;
-/** A table of rows, not a linear: none of the layouts has it. */
-const EMBEDDING = "embed_tokens";
 
 /**
  * @throws ModelFormatError when settings and tensors contradict each other, UnsupportedError for groups that are not
@@ -35,6 +34,7 @@ export async function readGroupedLayout(
   for (const { name, shape } of parameters) {
     const module = /^(.*)\.weight$/.exec(name)?.[1];
     const [outputs, inputs] = shape;
+    // A table of rows is no linear: none of the layouts has it.
     if (module === undefined || module === EMBEDDING || !tensors.entries.has(`${module}.qweight`)) continue;
     if (outputs === undefined || inputs === undefined || shape.length !== 2) continue;
     if (tensors.entries.has(name)) {
@@ -76,7 +76,7 @@ export async function readGroupedLayout(
     matrices,
     unknownKeys: settings.unknownKeys,
     weightSource: ({ name }) => source.bind(name),
-    dequantize: (name) => source.dequantize(name),
+    dequantize: (name, rows) => source.dequantize(name, rows),
   };
 }
 

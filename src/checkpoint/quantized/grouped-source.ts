@@ -1,5 +1,6 @@
 /** @file Matrices of the GPTQ family, repacked to the engine's blocks while they are bound: one at a time, none rounded. */
 import { ModelFormatError, UnsupportedError } from "../../errors.ts";
+import type { RowRange } from "../../formats/tensor-source.ts";
 import { dequantizeBlocks } from "../../model/block-quantization.ts";
 import { packedShapes, packedWeightOf, scalesName, zeroPointsName } from "../../model/weight-format.ts";
 import type { StoredWeight } from "../../runtime/engine.ts";
@@ -47,7 +48,8 @@ export class GroupedSource {
     return { dtype: "uint8", data: await this.#integers(matrix) };
   }
 
-  async dequantize(weight: string): Promise<Float32Array> {
+  /** Rows lie across the words: for some of them, all is repacked. */
+  async dequantize(weight: string, rows?: RowRange): Promise<Float32Array> {
     const matrix = this.#matrix(weight);
     const { shape, format } = matrix;
     const packed = {
@@ -55,7 +57,12 @@ export class GroupedSource {
       scales: await this.#scales(matrix),
       zeroPoints: format.symmetric ? undefined : await this.#zeroPoints(matrix),
     };
-    return dequantizeBlocks(packed, shape[0], shape[1], format);
+    const [outputs, inputs] = shape;
+    const { first, count } = rows ?? { first: 0, count: outputs };
+    return dequantizeBlocks(packed, outputs, inputs, format).subarray(
+      first * inputs,
+      (first + count) * inputs,
+    );
   }
 
   #matrix(weight: string): GroupedMatrix {

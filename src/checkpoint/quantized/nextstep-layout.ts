@@ -6,6 +6,7 @@
 import { ModelFormatError } from "../../errors.ts";
 import { isJsonObject } from "../../formats/json-file.ts";
 import { quoted } from "../../formats/quoted.ts";
+import type { RowRange } from "../../formats/tensor-source.ts";
 import { dequantizeBlocks } from "../../model/block-quantization.ts";
 import { type BlockFormat, packedShapes, scalesName, zeroPointsName } from "../../model/weight-format.ts";
 import { bytesOf, bytesPerElement } from "../../tensor/dtype.ts";
@@ -88,7 +89,7 @@ export function readNextstepLayout(checkpoint: QuantizedCheckpoint): QuantizedWe
     layout: NEXTSTEP_LAYOUT,
     matrices,
     weightSource: tensors.weightSource,
-    dequantize: (name) => dequantize(tensors, name, matrices.get(name)),
+    dequantize: (name, rows) => dequantize(tensors, name, matrices.get(name), rows),
   };
 }
 
@@ -96,16 +97,18 @@ async function dequantize(
   tensors: StoredTensors,
   name: string,
   matrix: QuantizedMatrix | undefined,
+  rows: RowRange | undefined,
 ): Promise<Float32Array> {
   if (matrix === undefined) throw new ModelFormatError(`has no matrix "${name}"`, { where: tensors.name });
   const { shape, format } = matrix;
-  const bytes = async (part: string): Promise<Uint8Array> => bytesOf((await tensors.readStored(part)).data);
+  const bytes = async (part: string): Promise<Uint8Array> =>
+    bytesOf((await tensors.readStored(part, rows)).data);
   const packed = {
     packed: await bytes(name),
-    scales: toFloat32(await tensors.readStored(scalesName(name))),
+    scales: toFloat32(await tensors.readStored(scalesName(name), rows)),
     zeroPoints: format.symmetric ? undefined : await bytes(zeroPointsName(name)),
   };
-  return dequantizeBlocks(packed, shape[0], shape[1], format);
+  return dequantizeBlocks(packed, rows?.count ?? shape[0], shape[1], format);
 }
 
 function readFormats({ settings, where }: QuantizedCheckpoint): ReadonlyMap<string, BlockFormat> {

@@ -1,4 +1,5 @@
 /** @file Weights that a checkpoint stores as integers in blocks, whatever the layout: what its reader says of them. */
+import type { RowRange } from "../../formats/tensor-source.ts";
 import type { ParameterSpec } from "../../model/parameter-scope.ts";
 import type { BlockFormat } from "../../model/weight-format.ts";
 import type { WeightSource } from "../../runtime/engine.ts";
@@ -36,8 +37,8 @@ export interface QuantizedWeights {
    * repacked is so while it is bound, one matrix at a time, and never rounded again.
    */
   readonly weightSource: WeightSource;
-  /** What a matrix is, exactly, in float32. [outputs, inputs] */
-  dequantize(name: string): Promise<Float32Array>;
+  /** What a matrix, or some of its rows, is exactly, in float32. [outputs, inputs] */
+  dequantize(name: string, rows?: RowRange): Promise<Float32Array>;
 }
 
 /** The stored tensors of a checkpoint under official names, each read when it is asked for. */
@@ -45,7 +46,7 @@ export interface StoredTensors {
   /** For messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>;
-  readStored(name: string): Promise<Tensor>;
+  readStored(name: string, rows?: RowRange): Promise<Tensor>;
   /** Where a tensor lies, for parameters that are stored as they are bound. */
   readonly weightSource: WeightSource;
 }

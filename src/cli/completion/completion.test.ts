@@ -65,7 +65,7 @@ describe.skipIf(!has("bash"))("bash", () => {
     expect(await complete("nextstep ca")).toEqual(["caption"]);
     expect(await complete("nextstep data ")).toEqual(["emoji", "build", "stats", "check", "drawn", "help"]);
     expect(await complete("nextstep --samp")).toEqual(["--sampler"]);
-    expect(await complete('nextstep "a dog" --cfg-')).toEqual(["--cfg-img", "--cfg-schedule"]);
+    expect(await complete('nextstep "a dog" --cfg-')).toEqual(["--cfg-img", "--cfg-schedule", "--cfg-until"]);
     expect(await complete("nextstep write --s")).toEqual(["--seed"]);
   });
 

@@ -1,6 +1,7 @@
 /** @file The evaluation of a model that was trained on emoji data: every measure, on fixed samples, with fixed seeds. */
 import { ConfigError, refuseAborted } from "../../errors.ts";
 import type { DefaultSettings } from "../../generate/default-settings.ts";
+import type { DrawSettings } from "../../generate/settings.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { NetFeatures } from "../net-features.ts";
 import { DrawingStore } from "./drawing-store.ts";
@@ -28,6 +29,8 @@ export interface EvaluationOptions {
   readonly seed?: number;
   /** All without it. */
   readonly only?: readonly Measure[];
+  /** In place of the model's own, for drawing and editing alike. */
+  readonly drawSettings?: Partial<DrawSettings>;
   /** Folder for the pictures: an evaluation that was stopped goes on with them. */
   readonly out?: string;
   readonly threads?: number;
@@ -77,14 +80,20 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   await using evaluated = await openEvaluated(engine, options.model, options.threads);
   await using data = await EvaluationData.open(options.data);
   const { side, model, name, sha256, parameters } = evaluated;
-  const store = await DrawingStore.open(options.out, { sha256, side, seed });
+  const { drawSettings } = options;
+  const store = await DrawingStore.open(options.out, {
+    sha256,
+    side,
+    seed,
+    ...(drawSettings === undefined ? {} : { drawSettings }),
+  });
 
   let [done, label, total] = [0, "", 0];
   const onMade = (made: number): void => {
     done += made;
     onProgress?.({ label, done, total });
   };
-  const making: MakerOptions = { side, seed, store, signal, onMade };
+  const making: MakerOptions = { side, seed, store, signal, onMade, drawSettings };
   const shop = new Workshop({
     data,
     evaluated,
@@ -110,7 +119,13 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
     sha256,
     parameters,
     side,
-    settings: model?.defaults ?? null,
+    settings:
+      model === undefined
+        ? null
+        : {
+            drawing: { ...model.defaults.drawing, ...drawSettings },
+            editing: { ...model.defaults.editing, ...drawSettings },
+          },
     seed,
     count,
     date: new Date().toISOString().slice(0, 10),

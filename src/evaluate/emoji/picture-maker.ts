@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { refuseAborted } from "../../errors.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import type { Model } from "../../generate/model.ts";
+import type { DrawSettings } from "../../generate/settings.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import type { Reconstructor } from "../../train/autoencoder/autoencoder-validation.ts";
@@ -25,6 +26,8 @@ export interface MakerOptions {
   readonly side: number;
   readonly seed: number;
   readonly store: DrawingStore;
+  /** In place of the model's own. */
+  readonly drawSettings?: Partial<DrawSettings> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the pictures that were made since. */
   readonly onMade?: (count: number) => void;
@@ -52,7 +55,7 @@ export class Drawer {
   }
 
   async #drawBatch(group: string, batch: readonly DrawRequest[], seed: number): Promise<RgbImage[]> {
-    const { side, store, signal } = this.#options;
+    const { side, store, signal, drawSettings } = this.#options;
     const names = batch.map(({ key, prompt }) => `${group}/${fileName(prompt, `${key} ${prompt} ${seed}`)}`);
     const pictures = await Promise.all(names.map((name) => store.get(name)));
     const missing = batch.flatMap((request, index) =>
@@ -64,6 +67,7 @@ export class Drawer {
       const drawing = this.#model.start(
         missing.map(({ request }) => `${tag}${request.prompt}`),
         {
+          ...drawSettings,
           seed,
           size: { width: side, height: side },
           ...(images.length === 0 ? {} : { images }),

@@ -10,6 +10,7 @@ import { writeSafetensors } from "../../files/safetensors-files.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { Canvas } from "../../generate/canvas.ts";
 import { readDefaultSettings } from "../../generate/default-settings.ts";
+import { guidanceOf, solverOf } from "../../generate/draw-plan.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
 import type { DrawSettings } from "../../generate/settings.ts";
@@ -178,7 +179,7 @@ class Drawer {
     }
     if (chosen.length === 0) return [];
     const { sessions, tokenizer, settings, side, seed } = this.#parts;
-    const { cfg, cfgSchedule, positive, negative, steps, shift, sampler, noiseLevel, useNorm } = settings;
+    const { cfg, positive, negative, sampler, useNorm } = settings;
     const prompt = buildPromptRows(tokenizer, {
       captions: chosen.map(({ caption }) => caption),
       images: null,
@@ -199,8 +200,8 @@ class Drawer {
           rows: rows.filter((_row, place) => place % prompt.pictures === index),
           canvas,
           sampler,
-          solver: { steps, shift, noiseLevel },
-          guidance: { cfg, cfgImg: 1, schedule: cfgSchedule },
+          ...solverOf(settings),
+          guidance: guidanceOf({ ...settings, cfgImg: 1 }),
           noise: seededNoise(seed + samples[index]!),
           useNorm,
           name: chosen[index]!.key,

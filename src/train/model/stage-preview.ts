@@ -10,12 +10,12 @@ import { SharedLoop } from "../../generate/shared-loop.ts";
 import { Slot } from "../../generate/slot.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
 import { encodePng } from "../../image/encode-png.ts";
+import { pictureGrid } from "../../image/picture-grid.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { tokenWidth } from "../../model/config.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { buildPromptRows } from "../../sequence/prompt.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
-import { pictureGrid } from "../loop/picture-grid.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 
 const COLUMNS = 4;
@@ -63,7 +63,7 @@ export async function drawPromptGrid(
   for await (const _events of new SharedLoop(sessions).draw(slots));
   const pictures: RgbImage[] = [];
   for (const { canvas } of slots) {
-    pictures.push((await decodePicture(sessions, canvas.tokens(), prompt.grid)).pixels);
+    pictures.push((await decodePicture(sessions, canvas.cells(), prompt.grid)).pixels);
   }
   const rows = Array.from({ length: Math.ceil(pictures.length / COLUMNS) }, (_, row) =>
     pictures.slice(row * COLUMNS, (row + 1) * COLUMNS),

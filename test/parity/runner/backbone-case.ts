@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { DataFormatError } from "../../../src/errors.ts";
 import { cacheNames } from "../../../src/generate/backbone-graph.ts";
-import { CachedRows } from "../../../src/generate/cached-rows.ts";
 import type { ModelSessions } from "../../../src/generate/model-sessions.ts";
 import type { TokenRow } from "../../../src/generate/token-feeds.ts";
 import { rotaryTables } from "../../../src/model/backbone.ts";
@@ -86,7 +85,11 @@ async function hiddenOfOnePass(sessions: ModelSessions, batch: Batch): Promise<F
   const { cosines, sines } = rotaryTables(config, columns);
   const angles = [columns, config.headDim / 2];
   const feeds: Record<string, HostTensor> = {
-    ids: int64([rows, columns], ids),
+    text: {
+      dtype: "float32",
+      shape: [rows, columns, config.hiddenSize],
+      data: await sessions.embed(ids),
+    },
     images: zeros([rows, columns, tokenWidth(config)]),
     is_image: zeros([rows, columns, 1]),
     // Positions count columns, padding included (docs/nextstep-spec.md 2.1).
@@ -158,7 +161,7 @@ async function hiddenOfCachedSteps(
   const { rows, columns } = batch;
   const width = config.hiddenSize;
   const hidden = new Float32Array(rows * steps * width);
-  await using cached = new CachedRows(sessions.engine, await sessions.backbone(), config, rows);
+  await using cached = await sessions.cachedRows(rows);
   await cached.append(tokensOf(batch, 0, columns - steps));
   for (let step = 0; step < steps; step++) {
     const column = columns - steps + step;

@@ -1,6 +1,6 @@
 /** @file Several pictures of one size in one, in rows. */
-import { InputError } from "../../errors.ts";
-import type { RgbImage } from "../../image/pixels.ts";
+import { InputError } from "../errors.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /** White pixels between pictures. */
 const GAP = 2;

@@ -1,6 +1,6 @@
 /** @file Layout of the grid, pixel by pixel. */
 import { expect, it } from "vitest";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../errors.ts";
 import { pictureGrid } from "./picture-grid.ts";
 
 const plain = (value: number, width = 2, height = 1) => ({

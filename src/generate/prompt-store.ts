@@ -1,0 +1,102 @@
+/**
+ * @file Prompts that were read lately, with their keys and values: a prompt that comes again, and the beginning that it has in
+ * common with another, is not read again. What is taken from here has the bits that reading would give.
+ */
+import { tokenWidth } from "../model/config.ts";
+import { CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+import type { TokenRow } from "./token-feeds.ts";
+
+/** What is known of a prompt. */
+export interface KnownPrompt {
+  /** One row, of which the first `tokens` are the prompt's. */
+  readonly cached: CachedRows;
+  readonly tokens: number;
+  /** The state behind it, [D], if all of it is known. */
+  readonly hidden?: Float32Array;
+}
+
+interface Entry {
+  readonly row: TokenRow;
+  readonly cached: CachedRows;
+  /** [D] */
+  readonly hidden: Float32Array;
+  readonly bytes: number;
+}
+
+/** What it holds belongs to the engine, and goes with it. */
+export class PromptStore {
+  readonly #sessions: ModelSessions;
+  readonly #maxBytes: number;
+  /** The one used last stands last. */
+  readonly #entries = new Set<Entry>();
+
+  /** @param maxBytes of keys and values; what does not fit is not kept. */
+  constructor(sessions: ModelSessions, maxBytes: number) {
+    this.#sessions = sessions;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The longest part of a prompt that is known. Whole chunks only, where another prompt follows: those were read as chunks. */
+  find(row: TokenRow): KnownPrompt | undefined {
+    let best: { readonly entry: Entry; readonly tokens: number } | undefined;
+    const width = tokenWidth(this.#sessions.folder.config);
+    for (const entry of this.#entries) {
+      const common = commonTokens(row, entry.row, width);
+      const whole = common === row.ids.length && common === entry.row.ids.length;
+      // The state behind the last token comes with its chunk.
+      const chunks = Math.floor(Math.min(common, row.ids.length - 1) / PROMPT_CHUNK) * PROMPT_CHUNK;
+      const tokens = whole ? common : chunks;
+      if (tokens > (best?.tokens ?? 0)) best = { entry, tokens };
+    }
+    if (best === undefined) return undefined;
+    const { entry, tokens } = best;
+    this.#entries.delete(entry);
+    this.#entries.add(entry);
+    return { cached: entry.cached, tokens, ...(tokens === row.ids.length ? { hidden: entry.hidden } : {}) };
+  }
+
+  /** Keeps a copy of a row that was read. hidden [D], the state behind it. */
+  async keep(row: TokenRow, from: CachedRows, index: number, hidden: Float32Array): Promise<void> {
+    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, row.ids.length);
+    if (bytes > this.#maxBytes) return;
+    const cached = await this.#sessions.cachedRows(0);
+    await cached.adopt(from, [index]);
+    this.#entries.add({ row, cached, hidden: hidden.slice(), bytes });
+    await this.#dropBeyond();
+  }
+
+  async #dropBeyond(): Promise<void> {
+    let bytes = [...this.#entries].reduce((sum, entry) => sum + entry.bytes, 0);
+    for (const entry of this.#entries) {
+      if (bytes <= this.#maxBytes) return;
+      this.#entries.delete(entry);
+      bytes -= entry.bytes;
+      await entry.cached[Symbol.asyncDispose]();
+    }
+  }
+}
+
+/** Tokens that two rows have in common from their first on: ids, what stands for image tokens, and where they are placed. */
+function commonTokens(a: TokenRow, b: TokenRow, width: number): number {
+  if ((a.position ?? 0) !== (b.position ?? 0)) return 0;
+  const most = Math.min(a.ids.length, b.ids.length);
+  let common = 0;
+  while (common < most && a.ids[common] === b.ids[common] && sameImageToken(a, b, common, width)) common++;
+  return common;
+}
+
+function sameImageToken(a: TokenRow, b: TokenRow, place: number, width: number): boolean {
+  const [one, other] = [imageToken(a, place, width), imageToken(b, place, width)];
+  if (one === undefined || other === undefined) return one === other;
+  return one.every((value, i) => value === other[i]);
+}
+
+/** [width], or undefined where a text token stands. */
+function imageToken({ images = [] }: TokenRow, place: number, width: number): Float32Array | undefined {
+  for (const { start, tokens } of images) {
+    const from = (place - start) * width;
+    if (from >= 0 && from < tokens.length) return tokens.subarray(from, from + width);
+  }
+  return undefined;
+}

@@ -1,0 +1,69 @@
+/** @file Reads the prompts of slots that join a token loop: each once, and no part of one that is known. */
+import type { CachedRows } from "./cached-rows.ts";
+import type { ModelSessions } from "./model-sessions.ts";
+import type { PromptStore } from "./prompt-store.ts";
+import type { TokenRow } from "./token-feeds.ts";
+
+/**
+ * @param target without rows, becomes those of `rows`; rows that are one object are read once and copied.
+ * @param options.store what is known already; is given what was read.
+ * @returns the states behind the prompts, [rows, D]
+ * @throws as CachedRows.append does
+ */
+export async function readPrompts(
+  sessions: ModelSessions,
+  target: CachedRows,
+  rows: readonly TokenRow[],
+  { store, signal }: { readonly store: PromptStore; readonly signal: AbortSignal },
+): Promise<Float32Array> {
+  const unique = [...new Set(rows)];
+  if (unique.length === rows.length) return readOnce(sessions, target, rows, store, signal);
+  await using once = await sessions.cachedRows(0, signal);
+  const read = await readOnce(sessions, once, unique, store, signal);
+  const places = new Map(unique.map((row, index) => [row, index]));
+  const sources = rows.map((row) => places.get(row) as number);
+  await target.adopt(once, sources);
+  const width = sessions.folder.config.hiddenSize;
+  const hidden = new Float32Array(rows.length * width);
+  sources.forEach((source, row) => {
+    hidden.set(read.subarray(source * width, (source + 1) * width), row * width);
+  });
+  return hidden;
+}
+
+/** Rows that are all different. Returns [rows, D]. */
+async function readOnce(
+  { folder: { config } }: ModelSessions,
+  target: CachedRows,
+  rows: readonly TokenRow[],
+  store: PromptStore,
+  signal: AbortSignal,
+): Promise<Float32Array> {
+  const known = rows.map((row) => store.find(row));
+  for (const prompt of known) {
+    if (prompt === undefined) target.add(1);
+    else {
+      await target.adopt(prompt.cached, [0]);
+      target.truncate(target.lengths.length - 1, prompt.tokens);
+    }
+  }
+  const hidden = await target.append(
+    rows.map((row, index) => behind(row, known[index]?.tokens ?? 0)),
+    { signal },
+  );
+  const width = config.hiddenSize;
+  for (const [index, row] of rows.entries()) {
+    const own = hidden.subarray(index * width, (index + 1) * width);
+    const before = known[index]?.hidden;
+    if (before !== undefined) own.set(before);
+    else await store.keep(row, target, index, own);
+  }
+  return hidden;
+}
+
+/** A prompt without its first tokens. */
+function behind(row: TokenRow, tokens: number): TokenRow {
+  if (tokens === 0) return row;
+  const images = row.images?.map((image) => ({ ...image, start: image.start - tokens }));
+  return { ...row, ids: row.ids.slice(tokens), ...(images === undefined ? {} : { images }) };
+}

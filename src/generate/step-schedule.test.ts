@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { ConfigError } from "../errors.ts";
+import { checkAnnealing, type StepSchedule, stepsAt } from "./step-schedule.ts";
+
+const along = (schedule: StepSchedule, count: number) =>
+  Array.from({ length: count }, (_, token) => stepsAt(28, { lastSteps: 10, schedule }, token, count));
+
+it("lets the steps of a token fall from the first to the last", () => {
+  expect(along("linear", 4)).toEqual([28, 22, 16, 10]);
+  expect(along("two-stage", 4)).toEqual([28, 28, 10, 10]);
+  expect(along("two-stage", 5)).toEqual([28, 28, 28, 10, 10]);
+  expect(along("linear", 1)).toEqual([28]);
+  const steps = along("linear", 64);
+  expect(steps).toEqual([...steps].sort((a, b) => b - a));
+  expect(steps.reduce((a, b) => a + b) / 64).toBeCloseTo(19, 1);
+});
+
+it("leaves them alone without annealing", () => {
+  expect([0, 3].map((token) => stepsAt(28, undefined, token, 4))).toEqual([28, 28]);
+});
+
+it("refuses a last token with more steps than the first", () => {
+  expect(() => checkAnnealing(8, { lastSteps: 9, schedule: "linear" })).toThrow(ConfigError);
+  expect(() => checkAnnealing(8, { lastSteps: 8, schedule: "linear" })).not.toThrow();
+  expect(() => checkAnnealing(8, undefined)).not.toThrow();
+});

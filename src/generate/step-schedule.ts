@@ -1,0 +1,41 @@
+/**
+ * @file Step annealing (DiSA, arXiv 2505.20297): what is drawn already narrows down what follows, so that later tokens need
+ * fewer steps of the solver.
+ */
+import { ConfigError } from "../errors.ts";
+
+/** How the steps fall from the first token to the last: in the middle of the picture at once, or evenly. */
+export type StepSchedule = "two-stage" | "linear";
+
+export const STEP_SCHEDULES: readonly StepSchedule[] = ["two-stage", "linear"];
+
+export interface StepAnnealing {
+  /** Solver steps of the last token, at most those of the first. */
+  readonly lastSteps: number;
+  readonly schedule: StepSchedule;
+}
+
+/**
+ * Solver steps of the token of index `token` among `count`.
+ * @param steps of the first token
+ */
+export function stepsAt(
+  steps: number,
+  annealing: StepAnnealing | undefined,
+  token: number,
+  count: number,
+): number {
+  if (annealing === undefined) return steps;
+  const { lastSteps, schedule } = annealing;
+  if (schedule === "two-stage") return 2 * token < count ? steps : lastSteps;
+  return count < 2 ? steps : Math.round(steps + ((lastSteps - steps) * token) / (count - 1));
+}
+
+/** @throws ConfigError for a last token with more steps than the first. */
+export function checkAnnealing(steps: number, annealing: StepAnnealing | undefined): void {
+  if (annealing === undefined || annealing.lastSteps <= steps) return;
+  throw new ConfigError(`${annealing.lastSteps} is more than the ${steps} steps of the first token`, {
+    where: "lastSteps",
+    remedy: "use fewer, or more steps",
+  });
+}
