@@ -16,6 +16,9 @@ const REPOSITORY = "torture/model";
 const PIECES = 20;
 const PAUSE_MS = 8;
 
+/** Of one conversion. */
+const MOST_KILLS = 4;
+
 /** A conversion, and what it comes to when it is left alone. */
 interface Way {
   readonly name: string;
@@ -40,15 +43,14 @@ async function killConvert(trials: Trials): Promise<void> {
     await take(trials, "from the hub", [REPOSITORY, "--pull"], environment),
   ];
   const out = join(trials.folder, "out");
-  for (let kills = 0; kills < trials.count; ) {
-    const way = trials.pick(ways);
+  for (let kills = 0, runs = 0; kills < trials.count; runs++) {
+    const way = ways[runs % ways.length]!;
     await rm(out, { recursive: true, force: true });
-    for (;;) {
+    for (let left = 1 + trials.rng.below(MOST_KILLS); ; left--) {
       const kept = convertedShards(out);
       hub.seen.length = 0;
       const command = new RunningCommand(argsOf(way, out), { environment: way.environment });
-      const last = kills >= trials.count;
-      if (!last) await killSoon(trials, command, out, way);
+      if (left > 0 && kills < trials.count) await killSoon(trials, command, out, way);
       const end = await command.ended;
       const again = hub.fetched.filter((path) => kept.includes(path));
       if (again.length > 0) trials.lost(`fetches again what is converted: ${again.join(", ")}`);
@@ -122,9 +124,10 @@ async function killSoon({ rng }: Trials, command: RunningCommand, out: string, w
   if (below(2) === 0) await Promise.race([pause(below, way.milliseconds), command.ended]);
   else {
     // Around the moments at which a shard appears, is noted, and dropped.
-    const before = namesIn(out).length;
-    await until(command, () => namesIn(out).length > before + below(3));
-    await pause(below, PAUSE_MS);
+    const shards = (): number => namesIn(out).filter((name) => name.endsWith(".safetensors")).length;
+    const wanted = shards() + 1;
+    await until(command, () => shards() >= wanted);
+    await pause(below, 2 * PAUSE_MS);
   }
   command.kill("SIGKILL");
 }

@@ -18,6 +18,9 @@ const PICTURES = 2;
 /** The pictures of a command are written in about this time. */
 const WRITING_MS = 10;
 
+/** Of one drawing. */
+const MOST_KILLS = 4;
+
 /** Where one drawing keeps what. */
 interface Places {
   readonly job: string;
@@ -38,8 +41,8 @@ async function killJob(trials: Trials): Promise<void> {
     let drawn = 0;
     let command =
       rng.below(2) === 0 ? teller(trials, places, (token) => (drawn = token)) : drawer(reference, places);
-    for (;;) {
-      const kind = kills < trials.count ? await killSoon(trials, command, places, reference) : "";
+    for (let left = 1 + rng.below(MOST_KILLS); ; left--) {
+      const kind = left > 0 && kills < trials.count ? await killSoon(trials, command, places, reference) : "";
       const end = await command.ended;
       if (end.signal !== "SIGKILL") {
         await checkFinished(trials, end, places, reference);
