@@ -19,6 +19,7 @@ import { keepAgain, spreadCells } from "./recipe-kept.ts";
 import { differences } from "./repeat-plan.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages } from "./tagged-prompts.ts";
+import { promptWith } from "./thinking.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 
 /** What a job does not hold. */
@@ -57,11 +58,12 @@ export async function planResume(
         size: [images[image]?.height ?? 0, images[image]?.width ?? 0] as const,
       }));
       const tagged = placeImages([recipe.prompt], own.length)[0] ?? { caption: recipe.prompt, images: [] };
-      const scene = planScene(
+      const plain = planScene(
         context,
         { ...tagged, text: recipe.prompt },
         { options: recipe.settings, images: sizes, size: [recipe.height, recipe.width] },
       );
+      const scene = { ...plain, prompt: promptWith(context, plain.prompt, recipe.thought) };
       return slotOf(scene, {
         rows: shared.of(scene.prompt, own),
         canvas: await canvasOf(context, job, picture),
