@@ -1,8 +1,11 @@
 /** @file The options by which every command names its model, and how the model is then opened. */
 import type { Command } from "commander";
+import { gigabytes } from "../files/free-space.ts";
+import { printable } from "../formats/quoted.ts";
 import type { Model } from "../generate/model.ts";
-import { MAX_THREADS } from "../generate/open-options.ts";
+import { type LoadProgress, MAX_THREADS } from "../generate/open-options.ts";
 import { integerBetween, withDefault } from "./option-values.ts";
+import { ERASE_LINE, rewritesLines } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ModelOptions {
@@ -20,8 +23,30 @@ export function addModelOptions(command: Command): Command {
 }
 
 /** Opens the model that the options name; given up when the terminal's signal fires. */
-export async function openNamedModel({ model, threads }: ModelOptions, { signal }: Terminal): Promise<Model> {
+export async function openNamedModel({ model, threads }: ModelOptions, terminal: Terminal): Promise<Model> {
   // Loaded only by commands that draw or write.
   const { open } = await import("../node/open-model.ts");
-  return open(model, { signal, ...(threads === undefined ? {} : { threads }) });
+  const { signal } = terminal;
+  return open(model, {
+    signal,
+    onProgress: scratchNotice(terminal),
+    ...(threads === undefined ? {} : { threads }),
+  });
+}
+
+/** Says once that disk is taken, by the first of the model's parts that takes some. */
+export function scratchNotice({
+  err,
+  environment,
+}: Pick<Terminal, "err" | "environment">): (progress: LoadProgress) => void {
+  let said = false;
+  return (progress) => {
+    if (progress.phase !== "taking scratch space" || said) return;
+    said = true;
+    const { folder, bytes } = progress;
+    // A line that says what is being done may stand there.
+    err.write(
+      `${rewritesLines(err, environment) ? ERASE_LINE : ""}note: weights are repacked in a file of up to ${gigabytes(bytes)} in ${printable(folder)} while they load; \`nextstep convert\` saves that\n`,
+    );
+  };
 }

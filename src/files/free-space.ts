@@ -26,6 +26,7 @@ export async function refuseFullDisk(folder: string, bytes: number): Promise<voi
   });
 }
 
-function gigabytes(bytes: number): string {
+/** For people. */
+export function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }

@@ -10,7 +10,9 @@ export type LoadProgress =
   /** Configuration, headers of the weights, tokenizer and settings are being read. */
   | { readonly phase: "reading" }
   /** Weights of one part of the model are being loaded: `done` of `of` bytes as they are bound. */
-  | { readonly phase: "loading weights"; readonly done: number; readonly of: number };
+  | { readonly phase: "loading weights"; readonly done: number; readonly of: number }
+  /** Weights that must be repacked go through a file of `bytes` at most, which is removed when they are loaded. */
+  | { readonly phase: "taking scratch space"; readonly folder: string; readonly bytes: number };
 
 export interface OpenOptions {
   /**

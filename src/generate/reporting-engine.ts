@@ -28,12 +28,15 @@ export class ReportingEngine implements Engine {
     if (weights === undefined) return this.#engine.createSession(model);
     const of = boundParameters(model).reduce((sum, port) => sum + boundBytes(port), 0);
     let done = 0;
-    return this.#engine.createSession(model, async (port) => {
+    const reported: WeightSource = async (port) => {
       const data = await weights(port);
       done += boundBytes(port);
       this.#report({ phase: "loading weights", done, of });
       return data;
-    });
+    };
+    return this.#engine.createSession(model, reported, (space) =>
+      this.#report({ phase: "taking scratch space", ...space }),
+    );
   }
 
   createState(shape: readonly number[], origin?: StateOrigin): Promise<State> {

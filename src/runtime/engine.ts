@@ -126,11 +126,30 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Let idle engine threads spin for the next operator. Faster alone, slower beside other work. Default true. */
   readonly spin?: boolean;
+  /**
+   * Bytes of a session's weights from which on those that cannot be mapped go through a scratch file instead of memory.
+   * Default 1 GiB.
+   */
+  readonly spillFrom?: number;
+}
+
+/** A scratch file that a session takes while it is created. */
+export interface ScratchSpace {
+  readonly folder: string;
+  /** At most. */
+  readonly bytes: number;
 }
 
 export interface Engine extends AsyncDisposable {
-  /** `weights` is required when parameters of the model were written as initializers. */
-  createSession(model: OnnxModel, weights?: WeightSource): Promise<Session>;
+  /**
+   * `weights` is required when parameters of the model were written as initializers. Large ones that cannot be mapped
+   * where they lie go through a scratch file, of which `onScratch` is told when it is begun.
+   */
+  createSession(
+    model: OnnxModel,
+    weights?: WeightSource,
+    onScratch?: (space: ScratchSpace) => void,
+  ): Promise<Session>;
   /**
    * A state of zeros. With an origin of the same rank, what overlaps is copied from it: this is how a cache grows,
    * and how its rows are dropped, repeated and reordered.

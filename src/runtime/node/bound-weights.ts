@@ -4,10 +4,9 @@ import { InputError } from "../../errors.ts";
 import type { Port, WeightPlace } from "../../graph/onnx-messages.ts";
 import { boundParameters } from "../../graph/onnx-weights.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
-import { bytesOf, bytesPerElement, elementsFromBytes } from "../../tensor/dtype.ts";
-import { elementCount } from "../../tensor/shape.ts";
-import { toFloat32 } from "../../tensor/tensor.ts";
-import type { StoredWeight, WeightBytes, WeightRange, WeightSource } from "../engine.ts";
+import { bytesPerElement } from "../../tensor/dtype.ts";
+import type { StoredWeight, WeightSource } from "../engine.ts";
+import { bytesFor, checkLength, isMappable, isRange } from "./weight-conversion.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 export interface BoundWeights {
@@ -61,7 +60,7 @@ async function gatherBuffers(
   const places = new Map<string, WeightPlace>();
   const buffers: { path: string; data: Uint8Array }[] = [];
   for (const [port, weight] of stored) {
-    const data = bytesFor(port, isRange(weight) ? await readRange(files, weight) : weight);
+    const data = await bytesFor(port, weight, files);
     buffers.push({ path: port.name, data });
     places.set(port.name, { location: port.name, offset: 0, length: data.byteLength });
   }
@@ -71,39 +70,4 @@ async function gatherBuffers(
 async function ask(port: Port, weights: WeightSource | undefined): Promise<StoredWeight> {
   if (weights === undefined) throw new InputError("no weights given", { where: `parameter "${port.name}"` });
   return weights(port);
-}
-
-function isRange(stored: StoredWeight): stored is WeightRange {
-  return "file" in stored;
-}
-
-/** Whether the engine can use the bytes as they lie there. Files promise no alignment. */
-function isMappable({ dtype }: Port, stored: WeightRange): boolean {
-  return stored.dtype === dtype && stored.offset % bytesPerElement(stored.dtype) === 0;
-}
-
-async function readRange(files: WeightFiles, range: WeightRange): Promise<WeightBytes> {
-  return { dtype: range.dtype, data: elementsFromBytes(range.dtype, await files.read(range)) };
-}
-
-/** The elements of a weight in the graph's own type: float32 is made of anything, other types must be stored so. */
-function bytesFor(port: Port, stored: Float32Array | WeightBytes): Uint8Array {
-  const weight: WeightBytes = stored instanceof Float32Array ? { dtype: "float32", data: stored } : stored;
-  checkLength(port, weight.data.length);
-  if (weight.dtype === port.dtype) return bytesOf(weight.data);
-  if (port.dtype !== "float32") {
-    throw new InputError(`is stored as ${weight.dtype}, but the graph takes ${port.dtype}`, {
-      where: `parameter "${port.name}"`,
-    });
-  }
-  return bytesOf(toFloat32({ ...weight, shape: [weight.data.length] }));
-}
-
-function checkLength({ name, shape }: Port, elements: number): void {
-  const expected = elementCount(shape as readonly number[]);
-  if (elements !== expected) {
-    throw new InputError(`expects ${expected} elements [${shape}], got ${elements}`, {
-      where: `parameter "${name}"`,
-    });
-  }
 }

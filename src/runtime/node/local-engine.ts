@@ -12,6 +12,7 @@ import type {
   LinkOutput,
   RowCopy,
   RunRequest,
+  ScratchSpace,
   Session,
   State,
   StateOrigin,
@@ -19,8 +20,9 @@ import type {
   WeightSource,
 } from "../engine.ts";
 import { checkFeeds } from "../feeds.ts";
-import { bindAll } from "./bound-weights.ts";
+import { type BoundWeights, bindAll } from "./bound-weights.ts";
 import { type InferenceSession, loadOnnxRuntime, type OnnxRuntime, type Tensor } from "./onnxruntime.ts";
+import { WeightSpill } from "./weight-spill.ts";
 
 /** ONNX Runtime's severity "error": warnings about unused initializers and the like are not for users. */
 const LOG_ERRORS = 3;
@@ -51,12 +53,15 @@ class LocalSession implements Session {
   readonly model: Session["model"];
   readonly #runtime: OnnxRuntime;
   readonly #session: InferenceSession;
+  readonly #spill: AsyncDisposable;
   #disposed = false;
 
-  constructor(runtime: OnnxRuntime, model: OnnxModel, session: InferenceSession) {
+  /** @param spill what is left of it goes with the session. */
+  constructor(runtime: OnnxRuntime, model: OnnxModel, session: InferenceSession, spill: AsyncDisposable) {
     this.#runtime = runtime;
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
     this.#session = session;
+    this.#spill = spill;
   }
 
   async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
@@ -89,6 +94,7 @@ class LocalSession implements Session {
     if (this.#disposed) return;
     this.#disposed = true;
     await this.#session.release();
+    await this.#spill[Symbol.asyncDispose]();
   }
 }
 
@@ -201,8 +207,28 @@ export class LocalEngine implements Engine {
     this.#options = options;
   }
 
-  async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
-    const { places, buffers, folder } = await bindAll(model, weights);
+  async createSession(
+    model: OnnxModel,
+    weights?: WeightSource,
+    onScratch?: (space: ScratchSpace) => void,
+  ): Promise<Session> {
+    const spill = new WeightSpill(model, this.#options, onScratch);
+    try {
+      const placed: WeightSource | undefined =
+        weights && (async (port) => spill.place(port, await weights(port)));
+      const bound = await bindAll(model, placed);
+      await spill.finish();
+      return await this.#createBound(model, bound, spill);
+    } finally {
+      await spill[Symbol.asyncDispose]();
+    }
+  }
+
+  async #createBound(
+    model: OnnxModel,
+    { places, buffers, folder }: BoundWeights,
+    spill: AsyncDisposable,
+  ): Promise<Session> {
     const options: InferenceSession.SessionOptions = {
       executionProviders: ["cpu"],
       intraOpNumThreads: this.#options.threads ?? availableParallelism(),
@@ -220,7 +246,7 @@ export class LocalEngine implements Engine {
     try {
       const runtime = await loadOnnxRuntime();
       const bound = await runtime.InferenceSession.create(bindWeights(model, places), options);
-      const session = new LocalSession(runtime, model, bound);
+      const session = new LocalSession(runtime, model, bound, spill);
       this.#sessions.add(session);
       return session;
     } catch (cause) {

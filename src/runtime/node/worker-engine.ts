@@ -13,6 +13,7 @@ import type {
   HostTensor,
   RowCopy,
   RunRequest,
+  ScratchSpace,
   Session,
   State,
   StateOrigin,
@@ -20,6 +21,7 @@ import type {
 } from "../engine.ts";
 import { Connection, plainCopy } from "./engine-connection.ts";
 import type { FeedMessage } from "./engine-messages.ts";
+import { WeightSpill } from "./weight-spill.ts";
 import { WeightUpload } from "./weight-upload.ts";
 
 class RemoteState implements State {
@@ -50,10 +52,13 @@ class RemoteSession implements Session {
   readonly model: Session["model"];
   readonly #connection: Connection;
   readonly #id: number;
+  readonly #spill: AsyncDisposable;
 
-  constructor(connection: Connection, id: number, model: OnnxModel) {
+  /** @param spill what is left of it goes with the session. */
+  constructor(connection: Connection, id: number, model: OnnxModel, spill: AsyncDisposable) {
     this.#connection = connection;
     this.#id = id;
+    this.#spill = spill;
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
   }
 
@@ -88,6 +93,7 @@ class RemoteSession implements Session {
 
   async dispose(): Promise<void> {
     await this.#connection.release({ kind: "disposeSession", session: this.#id });
+    await this.#spill[Symbol.asyncDispose]();
   }
 }
 
@@ -99,38 +105,51 @@ function stateId(connection: Connection, state: State, where: string): number {
 /** An engine whose sessions run in a worker thread. Runs queue: one is computed after another, in order. */
 export class WorkerEngine implements Engine {
   readonly #connection: Connection;
+  readonly #options: EngineOptions;
+  /** Files that could not be removed while they are mapped. */
+  readonly #left = new Set<WeightSpill>();
   #nextSession = 0;
   #nextState = 0;
 
-  private constructor(connection: Connection) {
-    this.#connection = connection;
+  private constructor(options: EngineOptions) {
+    this.#connection = new Connection(options);
+    this.#options = options;
   }
 
   /** Starts the thread; it loads ONNX Runtime while the caller goes on. */
   static create(options: EngineOptions = {}): WorkerEngine {
-    return new WorkerEngine(new Connection(options));
+    return new WorkerEngine(options);
   }
 
   /**
    * Weights in files are opened by the thread, those in shared memory are used in place, others are copied to the
-   * thread as they come.
+   * thread as they come, unless they go through a scratch file.
    */
-  async createSession(model: OnnxModel, weights?: WeightSource): Promise<Session> {
+  async createSession(
+    model: OnnxModel,
+    weights?: WeightSource,
+    onScratch?: (space: ScratchSpace) => void,
+  ): Promise<Session> {
     const session = this.#nextSession++;
     const upload = new WeightUpload(this.#connection, session);
+    const spill = new WeightSpill(model, this.#options, onScratch);
     try {
       for (const port of boundParameters(model)) {
         if (weights === undefined)
           throw new InputError("no weights given", { where: `parameter "${port.name}"` });
-        await upload.add(port.name, await weights(port));
+        await upload.add(port.name, await spill.place(port, await weights(port)));
       }
       await upload.finish();
+      await spill.finish();
+      await this.#connection.send({ kind: "createSession", session, model });
     } catch (error) {
       await this.#connection.release({ kind: "dropWeights", session });
       throw error;
+    } finally {
+      await spill[Symbol.asyncDispose]();
+      if (spill.remains) this.#left.add(spill);
     }
-    await this.#connection.send({ kind: "createSession", session, model });
-    return new RemoteSession(this.#connection, session, model);
+    return new RemoteSession(this.#connection, session, model, spill);
   }
 
   async createState(shape: readonly number[], origin?: StateOrigin): Promise<State> {
@@ -159,5 +178,6 @@ export class WorkerEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close();
+    for (const spill of this.#left) await spill[Symbol.asyncDispose]();
   }
 }
