@@ -20,6 +20,10 @@ export interface CommandOptions {
   readonly onLine?: (line: string) => void;
   /** Stands before the command, e.g. a shell that sets a limit. */
   readonly prefix?: readonly string[];
+  /** Beside what this process has. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Program and script in place of the command. */
+  readonly program?: readonly [string, ...string[]];
 }
 
 /** A run of the command. */
@@ -27,9 +31,11 @@ export class RunningCommand {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
 
-  constructor(args: readonly string[], { onLine, prefix = [] }: CommandOptions = {}) {
-    const [program, ...rest] = [...prefix, process.execPath, COMMAND, ...args] as [string, ...string[]];
-    const child = spawn(program, rest, { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(args: readonly string[], options: CommandOptions = {}) {
+    const { onLine, prefix = [], environment = {}, program = [process.execPath, COMMAND] } = options;
+    const [first, ...rest] = [...prefix, ...program, ...args] as [string, ...string[]];
+    const env = { ...process.env, ...environment };
+    const child = spawn(first, rest, { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"], env });
     this.child = child;
     let [out, err] = ["", ""];
     child.stderr.on("data", (data: Buffer) => {

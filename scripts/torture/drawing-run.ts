@@ -19,9 +19,12 @@ export class DrawingReference {
     this.milliseconds = milliseconds;
   }
 
-  static async take({ workshop, folder }: Trials): Promise<DrawingReference> {
-    const settings = ["--size", "64x48", "--steps", "2", "--threads", "1", "--model", workshop.drawingModel];
-    const args = ["rain", "--seed", "1", "--count", String(DRAWN), ...settings];
+  static async take(
+    { workshop, folder }: Trials,
+    { size = "64x48", count = DRAWN }: { readonly size?: string; readonly count?: number } = {},
+  ): Promise<DrawingReference> {
+    const settings = ["--size", size, "--steps", "2", "--threads", "1", "--model", workshop.drawingModel];
+    const args = ["rain", "--seed", "1", "--count", String(count), ...settings];
     const out = join(folder, "reference");
     const started = performance.now();
     await mustSucceed([...args, "--out", out]);

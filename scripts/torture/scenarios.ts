@@ -4,7 +4,9 @@ import { closePipesScenario } from "./close-pipes.ts";
 import { disposeScenario } from "./dispose.ts";
 import { flipBitsScenario } from "./flip-bits.ts";
 import { fullDiskScenario } from "./full-disk.ts";
+import { killConvertScenario } from "./kill-convert.ts";
 import { killDrawingScenario } from "./kill-drawing.ts";
+import { killJobScenario } from "./kill-job.ts";
 import { killTrainingScenario } from "./kill-training.ts";
 import { phoneHomeScenario } from "./phone-home.ts";
 import type { Scenario } from "./scenario.ts";
@@ -20,4 +22,6 @@ export const SCENARIOS: readonly Scenario[] = [
   closePipesScenario,
   disposeScenario,
   phoneHomeScenario,
+  killJobScenario,
+  killConvertScenario,
 ];

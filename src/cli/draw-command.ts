@@ -1,10 +1,12 @@
 /** @file The commands that draw, `nextstep PROMPT` and `nextstep again`, with the published names of their options. */
 import { type Command, Option } from "commander";
+import { DEFAULT_TEMPERATURE } from "../generate/choose-token.ts";
 import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
-import { MAX_GUIDANCE, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
+import { MAX_GUIDANCE, MAX_LAG, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
 import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
+import { DEFAULT_THOUGHT_TOKENS, MAX_THOUGHT_TOKENS } from "../generate/think-options.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
 import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
@@ -12,6 +14,7 @@ import { addModelOptions } from "./model-options.ts";
 import {
   collect,
   integerBetween,
+  MAX_TEMPERATURE,
   numberBetween,
   pictureSize,
   pictureTarget,
@@ -101,6 +104,14 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
       ),
     )
     .option(
+      "--row-lag <n>",
+      withDefault(
+        "start each row of tokens when the one above is n ahead, and draw both at once",
+        THE_MODELS,
+      ),
+      integerBetween(1, MAX_LAG),
+    )
+    .option(
       "--shift <s>",
       withDefault("timestep shift, above 1 for more steps near the noise", THE_MODELS),
       numberBetween(1 / MAX_SHIFT, MAX_SHIFT),
@@ -126,6 +137,17 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
       "--count <n>",
       withDefault("pictures of each prompt", DEFAULT_COUNT),
       integerBetween(1, MAX_COUNT),
+    )
+    .option("--think", "let the model write down what it will draw first, and draw from that")
+    .option(
+      "--think-tokens <n>",
+      withDefault("most tokens of such a thought", DEFAULT_THOUGHT_TOKENS),
+      integerBetween(2, MAX_THOUGHT_TOKENS),
+    )
+    .option(
+      "--think-temperature <t>",
+      withDefault("0 gives the pictures of a prompt one thought, above each its own", DEFAULT_TEMPERATURE),
+      numberBetween(0, MAX_TEMPERATURE),
     );
   // Both set the same value, of which the parser keeps the last.
   const norms = new Set<string>();

@@ -62,5 +62,12 @@ export function drawContradiction(
     if (idle[0] !== undefined)
       return `${idle[0]} does nothing with --cfg 1, which is no guidance: leave one of them out`;
   }
+  if (options.think !== true) {
+    const idle = (["thinkTokens", "thinkTemperature"] as const).find((name) => options[name] !== undefined);
+    if (idle !== undefined) {
+      const option = { thinkTokens: "--think-tokens", thinkTemperature: "--think-temperature" }[idle];
+      return `${option} does nothing without --think: add it or leave it out`;
+    }
+  }
   return outputContradiction(options, prompts.length * (options.count ?? DEFAULT_COUNT), terminal);
 }

@@ -1,6 +1,7 @@
 /** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
 import type { DrawOptions } from "../generate/draw-options.ts";
 import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
+import type { ThinkOptions } from "../generate/think-options.ts";
 import type { AspectName } from "../image/aspect-buckets.ts";
 import type { ModelOptions } from "./model-options.ts";
 import type { Target } from "./picture-file.ts";
@@ -25,6 +26,9 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
   readonly count?: number;
+  readonly think?: true;
+  readonly thinkTokens?: number;
+  readonly thinkTemperature?: number;
 }
 
 /** Where things are now that were elsewhere when the drawing began. */
@@ -36,7 +40,14 @@ export interface ResumeCommandOptions extends ModelOptions {
 /** The library's options of a command line. */
 export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
   const names = [...SETTING_NAMES, "seed", "size", "aspect", "count"] as const;
-  return Object.fromEntries(
+  const given = Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   ) as DrawOptions;
+  if (options.think !== true) return given;
+  const { thinkTokens: maxTokens, thinkTemperature: temperature } = options;
+  const think: ThinkOptions = {
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+  };
+  return { ...given, think };
 }

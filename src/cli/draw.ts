@@ -23,6 +23,7 @@ import { checkTarget, checkWritable } from "./picture-file.ts";
 import { PreviewFile } from "./preview-file.ts";
 import { progressLine } from "./progress-line.ts";
 import type { Terminal } from "./terminal.ts";
+import { showThoughts } from "./thought-lines.ts";
 
 const NOISE_TENSOR = "noise";
 /** Most numbers of given noise: 2 GiB, far beyond what any drawing takes. */
@@ -149,6 +150,7 @@ async function drawAll(drawing: Drawing, destination: Destination, preview: Prev
   const line = progressLine(terminal);
   line.show("opening the model");
   try {
+    await showThoughts(drawing.thoughts(), { terminal, line });
     const notes = await drawing.notes();
     line.clear();
     for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);

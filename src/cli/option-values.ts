@@ -4,6 +4,9 @@ import { InvalidArgumentError } from "commander";
 import { PIXELS_PER_TOKEN } from "../image/pixels.ts";
 import type { Target } from "./picture-file.ts";
 
+/** Of text: beyond it, all tokens are as good as equally likely. */
+export const MAX_TEMPERATURE = 100;
+
 /** A number in a range, as a commander option parser. */
 export function numberBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => {

@@ -4,13 +4,10 @@ import { DEFAULT_TEMPERATURE, DEFAULT_TOP_P } from "../generate/choose-token.ts"
 import { MAX_SEED } from "../generate/settings.ts";
 import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED } from "../generate/write-options.ts";
 import { addModelOptions } from "./model-options.ts";
-import { integerBetween, numberBetween, probability, withDefault } from "./option-values.ts";
+import { integerBetween, MAX_TEMPERATURE, numberBetween, probability, withDefault } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";
 import { type TextCommandOptions, textContradiction } from "./text-options.ts";
 import { refuseUsage } from "./usage-error.ts";
-
-/** Beyond it, all tokens are as good as equally likely. */
-const MAX_TEMPERATURE = 100;
 
 function addTextOptions(command: Command): Command {
   command

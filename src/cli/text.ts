@@ -2,7 +2,7 @@
 import { addAbortSignal } from "node:stream";
 import { abortError, DataFormatError, InputError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
-import { printable } from "../formats/quoted.ts";
+import { printable, printableLines } from "../formats/quoted.ts";
 import type { WriteOptions } from "../generate/write-options.ts";
 import type { FinishReason, WrittenText } from "../generate/written-text.ts";
 import { openNamedModel } from "./model-options.ts";
@@ -64,7 +64,7 @@ async function printText(name: string, text: WrittenText, terminal: Terminal): P
   try {
     for await (const piece of text) {
       begin();
-      out.write(out.isTTY === true ? tame(piece) : piece);
+      out.write(out.isTTY === true ? printableLines(piece) : piece);
     }
     begin();
   } finally {
@@ -80,11 +80,6 @@ async function printJson(
 ): Promise<void> {
   const finishReason: FinishReason = await text.finishReason();
   out.write(`${JSON.stringify({ ...about, text: await text.text(), finishReason })}\n`);
-}
-
-/** Text without the characters that a terminal would obey, but for ends of lines. */
-function tame(piece: string): string {
-  return piece.split("\n").map(printable).join("\n");
 }
 
 /**

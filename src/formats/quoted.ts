@@ -5,6 +5,11 @@ export function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 200)).replace(/[\x7f-\x9f]/g, "?");
 }
 
+/** {@link printable}, but for ends of lines. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 /** On one line as it stands, but for control and format characters, which become `\u{1b}`. */
 export function printable(text: string): string {
   return text.replace(

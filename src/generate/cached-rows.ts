@@ -8,7 +8,7 @@ import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
 import { cacheNames } from "./backbone-graph.ts";
-import { maskFeed, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
+import { maskFeed, type RowSight, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 export const CAPACITY_STEP = 128;
@@ -39,7 +39,7 @@ export interface Backbone {
 export interface AppendOptions {
   /**
    * Reads tokens behind each other that were once appended one by one, in few runs, with the bits that they had then.
-   * Costs a copy of the caches for each run. Default false.
+   * Several tokens with a layout are read so, too. Costs a copy of the caches for each run. Default false.
    */
   readonly replay?: boolean;
   /** Looked at before each run. */
@@ -51,6 +51,12 @@ interface RowState {
   readonly length: number;
   /** Rotary position of the first token. */
   readonly origin: number;
+}
+
+/** A token of a row whose hidden state is wanted. */
+interface TokenPick {
+  readonly row: number;
+  readonly token: number;
 }
 
 export class CachedRows implements AsyncDisposable {
@@ -93,7 +99,8 @@ export class CachedRows implements AsyncDisposable {
 
   /**
    * Reads tokens of every row; a row that is given none keeps its place.
-   * @returns the hidden state of each row's last token, [rows, D]; zeros for a row that was given none
+   * @returns the hidden state of each row's last token, [rows, D], zeros for a row that was given none; where a row has a
+   * layout, those of its picks instead
    * @throws InputError when a row grows beyond the model's positions; AbortedError between runs, which leaves the rows as
    * they were.
    */
@@ -104,16 +111,23 @@ export class CachedRows implements AsyncDisposable {
       origin: length === 0 ? (rows[row]?.position ?? 0) : origin,
     }));
     this.#refuseBeyond(Math.max(...base.map((row, i) => end(row) + (rows[i]?.ids.length ?? 0))));
-    await this.#resize(this.#rows.length, Math.max(...base.map(end)) + longest);
+    const places = rows.flatMap(({ layout }, row) =>
+      (layout?.places ?? []).map((place) => (base[row] as RowState).origin + place + 1),
+    );
+    await this.#resize(this.#rows.length, Math.max(Math.max(...base.map(end)) + longest, ...places));
     const chunk = options.replay === true ? this.#replayChunk() : PROMPT_CHUNK;
-    const hidden = new Float32Array(rows.length * this.#config.hiddenSize);
+    const picks = rows.flatMap(({ ids, layout }, row) =>
+      (layout?.picks ?? [ids.length - 1]).map((token) => ({ row, token })),
+    );
+    const hidden = new Float32Array(picks.length * this.#config.hiddenSize);
     for (let start = 0; start < longest; start += chunk) {
       refuseAborted(options.signal);
       const count = Math.min(chunk, longest - start);
-      await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, hidden);
+      await this.#readChunk(rows, base, { start, count, replay: options.replay === true }, { picks, hidden });
     }
     base.forEach((row, i) => {
-      this.#rows[i] = { ...row, length: row.length + (rows[i] as TokenRow).ids.length };
+      const { ids, layout } = rows[i] as TokenRow;
+      this.#rows[i] = { ...row, length: row.length + ids.length - (layout?.passing ?? 0) };
     });
     return hidden;
   }
@@ -164,29 +178,30 @@ export class CachedRows implements AsyncDisposable {
     this.#tables.clear();
   }
 
-  /** Tokens `start` to `start + count` of each row; writes hidden states of rows that end there. */
+  /** Tokens `start` to `start + count` of each row; writes hidden states of the picks among them. */
   async #readChunk(
     rows: readonly TokenRow[],
     base: readonly RowState[],
     { start, count, replay }: { readonly start: number; readonly count: number; readonly replay: boolean },
-    hidden: Float32Array,
+    { picks, hidden }: { readonly picks: readonly TokenPick[]; readonly hidden: Float32Array },
   ): Promise<void> {
-    const ends = rows.map(({ ids }) => ids.length);
-    const ending = rows.flatMap((_, row) => {
-      const last = (ends[row] as number) - 1 - start;
-      return last >= 0 && last < count ? [{ row, pick: row * count + last }] : [];
+    const picked = picks.flatMap(({ row, token }, to) =>
+      token >= start && token < start + count ? [{ to, from: row * count + token - start }] : [],
+    );
+    const sights = base.map(({ length }, index): RowSight => {
+      const { ids, layout } = rows[index] as TokenRow;
+      return { seen: length + Math.min(start, ids.length), layout };
     });
-    const seen = base.map(({ length }, row) => length + Math.min(start, ends[row] as number));
     const span = { start, count, width: tokenWidth(this.#config), hiddenSize: this.#config.hiddenSize };
     const front = ([name, state]: [string, State]) => [name, { state, rows: rows.length }] as const;
     const feeds: Feeds = {
       ...(await tokenFeeds(rows, base, span, this.#embed)),
-      mask: maskFeed(seen, { capacity: this.#capacity, count, replay }),
+      mask: maskFeed(sights, { capacity: this.#capacity, start, count, replay }),
       replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
       picks: {
         dtype: "int64",
-        shape: [ending.length],
-        data: BigInt64Array.from(ending, ({ pick }) => BigInt(pick)),
+        shape: [picked.length],
+        data: BigInt64Array.from(picked, ({ from }) => BigInt(from)),
       },
       ...Object.fromEntries(this.#tables),
       ...Object.fromEntries([...this.#caches].map(front)),
@@ -197,8 +212,8 @@ export class CachedRows implements AsyncDisposable {
     });
     const states = result.hidden?.data as Float32Array;
     const width = this.#config.hiddenSize;
-    ending.forEach(({ row }, index) => {
-      hidden.set(states.subarray(index * width, (index + 1) * width), row * width);
+    picked.forEach(({ to }, index) => {
+      hidden.set(states.subarray(index * width, (index + 1) * width), to * width);
     });
   }
 

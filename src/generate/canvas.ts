@@ -1,18 +1,17 @@
 /** @file The cells of a picture in the making: which tokens are given, which are drawn, which are still open. */
 import { InputError } from "../errors.ts";
 import type { Grid } from "../sequence/segments.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 
 /** `forced`: the token was given. `sampled`: it was drawn. `open`: it is still to be drawn. */
 export type CellState = "forced" | "sampled" | "open";
 
 /**
- * Cells are passed in raster order; `next` is the first that is not passed yet. Tokens of forced cells are read where the
- * others are drawn.
+ * Cells are passed in the order in which they are drawn; `next` is the turn of the first that is not passed yet. Tokens of
+ * forced cells are read where the others are drawn.
  */
 export class Canvas {
-  readonly grid: Grid;
-  /** Cells in all. */
-  readonly count: number;
+  readonly order: DrawingOrder;
   /** Numbers of a token. */
   readonly width: number;
   readonly #tokens: Float32Array;
@@ -20,12 +19,20 @@ export class Canvas {
   #next = 0;
 
   /** All cells open. */
-  constructor(grid: Grid, width: number) {
-    this.grid = grid;
-    this.count = grid[0] * grid[1];
+  constructor(grid: Grid, width: number, order = new DrawingOrder(grid)) {
+    this.order = order;
     this.width = width;
     this.#tokens = new Float32Array(this.count * width);
     this.#forced = new Uint8Array(this.count);
+  }
+
+  get grid(): Grid {
+    return this.order.grid;
+  }
+
+  /** Cells in all. */
+  get count(): number {
+    return this.order.count;
   }
 
   get next(): number {
@@ -38,7 +45,7 @@ export class Canvas {
 
   stateOf(cell: number): CellState {
     if (this.#forced[cell] === 1) return "forced";
-    return cell < this.#next ? "sampled" : "open";
+    return this.order.turnOf(cell) < this.#next ? "sampled" : "open";
   }
 
   /**
@@ -46,10 +53,8 @@ export class Canvas {
    * @throws InputError for a cell that is not on the canvas or was passed already, or a token that is none.
    */
   force(cell: number, token: Float32Array): void {
-    if (!Number.isInteger(cell) || cell < this.#next || cell >= this.count) {
-      throw new InputError(`cell ${cell} is not one of those to come, ${this.#next} to ${this.count - 1}`, {
-        where: "canvas",
-      });
+    if (!Number.isInteger(cell) || cell < 0 || cell >= this.count || this.order.turnOf(cell) < this.#next) {
+      throw new InputError(`cell ${cell} is not one of those to come, of ${this.count}`, { where: "canvas" });
     }
     if (token.length !== this.width || !token.every(Number.isFinite)) {
       throw new InputError(`the token of cell ${cell} is not ${this.width} finite numbers`, {
@@ -60,38 +65,63 @@ export class Canvas {
     this.#forced[cell] = 1;
   }
 
-  /** Forced cells from the next one on, up to the first open one. */
+  /** Forced cells from the next one on, as far as all that are drawn along with them are forced too. */
   forcedAhead(): number {
-    const open = this.#forced.indexOf(0, this.#next);
-    return (open < 0 ? this.count : open) - this.#next;
+    let turn = this.#next;
+    while (turn < this.count && this.#forced[this.order.cellAt(turn)] === 1) turn++;
+    return (turn < this.count ? Math.max(this.#next, this.order.waveStart(turn)) : turn) - this.#next;
   }
 
   /** Passes forced cells. */
   pass(cells: number): void {
-    if (cells > this.forcedAhead())
-      throw new InputError(`${cells} cells are not all known`, { where: "canvas" });
-    this.#next += cells;
+    const end = this.#next + cells;
+    for (let turn = this.#next; turn < end; turn++) {
+      if (turn >= this.count || this.#forced[this.order.cellAt(turn)] === 0)
+        throw new InputError(`${cells} cells are not all known`, { where: "canvas" });
+    }
+    this.#next = end;
   }
 
   /** Draws the next cell's token, [width], and passes it. */
   sample(token: Float32Array): void {
-    if (this.complete || this.#forced[this.#next] === 1) {
-      throw new InputError(`cell ${this.#next} is not open`, { where: "canvas" });
+    const cell = this.order.cellAt(this.#next);
+    if (this.complete || this.#forced[cell] === 1) {
+      throw new InputError(`cell ${cell} is not open`, { where: "canvas" });
     }
-    this.#tokens.set(token, this.#next * this.width);
+    this.#tokens.set(token, cell * this.width);
     this.#next++;
   }
 
-  /** Goes back to the start of a row of cells, if that was passed: what was drawn from there on is open again. */
+  /** Goes back to the start of a row of cells, if that was passed: what was drawn from then on is open again. */
   rewind(row: number): void {
     if (!Number.isInteger(row) || row < 0 || row >= this.grid[0]) {
       throw new InputError(`row ${row} is not one of 0 to ${this.grid[0] - 1}`, { where: "canvas" });
     }
-    this.#next = Math.min(this.#next, row * this.grid[1]);
+    const turn = this.order.turnOf(row * this.grid[1]);
+    this.#next = Math.min(this.#next, this.order.waveStart(turn));
   }
 
-  /** A copy of the tokens of cells `from` to `to`, by default of those passed. [to - from, width] */
+  /** A copy of the tokens of turns `from` to `to`, by default of those passed. [to - from, width] */
   tokens(from = 0, to = this.#next): Float32Array {
+    const tokens = new Float32Array((to - from) * this.width);
+    for (let turn = from; turn < to; turn++) tokens.set(this.#tokenOf(turn), (turn - from) * this.width);
+    return tokens;
+  }
+
+  /** A copy of the tokens of cells `from` to `to` in raster order, by default of all. [to - from, width] */
+  cells(from = 0, to = this.count): Float32Array {
     return this.#tokens.slice(from * this.width, to * this.width);
+  }
+
+  /** How many cells are passed in raster order, up to the first that is not, when `turns` cells are passed in all. */
+  prefix(turns = this.#next): number {
+    let cell = 0;
+    while (cell < this.count && this.order.turnOf(cell) < turns) cell++;
+    return cell;
+  }
+
+  #tokenOf(turn: number): Float32Array {
+    const cell = this.order.cellAt(turn);
+    return this.#tokens.subarray(cell * this.width, (cell + 1) * this.width);
   }
 }

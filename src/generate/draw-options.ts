@@ -5,6 +5,7 @@ import { ASPECT_NAMES, type AspectName } from "../image/aspect-buckets.ts";
 import type { ImageInput } from "./input-images.ts";
 import type { KeptTokens } from "./keep.ts";
 import { checkSeed, type DrawSettings, describe, MAX_SIDE, SETTING_NAMES } from "./settings.ts";
+import { type ThinkOptions, thinkOptions } from "./think-options.ts";
 import type { InjectedNoise } from "./token-noise.ts";
 
 /** Most pictures of one prompt in one call: beyond it, memory is a mistake rather than a wish. */
@@ -36,13 +37,18 @@ export interface DrawOptions extends Partial<DrawSettings> {
    * none.
    */
   readonly keep?: KeptTokens;
-  /** Cancels while loading, reading prompts, drawing and decoding. */
+  /**
+   * Has the model write down what it is to draw, behind the prompt and between markers of its vocabulary, and draws from
+   * that; the picture's recipe holds it. Default: not.
+   */
+  readonly think?: boolean | ThinkOptions;
+  /** Cancels while loading, reading prompts, thinking, drawing and decoding. */
   readonly signal?: AbortSignal;
 }
 
 const OPTION_NAMES: readonly string[] = [
   ...SETTING_NAMES,
-  ...["seed", "size", "aspect", "count", "images", "noise", "keep", "signal"],
+  ...["seed", "size", "aspect", "count", "images", "noise", "keep", "think", "signal"],
 ];
 
 /**
@@ -99,6 +105,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
     throw new InputError("is not a list", { where: "images", remedy: "give an array, also for one image" });
   }
   images?.forEach(checkImageInput);
+  thinkOptions(options.think);
   checkSignal(options.signal);
 }
 

@@ -10,8 +10,9 @@ import { floatBytes } from "../tensor/float-bytes.ts";
 import type { Canvas } from "./canvas.ts";
 import type { DefaultSettings } from "./default-settings.ts";
 import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
-import type { DrawingPlan } from "./drawing.ts";
+import type { DrawingPlan, PlanWatch } from "./drawing.ts";
 import { notesOn } from "./drawing-notes.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 import type { Guidance } from "./guidance.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
@@ -26,6 +27,9 @@ import { type DrawSettings, pickSettings } from "./settings.ts";
 import { Slot, type SlotRequest } from "./slot.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages, type TaggedPrompt, withoutTags } from "./tagged-prompts.ts";
+import { thinkOptions } from "./think-options.ts";
+import { checkThinking, promptWith, thinkOf, thoughtNotes } from "./thinking.ts";
+import type { Thought } from "./thought.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 import type { TrainedOn } from "./trained-on.ts";
 
@@ -51,6 +55,15 @@ export interface ImageDemands {
   check(images: readonly SizedImage[]): void;
 }
 
+/** What a plan is made with besides options. */
+export interface PlanSurroundings {
+  readonly watch?: PlanWatch;
+  /** Of a picture that is drawn again. */
+  readonly images?: ImageDemands;
+  /** Of a picture that is drawn again: it does not think anew. */
+  readonly thought?: Thought;
+}
+
 /** A prompt with all that is its own, whatever else is drawn along with it. */
 export interface Scene extends TaggedPrompt {
   /** As it was given. */
@@ -64,7 +77,7 @@ export async function planDrawing(
   context: PlanContext,
   captions: readonly string[],
   options: DrawOptions,
-  demands?: ImageDemands,
+  { watch, images: demands, thought: known }: PlanSurroundings = {},
 ): Promise<DrawingPlan> {
   checkDrawOptions(captions, options);
   const { platform, folder, sessions, trained, threads } = context;
@@ -76,24 +89,49 @@ export async function planDrawing(
   const scenes = placeImages(captions, images.length).map((tagged, index) =>
     planScene(context, { ...tagged, text: captions[index] as string }, { options, images, size }),
   );
+  const think = thinkOptions(options.think);
+  if (think !== undefined) {
+    checkThinking(
+      context,
+      scenes.map(({ prompt }) => prompt),
+      think,
+    );
+  }
   const grid = gridOf(size, "size", pixelsPerToken(sessions));
-  const pictures = scenes.flatMap((scene) => Array.from({ length: count }, (_, copy) => ({ scene, copy })));
+  const plain = scenes.flatMap((scene) => Array.from({ length: count }, (_, copy) => ({ scene, copy })));
   const width = tokenWidth(folder.config);
-  const canvases = canvasesOf(options.keep, pictures.length, grid, width);
+  const orders = plain.map(({ scene: { settings } }) => new DrawingOrder(grid, settings.rowLag));
+  const canvases = canvasesOf(options.keep, plain.length, grid, width, orders);
   const tokens = await encodeInputImages(sessions, images, signal);
   const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
-  const seeds = pictures.map(({ copy }) => seed + copy);
+  const seeds = plain.map(({ copy }) => seed + copy);
   const draws = Math.max(...scenes.map(({ settings }) => noiseDraws(settings.sampler, settings.steps)));
   const noise =
     options.noise === undefined
       ? seeds.map(seededNoise)
       : injectedNoise(options.noise, {
-          pictures: pictures.length,
+          pictures: plain.length,
           tokens: grid[0] * grid[1],
           draws,
           width,
         });
   const shared = new SharedRows(tokens);
+  const thoughts =
+    think === undefined
+      ? plain.map(() => known)
+      : await thinkOf(
+          context,
+          plain.map(({ scene }, index) => ({
+            rows: shared.of(scene.prompt, scene.images),
+            announced: scene.prompt.announcement.length,
+            seed: seeds[index] as number,
+          })),
+          { ...think, watch },
+        );
+  const pictures = plain.map(({ scene }, index) => ({
+    scene: { ...scene, prompt: promptWith(context, scene.prompt, thoughts[index]) },
+    thought: thoughts[index],
+  }));
   const made = { name: folder.files.name, digest: await context.digest(), threads, size, images, platform };
   return {
     platform,
@@ -113,13 +151,17 @@ export async function planDrawing(
         : { noise: await platform.sha256(floatBytes(options.noise.data)) }),
     },
     recipes: await Promise.all(
-      pictures.map(async ({ scene }, index) => ({
+      pictures.map(async ({ scene, thought }, index) => ({
         ...(await recipeOf(scene, canvases[index] as Canvas, made)),
         seed: seeds[index] as number,
+        ...(thought === undefined ? {} : { thought }),
         ...(options.noise === undefined ? {} : { injectedNoise: true as const }),
       })),
     ),
-    notes: pictures.map(({ scene }) => notesOn(withoutTags(scene.text), size, trained)),
+    notes: pictures.map(({ scene, thought }) => [
+      ...notesOn(withoutTags(scene.text), size, trained),
+      ...(think === undefined ? [] : thoughtNotes(thought, trained)),
+    ]),
     slots: pictures.map(({ scene }, index) =>
       slotOf(scene, {
         rows: shared.of(scene.prompt, scene.images),

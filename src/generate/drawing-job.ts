@@ -21,7 +21,7 @@ export interface JobPicture {
   readonly notes: readonly DrawingNote[];
   /** The tokens of the cells that `recipe.kept` names, in raster order: [kept, 64]. */
   readonly kept?: Float32Array;
-  /** The tokens of all cells that are passed, in raster order: [passed, 64]. */
+  /** The tokens of all cells that are passed, in the order in which they are drawn: [passed, 64]. */
   readonly tokens: Float32Array;
 }
 

@@ -6,10 +6,10 @@ import { type TrainedOn, wordsOf } from "./trained-on.ts";
 
 /**
  * `size`, `words`: the model was not trained for them. `model`, `threads`: a picture is drawn again with others than it was
- * drawn with.
+ * drawn with. `thought`: what became of thinking.
  */
 export interface DrawingNote {
-  readonly kind: "size" | "words" | "model" | "threads";
+  readonly kind: "size" | "words" | "model" | "threads" | "thought";
   /** One line for people. */
   readonly text: string;
   /** Words that the model does not know. */

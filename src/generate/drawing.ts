@@ -5,6 +5,7 @@ import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
 import { type DrawingJob, type JobGround, jobOf } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
+import { Growing } from "./growing.ts";
 import { decodePicture, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
@@ -13,6 +14,7 @@ import type { Recipe } from "./recipe.ts";
 import type { SharedLoop } from "./shared-loop.ts";
 import type { Slot } from "./slot.ts";
 import type { TokenBatch } from "./token-batch.ts";
+import type { ThoughtPiece } from "./write-thought.ts";
 
 /** What is to be drawn, all settled. */
 export interface DrawingPlan {
@@ -28,6 +30,19 @@ export interface DrawingPlan {
   /** What finished pictures are saved with. */
   readonly platform: Pick<Platform, "zlib" | "writeFile">;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Text of a thought as it comes. */
+export interface ThoughtProgress extends ThoughtPiece {
+  /** Place among {@link Drawing.pictures} of the picture that is thought about; the first of them where several share it. */
+  readonly picture: number;
+}
+
+/** What goes on around the making of a plan. */
+export interface PlanWatch {
+  /** Ends it: the caller's, the drawing's, the model's. */
+  readonly signal: AbortSignal;
+  readonly onThought: (progress: ThoughtProgress) => void;
 }
 
 /** What a model draws with. */
@@ -47,7 +62,10 @@ export interface DrawingProgress {
   readonly rows: number;
   /** The pictures so far: finished rows of tokens decoded, grey below. Decoded in turn with pictures that are finished. */
   preview(): Promise<RgbImage[]>;
-  /** A copy of the tokens that every picture has. Given to a new drawing as `keep`, it goes on behind them. */
+  /**
+   * A copy of the tokens that every picture has, in raster order up to the first that one has not. Given to a new drawing
+   * as `keep`, it goes on behind them.
+   */
   tokens(): TokenBatch;
   /** A copy of all that it takes to go on from here: see {@link Drawing.job}. */
   job(): DrawingJob;
@@ -76,6 +94,11 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
   /** Each picture when it is decoded. Throws as {@link pictures} does. */
   finished(): AsyncGenerator<FinishedPicture>;
   /**
+   * What the model thinks before it draws, one thought after the other; ends before the first token is drawn. Starts the
+   * work. Throws as {@link pictures} does.
+   */
+  thoughts(): AsyncGenerator<ThoughtProgress>;
+  /**
    * What should be known of each picture ({@link Picture.notes}), before the first token is drawn. Starts the work. Throws
    * as {@link pictures} does.
    */
@@ -87,46 +110,14 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
   job(): Promise<DrawingJob>;
 }
 
-/** A list that is read while it grows, by any number of readers. */
-class Growing<Item> {
-  readonly #items: Item[] = [];
-  #ended = false;
-  #waiting: (() => void)[] = [];
-
-  push(item: Item): void {
-    this.#items.push(item);
-    this.#announce();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#announce();
-  }
-
-  async *read(): AsyncGenerator<Item> {
-    for (let index = 0; ; index++) {
-      while (index >= this.#items.length && !this.#ended) {
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      }
-      if (index >= this.#items.length) return;
-      yield this.#items[index] as Item;
-    }
-  }
-
-  #announce(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
-  }
-}
-
 class ModelDrawing implements Drawing {
   readonly #sessions: ModelSessions;
   readonly #loop: SharedLoop;
-  readonly #plan: () => Promise<DrawingPlan>;
+  readonly #plan: (watch: PlanWatch) => Promise<DrawingPlan>;
   /** The caller's, while the plan is made. */
   readonly #signal: AbortSignal | undefined;
   readonly #left = new AbortController();
+  readonly #thoughts = new Growing<ThoughtProgress>();
   readonly #progress = new Growing<DrawingProgress>();
   readonly #finished = new Growing<FinishedPicture>();
   #planned: Promise<DrawingPlan> | undefined;
@@ -135,7 +126,7 @@ class ModelDrawing implements Drawing {
 
   constructor(
     { sessions, loop }: DrawingTools,
-    plan: () => Promise<DrawingPlan>,
+    plan: (watch: PlanWatch) => Promise<DrawingPlan>,
     signal: AbortSignal | undefined,
   ) {
     this.#sessions = sessions;
@@ -153,6 +144,12 @@ class ModelDrawing implements Drawing {
   pictures(): Promise<readonly Picture[]> {
     this.#work ??= this.#start();
     return this.#work;
+  }
+
+  async *thoughts(): AsyncGenerator<ThoughtProgress> {
+    void this.pictures();
+    yield* this.#thoughts.read();
+    await this.#settled();
   }
 
   async notes(): Promise<readonly (readonly DrawingNote[])[]> {
@@ -196,10 +193,19 @@ class ModelDrawing implements Drawing {
   }
 
   #settled(): Promise<DrawingPlan> {
+    this.#planned ??= this.#settle();
+    return this.#planned;
+  }
+
+  async #settle(): Promise<DrawingPlan> {
     const own = this.#signal === undefined ? [] : [this.#signal];
     const signal = this.#sessions.signal(AbortSignal.any([...own, this.#left.signal]));
-    this.#planned ??= typed(untilAborted(this.#plan(), signal));
-    return this.#planned;
+    const onThought = (progress: ThoughtProgress): void => this.#thoughts.push(progress);
+    try {
+      return await typed(untilAborted(this.#plan({ signal, onThought }), signal));
+    } finally {
+      this.#thoughts.end();
+    }
   }
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
@@ -242,7 +248,7 @@ class ModelDrawing implements Drawing {
     signal: AbortSignal,
   ): Promise<Picture> {
     const recipe = recipes[index] as Recipe;
-    const tokens = slot.canvas.tokens();
+    const tokens = slot.canvas.cells();
     const decoded = await decodePicture(this.#sessions, tokens, grid, signal);
     const picture = finishPicture({ recipe, notes: notes[index] ?? [], grid, tokens, ...decoded }, platform);
     this.#finished.push({ index, picture });
@@ -257,25 +263,25 @@ class ModelDrawing implements Drawing {
   ): DrawingProgress {
     const { grid } = plan;
     const passed = slots.map(({ canvas }) => canvas.next);
-    const common = Math.min(...passed);
+    const cells = Math.min(...slots.map(({ canvas }, picture) => canvas.prefix(passed[picture])));
     const [first] = slots;
     return {
-      token: common,
+      token: Math.min(...passed),
       of: first?.canvas.count ?? 0,
-      rows: Math.floor(common / grid[1]),
+      rows: Math.floor(cells / grid[1]),
       tokens: () => {
         const width = first?.canvas.width ?? 0;
-        const data = new Float32Array(slots.length * common * width);
+        const data = new Float32Array(slots.length * cells * width);
         slots.forEach(({ canvas }, picture) => {
-          data.set(canvas.tokens(0, common), picture * common * width);
+          data.set(canvas.cells(0, cells), picture * cells * width);
         });
-        return { data, shape: [slots.length, common, width] };
+        return { data, shape: [slots.length, cells, width] };
       },
       job: () => jobOf(plan, passed),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
-          const tokens = canvas.tokens(0, passed[picture]);
+          const tokens = canvas.cells(0, canvas.prefix(passed[picture]));
           pictures.push(await inTurn(() => previewPicture(this.#sessions, tokens, grid, signal)));
         }
         return pictures;
@@ -302,7 +308,7 @@ async function typed<Result>(work: Promise<Result>): Promise<Result> {
  */
 export function createDrawing(
   tools: DrawingTools,
-  plan: () => Promise<DrawingPlan>,
+  plan: (watch: PlanWatch) => Promise<DrawingPlan>,
   signal?: AbortSignal,
 ): Drawing {
   return new ModelDrawing(tools, plan, signal);

@@ -31,7 +31,9 @@ export interface JobHead {
 const MAX_PICTURES = 1 << 16;
 const MAX_TOKEN_WIDTH = 1 << 16;
 const MAX_TOKENS = 1 << 24;
-const NOTE_KINDS: readonly unknown[] = ["size", "words", "model", "threads"] satisfies DrawingNote["kind"][];
+const NOTE_KINDS: readonly unknown[] = [
+  ...(["size", "words", "model", "threads", "thought"] satisfies DrawingNote["kind"][]),
+];
 
 /** @throws DataFormatError naming `where` and the first field that does not fit; ConfigError for a recipe's setting. */
 export function parseJobHead(text: string, where: string): JobHead {

@@ -2,6 +2,7 @@
 import { InputError } from "../errors.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { Canvas } from "./canvas.ts";
+import type { DrawingOrder } from "./drawing-order.ts";
 import type { TokenBatch } from "./token-batch.ts";
 
 /** Tokens to keep: the first ones of each picture, or with a mask those of single cells. */
@@ -15,6 +16,7 @@ export interface KeptTokens extends TokenBatch {
 
 /**
  * A canvas for each picture, with what is kept on it.
+ * @param orders in which each picture is drawn; default: raster
  * @throws InputError when the tokens or the mask do not fit, or a kept number is not finite.
  */
 export function canvasesOf(
@@ -22,8 +24,9 @@ export function canvasesOf(
   pictures: number,
   grid: Grid,
   width: number,
+  orders: readonly DrawingOrder[] = [],
 ): readonly Canvas[] {
-  const canvases = Array.from({ length: pictures }, () => new Canvas(grid, width));
+  const canvases = Array.from({ length: pictures }, (_, picture) => new Canvas(grid, width, orders[picture]));
   if (keep === undefined) return canvases;
   const { data, mask } = keep;
   const cells = grid[0] * grid[1];

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openModelFolder } from "../checkpoint/model-folder.ts";
 import { InsufficientMemoryError } from "../errors.ts";
-import { standInAutoencoderConfig, standInConfig } from "../evaluate/stand-in/stand-in-shapes.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import { parseNextStepConfig } from "../model/config.ts";
@@ -17,8 +16,31 @@ const NOTHING: ReadonlySet<MemoryPart> = new Set(["program"]);
 
 /** The published sizes, with the layers' matrices as a plan has them. */
 function published(weightPlan: WeightPlan, repacked = false): ModelMemory {
-  const { config } = parseNextStepConfig(standInConfig("14b"), "config");
-  const { config: autoencoder } = parseAutoencoderConfig(standInAutoencoderConfig("14b"), "vae", "v1.1");
+  const { config } = parseNextStepConfig(
+    {
+      hidden_size: 5120,
+      intermediate_size: 13_824,
+      num_attention_heads: 40,
+      num_key_value_heads: 8,
+      head_dim: 128,
+      num_hidden_layers: 48,
+      vocab_size: 152_064,
+      fm_head_dim: 1536,
+      fm_head_layers: 12,
+      rope_theta: 1e6,
+      max_position_embeddings: 131_072,
+      boi: 151_667,
+      eoi: 151_668,
+      image_placeholder_id: 151_669,
+      pad_token_id_added: 151_665,
+    },
+    "config",
+  );
+  const { config: autoencoder } = parseAutoencoderConfig(
+    { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
+    "vae",
+    "v1.1",
+  );
   return { config, weightPlan, repacked, autoencoder: { config: autoencoder, weightPlan: () => "float32" } };
 }
 const blocks =

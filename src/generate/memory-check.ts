@@ -3,7 +3,6 @@ import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { conversionFormats, formatOf } from "../checkpoint/quantized/conversion-formats.ts";
 import { NEXTSTEP_LAYOUT } from "../checkpoint/quantized/nextstep-layout.ts";
 import { InsufficientMemoryError } from "../errors.ts";
-import { formatBytes } from "../hub/format-bytes.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
 import { modelParameters } from "../model/parameter-list.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
@@ -53,12 +52,12 @@ export class MemoryCheck {
     const converted = this.#converted()?.opening;
     const fits = converted !== undefined && converted <= bytes;
     throw new InsufficientMemoryError(
-      `the weights take ${formatBytes(needed)}${moment}, and ${formatBytes(bytes)} of ${of} are free`,
+      `the weights take ${gigabytes(needed)}${moment}, and ${gigabytes(bytes)} of ${of} are free`,
       {
         where: "memory",
         needed,
         available: bytes,
-        remedy: `${fits ? `in 4 bits they take ${formatBytes(converted)}: \`nextstep convert\`` : CLOSE_OTHERS}; ${OVERRIDE}`,
+        remedy: `${fits ? `in 4 bits they take ${gigabytes(converted)}: \`nextstep convert\`` : CLOSE_OTHERS}; ${OVERRIDE}`,
       },
     );
   }
@@ -94,7 +93,7 @@ export class MemoryCheck {
     const { pictures, grid } = drawing;
     const what = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
     throw new InsufficientMemoryError(
-      `${what} take${pictures === 1 ? "s" : ""} ${formatBytes(needed)}, and ${formatBytes(bytes)} of ${of} are free`,
+      `${what} take${pictures === 1 ? "s" : ""} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
       {
         where: "memory",
         needed,
@@ -151,4 +150,8 @@ function largest(most: number, fits: (candidate: number) => boolean): number {
     else high = middle - 1;
   }
   return low;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }

@@ -9,7 +9,7 @@ import { untilAborted } from "./abort.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
 import { checkImageInput, checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
-import { createDrawing, type Drawing, type DrawingPlan } from "./drawing.ts";
+import { createDrawing, type Drawing, type DrawingPlan, type PlanWatch } from "./drawing.ts";
 import type { DrawingJob } from "./drawing-job.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, type ImageInput, readInputImages } from "./input-images.ts";
@@ -134,7 +134,7 @@ export class Model implements AsyncDisposable {
   /** Like {@link draw}, to be followed token by token: `for await (const progress of model.start("a red apple"))`. */
   start(prompt: string | readonly string[], options: DrawOptions = {}): Drawing {
     const prompts = typeof prompt === "string" ? [prompt] : prompt;
-    return this.#drawing(() => planDrawing(this.#context, prompts, options), options);
+    return this.#drawing((watch) => planDrawing(this.#context, prompts, options, { watch }), options);
   }
 
   /**
@@ -209,12 +209,12 @@ export class Model implements AsyncDisposable {
     return yield* textPieces(tokenizer, steps);
   }
 
-  #drawing(plan: () => Promise<DrawingPlan>, options: Pick<DrawOptions, "signal">): Drawing {
+  #drawing(plan: (watch: PlanWatch) => Promise<DrawingPlan>, options: Pick<DrawOptions, "signal">): Drawing {
     // JavaScript hands in anything; the plan says what is wrong with it.
     const signal = options?.signal instanceof AbortSignal ? options.signal : undefined;
-    const planOpen = async (): Promise<DrawingPlan> => {
+    const planOpen = async (watch: PlanWatch): Promise<DrawingPlan> => {
       this.#refuseClosed();
-      const planned = await plan();
+      const planned = await plan(watch);
       this.#refuseTooLarge(planned);
       return planned;
     };

@@ -65,7 +65,7 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
 
 function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {
   const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
-  const { lastSteps, stepSchedule } = settings;
+  const { lastSteps, stepSchedule, rowLag } = settings;
   return formatParameters({
     prompt: positive === "" ? prompt : `${prompt} ${positive}`,
     negativePrompt: negative,
@@ -82,6 +82,7 @@ function parametersText({ prompt, seed, width, height, model, settings }: Recipe
             ["Last steps", String(lastSteps)],
             ["Step schedule", stepSchedule],
           ] as const)),
+      ...(rowLag === null ? [] : [["Row lag", String(rowLag)] as const]),
       ["Shift", String(shift)],
       ["Seed", String(seed)],
       ["Size", `${width}x${height}`],

@@ -5,6 +5,7 @@ import type { NextStepConfig } from "../model/config.ts";
 /**
  * @param rows each with the ids of its prompt
  * @param cells image tokens that are drawn behind them
+ * @param thought tokens that the model may write between the two
  * @throws InputError with the numbers when they are more than the model has positions.
  */
 export function checkPositions(
@@ -12,14 +13,19 @@ export function checkPositions(
   cells: number,
   { maxPositions }: Pick<NextStepConfig, "maxPositions">,
   where: string,
+  thought = 0,
 ): void {
   // The last token drawn is not read.
-  const drawn = Math.max(0, cells - 1);
+  const drawn = thought + Math.max(0, cells - 1);
   const prompt = rows.reduce((most, { ids, position = 0 }) => Math.max(most, ids.length + position), 0);
   if (prompt + drawn <= maxPositions) return;
+  const parts = [`${prompt} tokens of the prompt`, ...(thought > 0 ? [`${thought} of a thought`] : [])];
   throw new InputError(
-    `${prompt} tokens of the prompt and ${cells} of the picture are more than the model's ${maxPositions} positions`,
-    { where, remedy: "use a shorter prompt or a smaller picture" },
+    `${parts.join(", ")} and ${cells} of the picture are more than the model's ${maxPositions} positions`,
+    {
+      where,
+      remedy: `use a shorter prompt${thought > 0 ? ", a shorter thought" : ""} or a smaller picture`,
+    },
   );
 }
 

@@ -100,7 +100,7 @@ export async function keepAgain(
 
 /** Tokens of cells in raster order, [cells, width]. */
 export function cellTokens(canvas: Canvas, cells: RecipeKept["cells"]): Float32Array {
-  return joinedFloats(cells.map(([from, to]) => canvas.tokens(from, to)));
+  return joinedFloats(cells.map(([from, to]) => canvas.cells(from, to)));
 }
 
 /** The inverse of {@link cellTokens}: each token at its cell. */

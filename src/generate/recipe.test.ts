@@ -30,10 +30,17 @@ const latest: Recipe = {
   },
 };
 
+const thoughtful: Recipe = {
+  ...latest,
+  version: 3,
+  thought: { text: "<|begin_of_thinking|>a sail", ids: [7, 1, 2], finishReason: "length" },
+};
+
 describe("parseRecipe", () => {
   it("reads what was written", () => {
     expect(parseRecipe(JSON.stringify(recipe), "x.png")).toEqual(recipe);
     expect(parseRecipe(JSON.stringify(latest), "x.png")).toEqual(latest);
+    expect(parseRecipe(JSON.stringify(thoughtful), "x.png")).toEqual(thoughtful);
     const { images: _, injectedNoise: __, ...plain } = recipe;
     expect(parseRecipe(JSON.stringify(plain), "x.png")).toEqual(plain);
   });
@@ -52,6 +59,7 @@ describe("parseRecipe", () => {
 
   it.each<[string, object]>([
     ["another version", { version: 4 }],
+    ["a thought that is none", { thought: { text: "a", ids: [-1], finishReason: "stop" } }],
     ["a digest that is none", { modelDigest: "x" }],
     ["no threads", { threads: 0 }],
     ["images beyond all pictures", { images: [{ sha256: "0".repeat(64), width: 1e9, height: 16 }] }],

@@ -12,12 +12,13 @@ import {
   pickSettings,
   SETTING_NAMES,
 } from "./settings.ts";
+import { isThought, type Thought } from "./thought.ts";
 
 export { RECIPE_KEYWORD } from "../formats/png-text.ts";
 
 /**
  * Written. The first version knew neither kept tokens nor which of several images were a prompt's own; the second no
- * settings that change along the tokens.
+ * settings that change along the tokens, and no thoughts.
  */
 export const RECIPE_VERSION = 3;
 const VERSIONS: readonly unknown[] = [1, 2, RECIPE_VERSION];
@@ -26,6 +27,7 @@ const EARLIER_SETTINGS: Partial<DrawSettings> = {
   cfgUntil: PLAIN_SETTINGS.cfgUntil,
   lastSteps: PLAIN_SETTINGS.lastSteps,
   stepSchedule: PLAIN_SETTINGS.stepSchedule,
+  rowLag: PLAIN_SETTINGS.rowLag,
 };
 /** Most input images of one prompt: each takes positions of the model. */
 const MAX_IMAGES = 1024;
@@ -47,6 +49,8 @@ export interface Recipe {
   readonly injectedNoise?: true;
   /** Cells whose tokens were given. */
   readonly kept?: RecipeKept;
+  /** What the model wrote behind the prompt, and drew from. */
+  readonly thought?: Thought;
   /** Threads of the engine. Others may round otherwise. */
   readonly threads?: number;
 }
@@ -91,9 +95,10 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   ) {
     throw refuse("images");
   }
-  const { modelDigest, kept } = json;
+  const { modelDigest, kept, thought } = json;
   if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
   if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
+  if (thought !== undefined && !isThought(thought)) throw refuse("thought");
   return {
     version: json.version as Recipe["version"],
     model: word("model"),
@@ -106,6 +111,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),
     ...(kept === undefined ? {} : { kept }),
+    ...(thought === undefined ? {} : { thought }),
     ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };
 }

@@ -33,7 +33,7 @@ export async function planAgain(
       remedy: `give ${OPTION_NAMES.join(", ")} alone, or use draw`,
     });
   }
-  const { prompt, seed, width, height, settings, images = [], kept } = recipe;
+  const { prompt, seed, width, height, settings, images = [], kept, thought } = recipe;
   if (recipe.injectedNoise === true && options.noise === undefined) {
     throw refuse("was drawn with noise that was given", "give the same noise");
   }
@@ -61,7 +61,13 @@ export async function planAgain(
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(keep === undefined ? {} : { keep }),
     },
-    { sizes: images.map((image) => [image.height, image.width]), check: (read) => checkImages(images, read) },
+    {
+      images: {
+        sizes: images.map((image) => [image.height, image.width]),
+        check: (read) => checkImages(images, read),
+      },
+      ...(thought === undefined ? {} : { thought }),
+    },
   );
   const notes = await differences(context, recipe);
   return { ...plan, notes: plan.notes.map((own) => [...notes, ...own]) };

@@ -10,6 +10,7 @@ import { type PlanContext, planScene, slotOf } from "./draw-plan.ts";
 import type { DrawingPlan } from "./drawing.ts";
 import { type DrawingJob, type JobPicture, jobCells } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { canvasesOf } from "./keep.ts";
 import { SharedRows } from "./prompt-rows.ts";
@@ -18,6 +19,7 @@ import { keepAgain, spreadCells } from "./recipe-kept.ts";
 import { differences } from "./repeat-plan.ts";
 import { noiseDraws } from "./solvers.ts";
 import { placeImages } from "./tagged-prompts.ts";
+import { promptWith } from "./thinking.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
 
 /** What a job does not hold. */
@@ -56,11 +58,12 @@ export async function planResume(
         size: [images[image]?.height ?? 0, images[image]?.width ?? 0] as const,
       }));
       const tagged = placeImages([recipe.prompt], own.length)[0] ?? { caption: recipe.prompt, images: [] };
-      const scene = planScene(
+      const plain = planScene(
         context,
         { ...tagged, text: recipe.prompt },
         { options: recipe.settings, images: sizes, size: [recipe.height, recipe.width] },
       );
+      const scene = { ...plain, prompt: promptWith(context, plain.prompt, recipe.thought) };
       return slotOf(scene, {
         rows: shared.of(scene.prompt, own),
         canvas: await canvasOf(context, job, picture),
@@ -141,10 +144,11 @@ async function canvasOf(
   const size = { count: grid[0] * grid[1], width };
   if ((recipe.kept?.cells.at(-1)?.[1] ?? 0) > size.count) throw unfit("kept tokens of no cell");
   const given = recipe.kept && kept && spreadCells(recipe.kept.cells, kept, size);
+  const order = new DrawingOrder(grid, recipe.settings.rowLag);
   const keep = recipe.kept && (await keepAgain(recipe.kept, given, size, platform));
-  const canvas = canvasesOf(keep, 1, grid, width)[0] as Canvas;
-  for (let cell = 0; cell * width < tokens.length; cell++) {
-    canvas.force(cell, tokens.subarray(cell * width, (cell + 1) * width));
+  const canvas = canvasesOf(keep, 1, grid, width, [order])[0] as Canvas;
+  for (let turn = 0; turn * width < tokens.length; turn++) {
+    canvas.force(order.cellAt(turn), tokens.subarray(turn * width, (turn + 1) * width));
   }
   return canvas;
 }

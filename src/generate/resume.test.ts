@@ -9,6 +9,8 @@ import type { Picture } from "./picture.ts";
 import { testModelPath } from "./test-models.ts";
 
 const SIZE = { width: 64, height: 32 };
+/** The third row of tokens is the first that starts before the one above has ended. */
+const TALL = { width: 32, height: 64 };
 
 function openModel(name = "v1.1"): Promise<Model> {
   return Model.open(nodePlatform, testModelPath(name), { threads: 1 });
@@ -69,13 +71,16 @@ describe("a drawing resumed behind any of its tokens has the uninterrupted bits"
     ["an image in one prompt of two", ["<image> in blue", "rain"], { images: [photo], cfg: 3 }, {}],
     ["kept tokens, so that pictures differ in progress", ["rain", "a boat"], { keep: kept, cfg: 2 }, {}],
     ["less and less work a token", ["rain"], { cfg: 3, cfgUntil: 0.5, steps: 5, lastSteps: 1 }, {}],
+    ["staggered rows", ["rain", "a boat"], { cfg: 3, cfgUntil: 0.7, rowLag: 1, count: 2, size: TALL }, {}],
+    ["staggered rows, some tokens given", ["rain", "a boat"], { keep: kept, rowLag: 1, size: TALL }, {}],
     ["given noise", ["rain", "a boat"], { noise }, { noise }],
   ])(
     "%s",
     async (_, prompts, options, again) => {
       const settings: DrawOptions = { seed: 3, size: SIZE, steps: 2, sampler: "sde", ...options };
       const { jobs, pictures } = await jobsOf(prompts, settings);
-      expect(jobs).toHaveLength(9);
+      // One more than there are steps: of staggered rows, the last two are drawn beside those above.
+      expect(jobs).toHaveLength(options.rowLag === undefined ? 9 : 7);
       for (const job of jobs) {
         const drawn = await model.resume(reread(job), again).pictures();
         expect(bits(drawn), `behind ${job.pictures[0]?.tokens.length} numbers`).toEqual(bits(pictures));

@@ -1,6 +1,7 @@
 /** @file Where a slot sits in a token loop: its rows, and how far they have read. */
+import { joinedFloats } from "../tensor/joined.ts";
 import type { Slot } from "./slot.ts";
-import type { TokenRow } from "./token-feeds.ts";
+import type { TokenLayout, TokenRow } from "./token-feeds.ts";
 
 /** A slot in the loop. */
 export interface Seat {
@@ -10,9 +11,9 @@ export interface Seat {
   /** Tokens of each branch's prompt, and the state behind it. */
   readonly prompts: readonly number[];
   readonly promptHidden: Float32Array;
-  /** State of each branch's last token. [branches, D] */
-  hidden: Float32Array;
-  /** Cells whose tokens the rows have read. */
+  /** States that predict the cells of the wave behind what is read, in their order. Each [branches, D] */
+  hidden: readonly Float32Array[];
+  /** Turns whose tokens the rows have read. */
   read: number;
   readonly positions: Float32Array | undefined;
 }
@@ -36,13 +37,74 @@ export function seatsOf(
     const rows = read.map(() => next++);
     const promptHidden = pickRows(hidden, rows, width);
     const prompts = read.map(({ ids }) => ids.length);
-    return { slot, rows, prompts, promptHidden, hidden: promptHidden, read: 0, positions: positions[index] };
+    return {
+      slot,
+      rows,
+      prompts,
+      promptHidden,
+      hidden: [promptHidden],
+      read: 0,
+      positions: positions[index],
+    };
   });
 }
 
-/** Image tokens, [count, 64], as a row reads them. */
-export function imageRow(tokens: Float32Array, count: number, placeholder: number): TokenRow {
-  return { ids: new Array<number>(count).fill(placeholder), images: [{ start: 0, tokens }] };
+/**
+ * Turns `from` to `to` of a slot, where a wave ends, as one of its rows reads them: the states that are wanted are those that
+ * predict the cells of the next wave.
+ * @param prompt tokens in front of the picture
+ */
+export function imageRow(
+  { canvas }: Slot,
+  from: number,
+  to: number,
+  prompt: number,
+  placeholder: number,
+): TokenRow {
+  const { order } = canvas;
+  const tokens = canvas.tokens(from, to);
+  const ids = new Array<number>(to - from).fill(placeholder);
+  if (!order.staggered) return { ids, images: [{ start: 0, tokens }] };
+  const cells = ids.map((_, index) => order.cellAt(from + index));
+  const standIn = order.standIn(to);
+  const layout: TokenLayout = {
+    places: [...cells, ...(standIn === undefined ? [] : [standIn.place])].map((cell) => prompt + cell),
+    sees: (token, cached) => {
+      const turn = cached - prompt;
+      if (turn < 0) return true;
+      if (turn >= to) return false;
+      const cell = cells[token];
+      if (cell !== undefined) return order.sees(cell, order.cellAt(turn));
+      return standIn !== undefined && order.cellAt(turn) < standIn.place;
+    },
+    picks: order
+      .wave(to)
+      .map((cell) => (cell - 1 === standIn?.place ? ids.length : order.turnOf(cell - 1) - from)),
+    passing: standIn === undefined ? 0 : 1,
+  };
+  if (standIn === undefined) return { ids, images: [{ start: 0, tokens }], layout };
+  const stood = canvas.cells(standIn.cell, standIn.cell + 1);
+  return {
+    ids: [...ids, placeholder],
+    images: [{ start: 0, tokens: joinedFloats([tokens, stood]) }],
+    layout,
+  };
+}
+
+/** The states of each cell's branches, of such as were read of a slot's rows. states [all, D]; `first` of each row */
+export function cellStates(
+  states: Float32Array,
+  first: readonly number[],
+  cells: number,
+  width: number,
+): Float32Array[] {
+  return Array.from({ length: cells }, (_, cell) =>
+    pickRows(
+      states,
+      first.map((row) => row + cell),
+      width,
+    ),
+  );
 }
 
 /** [all, width] -> [rows, width] */

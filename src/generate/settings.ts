@@ -13,6 +13,8 @@ export const MAX_GUIDANCE = 100;
 /** Widest timestep shift, and its inverse the narrowest. */
 export const MAX_SHIFT = 1000;
 export const MAX_NOISE_LEVEL = 10;
+/** Widest lag between rows: no picture has more tokens in a row. */
+export const MAX_LAG = 1024;
 
 /** Everything that decides a picture besides prompt, images, size and seed. Defaults are those of the open model. */
 export interface DrawSettings {
@@ -30,6 +32,11 @@ export interface DrawSettings {
   readonly lastSteps: number | null;
   /** How the steps fall to `lastSteps`. */
   readonly stepSchedule: StepSchedule;
+  /**
+   * Tokens by which a row of the picture is ahead of the next one, from 1: rows are then drawn staggered, several at once.
+   * null: one after another.
+   */
+  readonly rowLag: number | null;
   /** Timestep shift, 0.001 to 1000: above 1 spends more of the steps near the noise. */
   readonly shift: number;
   readonly sampler: SamplerName;
@@ -56,6 +63,7 @@ export const PLAIN_SETTINGS: DrawSettings = {
   steps: 20,
   lastSteps: null,
   stepSchedule: "linear",
+  rowLag: null,
   shift: 1,
   sampler: "sde",
   noiseLevel: DEFAULT_NOISE_LEVEL,
@@ -121,6 +129,10 @@ const CHECKS: { readonly [Key in keyof DrawSettings]: Check } = {
     allowed: `a whole number from 1 to ${MAX_STEPS}, or null`,
   },
   stepSchedule: oneOf(STEP_SCHEDULES),
+  rowLag: {
+    accepts: (value) => value === null || isWholeNumber(value, 1, MAX_LAG),
+    allowed: `a whole number from 1 to ${MAX_LAG}, or null`,
+  },
   shift: between(1 / MAX_SHIFT, MAX_SHIFT, ", 1 for no shift"),
   sampler: oneOf(SAMPLER_NAMES),
   noiseLevel: between(0, MAX_NOISE_LEVEL),

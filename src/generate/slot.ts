@@ -52,30 +52,33 @@ export class Slot {
 
   /** How many branches are read from the next cell on: one when no cell to come is guided. */
   get branches(): 1 | 2 | 3 {
-    const { length } = this.request.rows;
-    const { next, count } = this.canvas;
-    if (next >= guidedTokens(this.request.guidance, count)) return 1;
-    return length >= 3 ? 3 : length === 2 ? 2 : 1;
+    return this.#branchesAt(this.canvas.next);
   }
 
-  /** Solver steps of the next cell's token. */
-  table(): readonly SolverRow[] {
+  /** Solver steps of the token that is drawn at a turn. */
+  table(turn: number): readonly SolverRow[] {
     const { canvas, solver, annealing } = this.request;
-    return this.#table(stepsAt(solver.steps, annealing, canvas.next, canvas.count));
+    return this.#table(stepsAt(solver.steps, annealing, turn, canvas.count));
   }
 
-  /** What guidance multiplies each branch by at the next cell. */
-  weights(): readonly number[] {
+  /** What guidance multiplies each branch by at a turn. */
+  weights(turn: number): readonly number[] {
     const { guidance, sampler, canvas } = this.request;
-    return branchWeights(this.branches, guidanceAt(guidance, sampler, canvas.next, canvas.count));
+    return branchWeights(this.#branchesAt(turn), guidanceAt(guidance, sampler, turn, canvas.count));
   }
 
-  /** Noise of the next cell, [draws, width]: the token's start, then one a step as far as the sampler adds noise. */
-  noise(): Float32Array {
+  /** Noise of a turn's cell, [draws, width]: the token's start, then one a step as far as the sampler adds noise. */
+  noise(turn: number): Float32Array {
     const { noise, canvas, sampler } = this.request;
-    const target = new Float32Array(noiseDraws(sampler, this.table().length) * canvas.width);
-    noise(canvas.next, target, canvas.width);
+    const target = new Float32Array(noiseDraws(sampler, this.table(turn).length) * canvas.width);
+    noise(canvas.order.cellAt(turn), target, canvas.width);
     return target;
+  }
+
+  #branchesAt(turn: number): 1 | 2 | 3 {
+    const { rows, guidance } = this.request;
+    if (turn >= guidedTokens(guidance, this.canvas.count)) return 1;
+    return rows.length >= 3 ? 3 : rows.length === 2 ? 2 : 1;
   }
 
   #table(steps: number): readonly SolverRow[] {

@@ -1,4 +1,4 @@
-/** @file The image head's work for a token of several pictures: one chain of runs, each picture with a solver of its own. */
+/** @file The image head's work for several tokens: one chain of runs, each token with a solver of its own. */
 
 import type { NextStepConfig } from "../model/config.ts";
 import type { ChainLink, Engine, HostTensor, Session } from "../runtime/engine.ts";
@@ -7,9 +7,11 @@ import { BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
 import type { SolverRow } from "./solvers.ts";
 
-/** A picture whose next cell is drawn. */
+/** A cell of a picture that is drawn. */
 export interface Sampling {
   readonly slot: Slot;
+  /** The cell's. */
+  readonly turn: number;
   /** What the image head is told about each branch. [branches, D] */
   readonly conditions: Float32Array;
 }
@@ -17,8 +19,8 @@ export interface Sampling {
 /** Changes nothing, behind the last step of a table that does not fill its chunk. */
 const IDENTITY: SolverRow = { t: 0, a: 1, b: 0, c: 0 };
 
-function chunksOf({ slot }: Sampling): number {
-  return Math.ceil(slot.table().length / SOLVER_CHUNK);
+function chunksOf({ slot, turn }: Sampling): number {
+  return Math.ceil(slot.table(turn).length / SOLVER_CHUNK);
 }
 
 /** What draws tokens: a session of imageHeadGraph, the model's sizes, and its engine. */
@@ -29,7 +31,7 @@ export interface ImageHead {
 }
 
 /**
- * Draws the next token of each picture. Pictures with more steps stand in front, so that those that are done leave the
+ * Draws a token each. Those with more steps stand in front, so that those that are done leave the
  * runs that follow.
  * @returns tokens, each [64], in the order of `samplings`
  */
@@ -39,14 +41,14 @@ export async function sampleTokens(
 ): Promise<Float32Array[]> {
   const sorted = [...samplings].sort((a, b) => chunksOf(b) - chunksOf(a));
   const chunks = sorted.map(chunksOf);
-  const branches = sorted.map(({ slot }) => slot.branches);
+  const branches = sorted.map(({ conditions }) => conditions.length / config.hiddenSize);
   const width = sorted[0]?.slot.canvas.width ?? 0;
-  const noise = sorted.map(({ slot }) => slot.noise());
-  const weights = sorted.map(({ slot }) => slot.weights());
+  const noise = sorted.map(({ slot, turn }) => slot.noise(turn));
+  const weights = sorted.map(({ slot, turn }) => slot.weights(turn));
   const links = Array.from({ length: chunks[0] ?? 0 }, (_, chunk): ChainLink => {
     const pictures = chunks.filter((count) => count > chunk).length;
     const present = branches.slice(0, pictures);
-    const tables = sorted.slice(0, pictures).map(({ slot }) => slot.table());
+    const tables = sorted.slice(0, pictures).map(({ slot, turn }) => slot.table(turn));
     const feeds = {
       ...tableFeeds(tables, chunk),
       ...branchFeeds(present, weights),

@@ -8,6 +8,7 @@ import { LocalEngine } from "../runtime/node/local-engine.ts";
 import { buildPromptRows } from "../sequence/prompt.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { Canvas } from "./canvas.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
 import { Slot, type SlotRequest } from "./slot.ts";
@@ -38,6 +39,8 @@ export async function openTestSessions(
 export interface TestSlotOptions extends Partial<Omit<SlotRequest, "rows" | "canvas" | "noise">> {
   /** Default [3, 4]. */
   readonly grid?: readonly [rows: number, columns: number];
+  /** Default: none. */
+  readonly rowLag?: number | null;
 }
 
 /** Slots of captions, slot i with seed `seeds[i]`; their rows without a condition are one object. */
@@ -45,7 +48,7 @@ export async function testSlots(
   sessions: ModelSessions,
   captions: readonly string[],
   seeds: readonly number[],
-  { grid = [3, 4], ...change }: TestSlotOptions = {},
+  { grid = [3, 4], rowLag = null, ...change }: TestSlotOptions = {},
 ): Promise<Slot[]> {
   const guidance = change.guidance ?? { cfg: 3, cfgImg: 1, schedule: "constant" };
   const prompt = buildPromptRows(await loadTokenizer(sessions.folder.files), {
@@ -70,7 +73,11 @@ export async function testSlots(
         name: `picture ${picture + 1}`,
         ...change,
         rows: rows.filter((_row, row) => row % captions.length === picture),
-        canvas: new Canvas(prompt.grid, tokenWidth(sessions.folder.config)),
+        canvas: new Canvas(
+          prompt.grid,
+          tokenWidth(sessions.folder.config),
+          new DrawingOrder(prompt.grid, rowLag),
+        ),
         noise: seededNoise(seeds[picture] as number),
       }),
   );
@@ -78,6 +85,6 @@ export async function testSlots(
 
 /** The same picture once more, nothing of it drawn yet. */
 export function afresh(slot: Slot, change: Partial<SlotRequest> = {}): Slot {
-  const { grid, width } = slot.canvas;
-  return new Slot({ ...slot.request, canvas: new Canvas(grid, width), ...change });
+  const { grid, width, order } = slot.canvas;
+  return new Slot({ ...slot.request, canvas: new Canvas(grid, width, order), ...change });
 }

@@ -1,8 +1,9 @@
 /** @file What a step of a token loop did to a picture. */
 import { EngineError, NextStepError, refuseAborted } from "../errors.ts";
 import type { ModelSessions } from "./model-sessions.ts";
-import type { Seat } from "./seat.ts";
 import type { Slot } from "./slot.ts";
+import type { Sampling } from "./solver-chain.ts";
+import { normalizeToken } from "./token-norm.ts";
 
 /** What a step did to a slot. One that is finished or failed has left the loop. */
 export type TokenEvent =
@@ -29,7 +30,7 @@ export function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepE
   }
 }
 
-export function notFinite({ request, canvas }: Slot): EngineError {
+function notFinite({ request, canvas }: Slot): EngineError {
   return new EngineError(`token ${canvas.next + 1} of ${canvas.count} holds numbers that are not finite`, {
     where: request.name,
     remedy: "use smaller guidance scales; if these are usual ones, the model's weights are damaged",
@@ -40,10 +41,18 @@ export function hasLeft(event: TokenEvent): boolean {
   return event.kind === "failed" || event.finished;
 }
 
-export function passEvent({ slot }: Seat, conditions: Float32Array): TokenEvent {
-  const { canvas } = slot;
-  const cell = canvas.next;
-  canvas.pass(1);
-  const token = canvas.tokens(cell, cell + 1);
+/** Passes a slot's next cell: with the token that was drawn for it, or with the one that it has. */
+export function passCell(
+  slot: Slot,
+  { turn, conditions }: Pick<Sampling, "turn" | "conditions">,
+  drawn: Float32Array | undefined,
+): TokenEvent {
+  const { canvas, request } = slot;
+  if (drawn !== undefined && request.useNorm) normalizeToken(drawn);
+  if (drawn?.every(Number.isFinite) === false) return { kind: "failed", slot, error: notFinite(slot) };
+  const cell = canvas.order.cellAt(turn);
+  if (drawn === undefined) canvas.pass(1);
+  else canvas.sample(drawn);
+  const token = drawn ?? canvas.cells(cell, cell + 1);
   return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
 }

@@ -14,6 +14,20 @@ export interface TokenRow {
    * gives the same numbers up to the rounding of angles; the published code counts the padding in front of a row.
    */
   readonly position?: number;
+  /** Where tokens are not read in the order of their positions. */
+  readonly layout?: TokenLayout;
+}
+
+/** How tokens of a row stand when their order in the cache is another one than that of their positions. */
+export interface TokenLayout {
+  /** Place of each token, counted from the row's first, in the order of positions. */
+  readonly places: readonly number[];
+  /** Whether one of the tokens sees what the cache holds as the row's token of index `cached`. */
+  sees(token: number, cached: number): boolean;
+  /** The tokens whose hidden states are wanted. */
+  readonly picks: readonly number[];
+  /** Tokens at the end that are read and then forgotten. */
+  readonly passing: number;
 }
 
 /** Rows of the vocabulary's table, [ids.length, D]. */
@@ -48,7 +62,8 @@ export async function tokenFeeds(
     const from = index * count;
     const { length, origin } = base[index] as { length: number; origin: number };
     for (let place = 0; place < count; place++) {
-      positions[from + place] = BigInt(origin + length + start + place);
+      const own = row.layout?.places[start + place] ?? length + start + place;
+      positions[from + place] = BigInt(origin + own);
       cachePlaces[from + place] = BigInt(length + start + place);
     }
     for (const image of row.images ?? []) {
@@ -81,26 +96,45 @@ export async function tokenFeeds(
   };
 }
 
+/** What a row has in its cache before its new tokens, and how these stand. */
+export interface RowSight {
+  readonly seen: number;
+  readonly layout?: TokenLayout | undefined;
+}
+
 /**
  * Each token sees the first `seen` tokens of its row's cache, then the new ones up to itself. In a replay it sees those
- * in the cache too, and only itself beside it.
+ * in the cache too, and only itself beside it. Of these, a layout chooses.
+ * @param span.start index among the row's tokens of the first one that is read
  */
 export function maskFeed(
-  seen: readonly number[],
+  rows: readonly RowSight[],
   {
     capacity,
+    start,
     count,
     replay,
-  }: { readonly capacity: number; readonly count: number; readonly replay: boolean },
+  }: {
+    readonly capacity: number;
+    readonly start: number;
+    readonly count: number;
+    readonly replay: boolean;
+  },
 ): HostTensor {
   const width = capacity + count;
-  const data = new Float32Array(seen.length * count * width).fill(MASKED);
-  seen.forEach((length, row) => {
+  const data = new Float32Array(rows.length * count * width).fill(MASKED);
+  rows.forEach(({ seen, layout }, row) => {
     for (let token = 0; token < count; token++) {
       const from = (row * count + token) * width;
-      data.fill(0, from, from + length + (replay ? token : 0));
+      const end = seen + (replay ? token : 0);
+      if (layout === undefined) data.fill(0, from, from + end);
+      else {
+        for (let cached = 0; cached < end; cached++) {
+          if (layout.sees(start + token, cached)) data[from + cached] = 0;
+        }
+      }
       data.fill(0, from + capacity, from + capacity + (replay ? 1 : token + 1));
     }
   });
-  return { dtype: "float32", shape: [seen.length, 1, count, width], data };
+  return { dtype: "float32", shape: [rows.length, 1, count, width], data };
 }

@@ -13,9 +13,10 @@ import { seededNoise } from "./token-noise.ts";
 const SHORT = "rain";
 const LONG = "Two birds sing in the old tree near the river, and a small red house stands on a green hill.";
 
+/** The tokens in raster order. */
 async function drawn(sessions: ModelSessions, slots: readonly Slot[]): Promise<Float32Array[]> {
   for await (const _ of new SharedLoop(sessions).draw(slots));
-  return slots.map(({ canvas }) => canvas.tokens());
+  return slots.map(({ canvas }) => canvas.cells());
 }
 
 /** The picture drawn by itself. */
@@ -55,7 +56,11 @@ async function eight(sessions: ModelSessions): Promise<Slot[]> {
   for (const [index, [sampler, steps, cfg, schedule, grid, caption]] of variety.entries()) {
     const guidance = { cfg, cfgImg: 1, schedule, until: index % 2 === 0 ? 0.4 : 1 };
     const annealing = ANNEALING[index % ANNEALING.length];
-    const options = { sampler, solver: { steps }, annealing, guidance, grid, useNorm: index % 3 === 0 };
+    const rowLag = [null, 1, 2, null, 2][index % 5] ?? null;
+    const options = {
+      ...{ sampler, solver: { steps }, annealing, guidance },
+      ...{ grid, rowLag, useNorm: index % 3 === 0 },
+    };
     slots.push(...(await testSlots(sessions, [caption], [index], options)));
   }
   return slots;
@@ -99,7 +104,7 @@ describe.each([
     await Promise.all(joins);
     await finish(loop);
     expect(gone.length).toBeGreaterThan(0);
-    expect(slots.map(({ canvas }) => canvas.tokens())).toEqual(expected);
+    expect(slots.map(({ canvas }) => canvas.cells())).toEqual(expected);
   });
 });
 
@@ -183,7 +188,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     slot.canvas.rewind(0);
     expect(slot.canvas.next).toBe(0);
     await finish(loop);
-    expect([slot.canvas.tokens(), other.canvas.tokens()]).toEqual(expected);
+    expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
   });
 
   it("draws the last tokens by the condition alone where guidance ends before them", async () => {
@@ -213,7 +218,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     for (let step = 0; step < 3; step++) await loop.step();
     slot.canvas.rewind(0);
     await finish(loop);
-    expect([slot.canvas.tokens(), other.canvas.tokens()]).toEqual(expected);
+    expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
   });
 
   it("gives each token the steps that its place among all has", async () => {
@@ -239,7 +244,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(cancelled)).toBeInstanceOf(AbortedError);
     expect(errors.size).toBe(1);
     expect(cancelled.canvas.next).toBe(2);
-    expect(other.canvas.tokens()).toEqual(await alone(sessions, other));
+    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
   });
 
   it("ends a slot whose numbers are not finite, names it, and leaves nothing of them to others", async () => {
@@ -264,8 +269,8 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(huge)?.message).toMatch(/huge: token \d+ of 12 .* not finite/);
     await loop.join(later);
     expect(await finish(loop)).toEqual(new Map());
-    expect(other.canvas.tokens()).toEqual(await alone(sessions, other));
-    expect(later.canvas.tokens()).toEqual(await alone(sessions, later));
+    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
+    expect(later.canvas.cells()).toEqual(await alone(sessions, later));
   });
 
   it("draws with hundreds of steps", async () => {

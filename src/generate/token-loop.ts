@@ -4,17 +4,16 @@
  * number of one depends on another.
  */
 import { InputError } from "../errors.ts";
-import type { CachedRows } from "./cached-rows.ts";
+import type { AppendOptions, CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import { PromptStore } from "./prompt-store.ts";
 import { readPrompts } from "./read-prompts.ts";
-import { commonSignal, imageRow, pickRows, type Seat, seatsOf } from "./seat.ts";
+import { cellStates, commonSignal, imageRow, type Seat, seatsOf } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { type Sampling, sampleTokens } from "./solver-chain.ts";
-import { abortedOf, hasLeft, notFinite, passEvent, type TokenEvent } from "./token-event.ts";
+import { abortedOf, hasLeft, passCell, type TokenEvent } from "./token-event.ts";
 import type { TokenRow } from "./token-feeds.ts";
-import { normalizeToken } from "./token-norm.ts";
 
 export class TokenLoop implements AsyncDisposable {
   readonly #sessions: ModelSessions;
@@ -79,7 +78,7 @@ export class TokenLoop implements AsyncDisposable {
   }
 
   /**
-   * Draws one token of every slot. The engine reads on while the caller looks at what came out.
+   * Draws one token of every slot, or as many as its order draws together. The engine reads on while the caller looks at what came out.
    * @throws EngineError when the engine fails, which ends all slots; what befalls one slot alone is among the events.
    */
   step(): Promise<readonly TokenEvent[]> {
@@ -94,10 +93,7 @@ export class TokenLoop implements AsyncDisposable {
       const seats = [...this.#seats.values()];
       for (const seat of seats) this.#rewind(seat);
       const ready = seats.filter(({ slot, read }) => read === slot.canvas.next);
-      const passed = ready.filter(({ slot }) => slot.canvas.stateOf(slot.canvas.next) === "forced");
-      const events: TokenEvent[] = [...failed];
-      for (const seat of passed) events.push(passEvent(seat, this.#conditionsOf(seat)));
-      events.push(...(await this.#sample(ready.filter((seat) => !passed.includes(seat)))));
+      const events = [...failed, ...(await this.#passWaves(ready))];
       await this.#remove(events.filter(hasLeft).map(({ slot }) => slot));
       this.#reading = this.#readNext();
       // The next step meets the error.
@@ -133,16 +129,9 @@ export class TokenLoop implements AsyncDisposable {
 
   /** Reads the cells that are known in front of each picture's first open one, as they were read when they were drawn. */
   async #readKnown(apart: CachedRows, seats: readonly Seat[], signal: AbortSignal): Promise<void> {
-    if (seats.every(({ slot }) => slot.canvas.next === 0)) return;
-    const { config } = this.#sessions.folder;
-    const rows = seats.flatMap(({ slot: { canvas }, rows: { length } }) =>
-      new Array<TokenRow>(length).fill(imageRow(canvas.tokens(), canvas.next, config.placeholder)),
-    );
-    const hidden = await apart.append(rows, { replay: true, signal });
-    for (const seat of seats) {
-      if (seat.slot.canvas.next > 0) seat.hidden = pickRows(hidden, seat.rows, config.hiddenSize);
-      seat.read = seat.slot.canvas.next;
-    }
+    const wanted = seats.filter(({ slot }) => slot.canvas.next > 0);
+    if (wanted.length === 0) return;
+    await this.#read(apart, wanted, ({ slot }) => slot.canvas.next, { replay: true, signal });
   }
 
   async #admit(apart: CachedRows, seats: readonly Seat[]): Promise<void> {
@@ -176,46 +165,85 @@ export class TokenLoop implements AsyncDisposable {
   #rewind(seat: Seat): void {
     const { next } = seat.slot.canvas;
     if (next >= seat.read) return;
-    seat.read = Math.max(0, next - 1);
-    if (next === 0) seat.hidden = seat.promptHidden;
+    seat.read = next === 0 ? 0 : seat.slot.canvas.order.waveStart(next - 1);
+    if (next === 0) seat.hidden = [seat.promptHidden];
     seat.rows.forEach((row, branch) => {
       this.#cached?.truncate(row, (seat.prompts[branch] as number) + seat.read);
     });
   }
 
-  async #sample(seats: readonly Seat[]): Promise<TokenEvent[]> {
-    if (seats.length === 0) return [];
-    const { engine, folder } = this.#sessions;
-    const session = await this.#sessions.imageHead();
-    const samplings = seats.map(
-      (seat): Sampling => ({ slot: seat.slot, conditions: this.#conditionsOf(seat) }),
-    );
-    const tokens = await sampleTokens(samplings, { session, config: folder.config, engine });
-    return samplings.map(({ slot, conditions }, index): TokenEvent => {
-      const token = tokens[index] as Float32Array;
-      const { canvas, request } = slot;
-      if (request.useNorm) normalizeToken(token);
-      if (!token.every(Number.isFinite)) return { kind: "failed", slot, error: notFinite(slot) };
-      const cell = canvas.next;
-      canvas.sample(token);
-      return { kind: "token", slot, cell, token, conditions, finished: canvas.complete };
+  /** Draws the cells of the seats' next waves, or passes those that are known. */
+  async #passWaves(seats: readonly Seat[]): Promise<TokenEvent[]> {
+    const waves = seats.map((seat) => ({ seat, cells: this.#waveOf(seat) }));
+    const open = waves.flatMap(({ cells }) => cells).filter(({ forced }) => !forced);
+    const tokens = await this.#sample(open);
+    const drawn = new Map(open.map((cell, index) => [cell, tokens[index] as Float32Array]));
+    return waves.flatMap(({ seat: { slot }, cells }) => {
+      const events: TokenEvent[] = [];
+      for (const cell of cells) {
+        const event = passCell(slot, cell, drawn.get(cell));
+        events.push(event);
+        if (event.kind === "failed") break;
+      }
+      return events;
     });
   }
 
-  /** Every slot's next token that its rows have not read; the state behind the last one would predict nothing. */
+  /** The cells of a seat's next wave. */
+  #waveOf(seat: Seat): (Sampling & { readonly forced: boolean })[] {
+    const { slot } = seat;
+    const { order, next } = slot.canvas;
+    return order.wave(next).map((cell, index) => ({
+      slot,
+      turn: next + index,
+      conditions: this.#conditionsOf(seat, index),
+      forced: slot.canvas.stateOf(cell) === "forced",
+    }));
+  }
+
+  async #sample(samplings: readonly Sampling[]): Promise<Float32Array[]> {
+    if (samplings.length === 0) return [];
+    const { engine, folder } = this.#sessions;
+    const session = await this.#sessions.imageHead();
+    return sampleTokens(samplings, { session, config: folder.config, engine });
+  }
+
+  /** Every slot's next wave that its rows have not read; the states behind the last one would predict nothing. */
   async #readNext(): Promise<void> {
     const seats = [...this.#seats.values()];
     if (seats.length === 0 || this.#cached === undefined) return;
+    await this.#read(this.#cached, seats, ({ slot, read }) => slot.canvas.order.waveEnd(read));
+  }
+
+  /** Reads what is known of pictures, each up to a turn of its own, and takes over the states that predict what follows. */
+  async #read(
+    cached: CachedRows,
+    seats: readonly Seat[],
+    upTo: (seat: Seat) => number,
+    options: AppendOptions = {},
+  ): Promise<void> {
     const { placeholder, hiddenSize } = this.#sessions.folder.config;
-    const rows: TokenRow[] = [];
-    for (const { slot, rows: places, read } of seats) {
-      const row = imageRow(slot.canvas.tokens(read, read + 1), 1, placeholder);
-      for (const place of places) rows[place] = row;
-    }
-    const hidden = await this.#cached.append(rows);
+    const rows = cached.lengths.map((): TokenRow => ({ ids: [] }));
     for (const seat of seats) {
-      seat.hidden = pickRows(hidden, seat.rows, hiddenSize);
-      seat.read++;
+      seat.rows.forEach((place, branch) => {
+        const prompt = seat.prompts[branch] as number;
+        rows[place] = imageRow(seat.slot, seat.read, upTo(seat), prompt, placeholder);
+      });
+    }
+    // Tokens that are read together do not change each other's bits in a replay alone.
+    const replay = rows.some(({ ids }) => ids.length > 1);
+    const states = await cached.append(rows, { replay, ...options });
+    let count = 0;
+    const first = rows.map(({ layout }) => {
+      const own = count;
+      count += layout?.picks.length ?? 1;
+      return own;
+    });
+    for (const seat of seats) {
+      seat.read = upTo(seat);
+      const cells = seat.slot.canvas.order.wave(seat.read).length;
+      const own = seat.rows.map((place) => first[place] as number);
+      seat.hidden = cellStates(states, own, cells, hiddenSize);
     }
   }
 
@@ -229,19 +257,20 @@ export class TokenLoop implements AsyncDisposable {
     const { hiddenSize } = this.#sessions.folder.config;
     for (const seat of this.#seats.values()) {
       seat.rows = seat.rows.slice(0, seat.slot.branches);
-      seat.hidden = seat.hidden.subarray(0, seat.rows.length * hiddenSize);
+      seat.hidden = seat.hidden.map((states) => states.subarray(0, seat.rows.length * hiddenSize));
     }
     const moves = await this.#cached?.remove(unused);
     const moved = new Map(moves?.map(({ from, to }) => [from, to]));
     for (const seat of this.#seats.values()) seat.rows = seat.rows.map((row) => moved.get(row) ?? row);
   }
 
-  /** The table is indexed by the cell, whatever the shape of the picture, as published. */
-  #conditionsOf({ slot, hidden, positions }: Seat): Float32Array {
-    if (positions === undefined) return hidden;
+  /** What predicts a cell of the next wave. The table is indexed by the cell, whatever the shape of the picture, as published. */
+  #conditionsOf({ slot: { canvas }, hidden, positions }: Seat, index: number): Float32Array {
+    const states = hidden[index] as Float32Array;
+    if (positions === undefined) return states;
     const width = this.#sessions.folder.config.hiddenSize;
-    const offset = slot.canvas.next * width;
-    return hidden.map((value, i) => value + (positions[offset + (i % width)] as number));
+    const offset = canvas.order.cellAt(canvas.next + index) * width;
+    return states.map((value, i) => value + (positions[offset + (i % width)] as number));
   }
 
   /**

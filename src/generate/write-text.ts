@@ -14,6 +14,8 @@ export interface TextRequest extends TextSampling {
   readonly maxTokens: number;
   /** Ids that end the text; they are not part of it. */
   readonly stop: ReadonlySet<number>;
+  /** Ids among which the first token is chosen. Default: all. */
+  readonly first?: readonly number[];
   /** Seed of the draws. */
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
@@ -55,7 +57,9 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
         remedy: "the model's weights are damaged",
       });
     }
-    const id = chooseToken(logits, request, random.uniform());
+    const { first } = request;
+    const open = count === 0 && first !== undefined ? among(logits, first) : logits;
+    const id = chooseToken(open, request, random.uniform());
     if (request.stop.has(id)) return "stop";
     yield { id, logits };
     next = { ids: [id] };
@@ -63,26 +67,57 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
   return "length";
 }
 
+/** Logits of which only some can be chosen. */
+function among(logits: Float32Array, ids: readonly number[]): Float32Array {
+  const open = new Float32Array(logits.length).fill(Number.NEGATIVE_INFINITY);
+  for (const id of ids) open[id] = logits[id] ?? Number.NEGATIVE_INFINITY;
+  return open;
+}
+
 /**
  * The text of ids that arrive one by one, in pieces that can be printed as they come: a character whose bytes are not
- * all there yet is held back until it is whole or the text ends. Ends with the reason for which the ids do.
+ * all there yet is held back until it is whole or the text ends. Special tokens are left out.
  */
+export class TextPieces {
+  readonly #tokenizer: TextTokenizer;
+  readonly #ids: number[] = [];
+  #printed = 0;
+  #text = "";
+
+  constructor(tokenizer: TextTokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** What can be printed once this id is there; may be nothing. */
+  next(id: number): string {
+    this.#ids.push(id);
+    this.#text = this.#tokenizer.decode(this.#ids, { skipSpecial: true });
+    return this.#until(this.#text.replace(/\uFFFD+$/, "").length);
+  }
+
+  /** What was held back, at the end. */
+  rest(): string {
+    return this.#until(this.#text.length);
+  }
+
+  #until(end: number): string {
+    const piece = this.#text.slice(this.#printed, end);
+    this.#printed = Math.max(this.#printed, end);
+    return piece;
+  }
+}
+
+/** The text of ids as {@link TextPieces}. Ends with the reason for which the ids do. */
 export async function* textPieces(tokenizer: TextTokenizer, steps: TokenSource): TextSource {
-  const ids: number[] = [];
-  let printed = 0;
-  let text = "";
+  const pieces = new TextPieces(tokenizer);
   try {
     let step = await steps.next();
     for (; step.done !== true; step = await steps.next()) {
-      ids.push(step.value.id);
-      text = tokenizer.decode(ids, { skipSpecial: true });
-      const whole = text.replace(/\uFFFD+$/, "").length;
-      if (whole > printed) {
-        yield text.slice(printed, whole);
-        printed = whole;
-      }
+      const piece = pieces.next(step.value.id);
+      if (piece !== "") yield piece;
     }
-    if (text.length > printed) yield text.slice(printed);
+    const rest = pieces.rest();
+    if (rest !== "") yield rest;
     return step.value;
   } finally {
     await steps.return(undefined);

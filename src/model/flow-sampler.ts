@@ -2,12 +2,18 @@
 import { reduceSum } from "../graph/operators/broadcast.ts";
 import { add, mul } from "../graph/operators/elementwise.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
-import { split } from "../graph/operators/layout.ts";
+import { concat, split } from "../graph/operators/layout.ts";
 import { reshape } from "../graph/operators/reshape.ts";
 import { type Dim, multiplySizes } from "../graph/size.ts";
 import type { Value } from "../graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "./config.ts";
-import { flowNet, timeEmbedding } from "./flow-head.ts";
+import {
+  type FlowModulations,
+  flowModulations,
+  flowNet,
+  modulationsOfSteps,
+  timeEmbedding,
+} from "./flow-head.ts";
 import type { ParameterScope } from "./parameter-scope.ts";
 
 export interface SamplerInputs {
@@ -60,6 +66,15 @@ export function flowSampler(
   const perStep = (values: Value, n: number): readonly Value[] =>
     split(reshape(values, [all, n]), 0, new Array<Dim>(steps).fill(pictures));
   const times = perStep(timeEmbedding(scope, config, reshape(inputs.times, [all])), config.headWidth);
+  const [rows] = inputs.pictureOfRow.shape as [Dim];
+  const stepsRows = multiplySizes(steps, rows);
+  const timeOfRow = times.map((time) => gatherRows(time, inputs.pictureOfRow)); // [rows, headWidth] each
+  const known = add(reshape(concat(timeOfRow, 0), [steps, rows, config.headWidth]), inputs.condition);
+  const modulations = modulationsOfSteps(
+    flowModulations(scope, config, reshape(known, [stepsRows, config.headWidth])),
+    steps,
+    rows,
+  );
   const [a, b] = [perStep(inputs.a, 1), perStep(inputs.b, 1)];
   const shifts = perStep(mul(inputs.noise, reshape(inputs.c, [steps, pictures, 1])), width);
   const weights = reshape(inputs.weights, [branches, pictures, 1]);
@@ -67,9 +82,8 @@ export function flowSampler(
   const velocities: Value[] = [];
   for (let step = 0; step < steps; step++) {
     const x = states[step] as Value;
-    const time = gatherRows(times[step] as Value, inputs.pictureOfRow); // [rows, headWidth]
     const perRow = gatherRows(x, inputs.pictureOfRow); // [rows, 64]
-    const velocity = flowNet(scope, config, perRow, add(inputs.condition, time));
+    const velocity = flowNet(scope, config, perRow, modulations[step] as FlowModulations);
     velocities.push(velocity);
     const perBranch = gatherRows(velocity, inputs.branchRows); // [branches, pictures, 64]
     const guided = reduceSum(mul(perBranch, weights), [0]); // [pictures, 64]

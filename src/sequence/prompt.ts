@@ -53,6 +53,8 @@ export interface Prompt {
   readonly pictures: number;
   /** Tokens of the picture to draw. */
   readonly grid: Grid;
+  /** What announces the picture, and ends every row: its size and the begin token. */
+  readonly announcement: readonly number[];
   /** [rows, longest], padded on the left. */
   readonly inputIds: readonly (readonly number[])[];
   /** [rows, longest], 0 on padding. */
@@ -122,7 +124,28 @@ export function buildPromptRows(tokenizer: TextTokenizer, request: PromptRequest
     written.set(key, row);
     return row;
   });
-  return { rows: prompts, branches, pictures: pictures.length, grid, ...padLeft(tokenizer, prompts) };
+  return {
+    rows: prompts,
+    branches,
+    pictures: pictures.length,
+    grid,
+    announcement: prefix,
+    ...padLeft(tokenizer, prompts),
+  };
+}
+
+/**
+ * The prompt with what the model wrote itself, between each condition and the announcement of its picture. The other
+ * branches stay as they are: guidance leads away from a prompt without the thought.
+ */
+export function withThought(tokenizer: TextTokenizer, prompt: Prompt, thought: readonly number[]): Prompt {
+  const { pictures, announcement } = prompt;
+  const rows = prompt.rows.map((row, index) => {
+    if (index >= pictures) return row;
+    const condition = row.ids.slice(0, -announcement.length);
+    return { ...row, ids: [...condition, ...thought, ...announcement] };
+  });
+  return { ...prompt, rows, ...padLeft(tokenizer, rows) };
 }
 
 /** Replaces the `<image>` tags of all captions, in order, by image segments. */

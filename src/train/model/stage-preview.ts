@@ -63,7 +63,7 @@ export async function drawPromptGrid(
   for await (const _events of new SharedLoop(sessions).draw(slots));
   const pictures: RgbImage[] = [];
   for (const { canvas } of slots) {
-    pictures.push((await decodePicture(sessions, canvas.tokens(), prompt.grid)).pixels);
+    pictures.push((await decodePicture(sessions, canvas.cells(), prompt.grid)).pixels);
   }
   const rows = Array.from({ length: Math.ceil(pictures.length / COLUMNS) }, (_, row) =>
     pictures.slice(row * COLUMNS, (row + 1) * COLUMNS),

@@ -13,7 +13,7 @@ import { addSizes, multiplySizes } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
 import { backbone, embedTokens, imageIn, imageOut, lmHead } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
-import { conditionEmbedding, flowNet, timeEmbedding } from "../../model/flow-head.ts";
+import { conditionEmbedding, flowModulations, flowNet, timeEmbedding } from "../../model/flow-head.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { LossGraph } from "./gradient-session.ts";
 
@@ -111,6 +111,6 @@ function imageLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Val
   const noise = input("noise", "float32", [count, repeats, width]);
   const velocity = sub(clean, noise); // [predictions, repeats, width]
   const noisy = add(noise, mul(velocity, reshape(times, [count, repeats, 1]))); // t x + (1 - t) n
-  const predicted = flowNet(scope, config, reshape(noisy, [all, width]), y); // [predictions * repeats, width]
+  const predicted = flowNet(scope, config, reshape(noisy, [all, width]), flowModulations(scope, config, y)); // [predictions * repeats, width]
   return sum(reduceMean(square(sub(predicted, reshape(velocity, [all, width]))), [-1]));
 }

@@ -2,7 +2,13 @@
 import { add } from "../../../src/graph/operators/elementwise.ts";
 import { input, type Value } from "../../../src/graph/value.ts";
 import { tokenWidth } from "../../../src/model/config.ts";
-import { conditionEmbedding, flowNet, timeEmbedding, timeFeatures } from "../../../src/model/flow-head.ts";
+import {
+  conditionEmbedding,
+  flowModulations,
+  flowNet,
+  timeEmbedding,
+  timeFeatures,
+} from "../../../src/model/flow-head.ts";
 import { ParameterScope } from "../../../src/model/parameter-scope.ts";
 import type { HostTensor } from "../../../src/runtime/engine.ts";
 import type { CaseCheck } from "./case-check.ts";
@@ -16,9 +22,10 @@ export async function runHeadCase(test: ParityCase, check: CaseCheck, context: P
   const x = input("x", "float32", ["count", tokenWidth(config)]);
   const condition = input("c", "float32", ["count", config.hiddenSize]);
   const time = timeEmbedding(scope, config, t);
+  const y = add(time, conditionEmbedding(scope, config, condition));
   const outputs: Record<string, Value> = {
     // As drawing and training add them: embeddings once, then the net.
-    v: flowNet(scope, config, x, add(time, conditionEmbedding(scope, config, condition))),
+    v: flowNet(scope, config, x, flowModulations(scope, config, y)),
     time_features: timeFeatures(t),
     time_embedding: time,
   };
