@@ -3,6 +3,7 @@ import { type Conversion, convertModel } from "../convert/convert-model.ts";
 import { isQuantizedByOthers, repackModel } from "../convert/repack-model.ts";
 import { folderShards } from "../convert/shard-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
+import { formatBytes } from "../hub/format-bytes.ts";
 import { resolveModel } from "../hub/resolve-model.ts";
 import { progressLine } from "./progress-line.ts";
 import { formatDuration } from "./progress-stream.ts";
@@ -66,12 +67,11 @@ export async function runConvert(
 
 /** What a conversion came to, for people. */
 export function conversionText({ sourceBytes, bytes, folder, errors }: Conversion, seconds: number): string {
-  const size = (count: number): string => `${(count / 1e9).toFixed(2)} GB`;
   const rows = Object.entries(errors).map(
     ([pattern, error]) => `  ${(100 * error).toFixed(2).padStart(6)} %  ${pattern}`,
   );
   return [
-    `${size(sourceBytes)} became ${size(bytes)} in ${folder}, in ${formatDuration(seconds)}`,
+    `${formatBytes(sourceBytes)} became ${formatBytes(bytes)} in ${folder}, in ${formatDuration(seconds)}`,
     "Relative error by kind of weight:",
     ...rows,
   ].join("\n");

@@ -1,5 +1,5 @@
 /** @file Converts a model from the hub while it is fetched, so that it is never on the disk as a whole. */
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConversionBits } from "../checkpoint/quantized/conversion-formats.ts";
 import { UnsupportedError } from "../errors.ts";
@@ -48,16 +48,16 @@ export async function convertPassing(request: PassingConversion): Promise<Conver
     return finished;
   }
   const { onRetry, clock, onFetched, onSpace, onProgress } = request;
-  await using model = await PassingModel.open(
-    isSame ? { repository: name.repository, revision: begun.revision as string } : name,
-    settings,
-    {
-      folder: join(target, PASSING_FOLDER),
-      ...(signal === undefined ? {} : { signal }),
-      ...(onRetry === undefined ? {} : { onRetry }),
-      ...(clock === undefined ? {} : { clock }),
-    },
-  );
+  const passing = isSame ? { repository: name.repository, revision: begun.revision as string } : name;
+  await using model = await PassingModel.open(passing, settings, {
+    folder: join(target, PASSING_FOLDER),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onRetry === undefined ? {} : { onRetry }),
+    ...(clock === undefined ? {} : { clock }),
+  }).catch(async (error: unknown) => {
+    await rmdir(target).catch(() => {});
+    throw error;
+  });
   const files = new LocalFolder(model.folder);
   if (await isQuantizedByOthers(files)) {
     throw new UnsupportedError("stores its weights in blocks already, which are repacked from a whole copy", {

@@ -1,8 +1,10 @@
 /** @file The two halves of the autoencoder as generation runs them. */
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
 import { input } from "../graph/value.ts";
-import { decodeLatents, encodePixels } from "../model/autoencoder.ts";
+import { decodeLatents, encodePixels, normalizeLatents } from "../model/autoencoder.ts";
+import { bandOfPass } from "../model/autoencoder-band.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
+import type { AutoencoderPass } from "../model/autoencoder-passes.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 
@@ -19,4 +21,17 @@ export function decoderGraph(config: AutoencoderConfig, plan?: WeightPlan): Onnx
   const latents = input("latents", "float32", ["pictures", config.latentChannels, "height", "width"]);
   const pixels = decodeLatents(new ParameterScope(plan), config, latents);
   return writeOnnx({ pixels }, { parameters: "initializers" });
+}
+
+/** One band of a pass; inputs and outputs as {@link bandOfPass} says. */
+export function passGraph(pass: AutoencoderPass, plan?: WeightPlan): OnnxModel {
+  const band = bandOfPass(new ParameterScope(plan), pass);
+  return writeOnnx({ ...band }, { parameters: "initializers" });
+}
+
+/** Input: `mean` [1, channels, p * height, p * width] with p the patch size. Output: `normal`, of the same shape. */
+export function latentNormGraph({ patchSize = 1, latentChannels }: AutoencoderConfig): OnnxModel {
+  const shape = [1, latentChannels, `${patchSize}*height`, `${patchSize}*width`];
+  const normal = normalizeLatents(input("mean", "float32", shape), patchSize);
+  return writeOnnx({ normal }, { parameters: "initializers" });
 }

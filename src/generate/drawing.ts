@@ -6,7 +6,7 @@ import { untilAborted } from "./abort.ts";
 import { type DrawingJob, type JobGround, jobOf } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import { Growing } from "./growing.ts";
-import { decodePicture, previewPicture } from "./image-coder.ts";
+import { decodePicture, isDecodedAtOnce, previewPicture } from "./image-coder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
@@ -231,7 +231,7 @@ class ModelDrawing implements Drawing {
     let first = true;
     for await (const events of this.#loop.draw(slots)) {
       // Made beside the tokens, so that the first picture need not wait for its decoder.
-      if (first) this.#sessions.decoder(signal).catch(() => {});
+      if (first && isDecodedAtOnce(this.#sessions, plan.grid)) this.#sessions.decoder(signal).catch(() => {});
       first = false;
       for (const { slot, finished } of events) if (finished) decode(slot);
       this.#progress.push(this.#progressOf(plan, slots, inTurn, signal));

@@ -3,10 +3,14 @@ import { EngineError } from "../errors.ts";
 import { patchify, unpatchify } from "../image/patchify.ts";
 import { fromPlanes, type RgbImage } from "../image/pixels.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
+import { isComputedAtOnce, type PictureSize } from "../model/autoencoder-memory.ts";
+import { decoderPasses, encoderPasses } from "../model/autoencoder-passes.ts";
 import { tokenWidth } from "../model/config.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
+import { runInBands } from "./banded-autoencoder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { PicturePlanes } from "./picture-planes.ts";
 
 /** Neither black nor white: where nothing is drawn yet. */
 const NEUTRAL = 128;
@@ -35,15 +39,15 @@ export function pixelsPerToken({ autoencoder, folder }: ModelSessions): number {
 export async function encodePicture(
   sessions: ModelSessions,
   planes: Float32Array,
-  [height, width]: readonly [height: number, width: number],
+  size: PictureSize,
   signal?: AbortSignal,
 ): Promise<{ tokens: Float32Array; latents: Float32Array }> {
   const { config } = sessions.folder;
-  const { scalingFactor, shiftFactor, inChannels } = sessions.autoencoder.config;
-  const session = await sessions.encoder(signal);
-  const pixels = { dtype: "float32", shape: [1, inChannels, height, width], data: planes } as const;
-  const result = await untilAborted(session.run({ pixels }), sessions.signal(signal));
-  const mean = result.mean?.data as Float32Array;
+  const { scalingFactor, shiftFactor } = sessions.autoencoder.config;
+  const [height, width] = size;
+  const mean = await (isComputedAtOnce(sessions.autoencoder.config, "encode", size)
+    ? encodeAtOnce(sessions, planes, size, signal)
+    : encodeInBands(sessions, planes, size, signal));
   const latents = mean.map((value) => Math.fround(value - shiftFactor) * scalingFactor);
   const side = pixelsPerToken(sessions);
   const tokens = patchify(latents, {
@@ -53,6 +57,63 @@ export async function encodePicture(
     patch: config.latentPatchSize,
   });
   return { tokens, latents };
+}
+
+async function encodeAtOnce(
+  sessions: ModelSessions,
+  planes: Float32Array,
+  size: PictureSize,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const { inChannels } = sessions.autoencoder.config;
+  const session = await sessions.encoder(signal);
+  const pixels = { dtype: "float32", shape: [1, inChannels, ...size], data: planes } as const;
+  const result = await untilAborted(session.run({ pixels }), sessions.signal(signal));
+  return result.mean?.data as Float32Array;
+}
+
+async function encodeInBands(
+  sessions: ModelSessions,
+  planes: Float32Array,
+  [height, width]: PictureSize,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const { config } = sessions.autoencoder;
+  const picture = PicturePlanes.of(planes, config.inChannels, height, width);
+  const moments = await runInBands(sessions, encoderPasses(config), picture, { signal });
+  const shape = [1, config.latentChannels, moments.height, moments.width];
+  // The mean stands in front of the variance.
+  const mean = moments.joined().slice(0, config.latentChannels * moments.height * moments.width);
+  return sessions.latentNorm(mean, shape, signal);
+}
+
+/** Whether a picture of this grid needs {@link ModelSessions.decoder}; larger ones are decoded in bands. */
+export function isDecodedAtOnce(sessions: ModelSessions, [rows, columns]: Grid): boolean {
+  const side = pixelsPerToken(sessions);
+  return isComputedAtOnce(sessions.autoencoder.config, "decode", [rows * side, columns * side]);
+}
+
+async function decodeAtOnce(
+  sessions: ModelSessions,
+  latents: Float32Array,
+  latentShape: readonly [number, number, number],
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const session = await sessions.decoder(signal);
+  const fed = { dtype: "float32", shape: [1, ...latentShape], data: latents } as const;
+  const result = await untilAborted(session.run({ latents: fed }), sessions.signal(signal));
+  return result.pixels?.data as Float32Array;
+}
+
+async function decodeInBands(
+  sessions: ModelSessions,
+  latents: Float32Array,
+  [channels, height, width]: readonly [number, number, number],
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const given = PicturePlanes.of(latents, channels, height, width);
+  const passes = decoderPasses(sessions.autoencoder.config);
+  return (await runInBands(sessions, passes, given, { signal })).joined();
 }
 
 /**
@@ -73,11 +134,10 @@ export async function decodePicture(
     grid: [rows, columns],
     patch: latentPatchSize,
   }).map((value) => Math.fround(value / scalingFactor) + shiftFactor);
-  const session = await sessions.decoder(signal);
   const latentShape = [latentChannels, rows * latentPatchSize, columns * latentPatchSize] as const;
-  const fed = { dtype: "float32", shape: [1, ...latentShape], data: latents } as const;
-  const result = await untilAborted(session.run({ latents: fed }), sessions.signal(signal));
-  const planes = result.pixels?.data as Float32Array;
+  const planes = await (isDecodedAtOnce(sessions, [rows, columns])
+    ? decodeAtOnce(sessions, latents, latentShape, signal)
+    : decodeInBands(sessions, latents, latentShape, signal));
   if (!planes.every(Number.isFinite)) {
     throw new EngineError("gives numbers that are not finite", {
       where: "the picture's decoder",

@@ -7,9 +7,9 @@ import type { OnnxModel } from "../graph/onnx-writer.ts";
 import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
-import type { Engine, Session, WeightSource } from "../runtime/engine.ts";
+import type { Engine, Session, State, WeightSource } from "../runtime/engine.ts";
 import { untilAborted } from "./abort.ts";
-import { decoderGraph, encoderGraph } from "./autoencoder-graphs.ts";
+import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
 import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
@@ -35,6 +35,8 @@ export class ModelSessions {
   readonly #autoencoderEngine: () => Engine;
   #ownEngine: Engine | undefined;
   readonly #sessions = new Map<string, Entry>();
+  /** Parts of the autoencoder whose weights are being read. */
+  readonly #parts = new Set<Promise<Session>>();
   readonly #closing = new AbortController();
 
   /**
@@ -90,6 +92,45 @@ export class ModelSessions {
     return this.#ofAutoencoder("decoder", decoderGraph, signal);
   }
 
+  /** A session of a part of the autoencoder that is not kept here: who asks for it disposes it. */
+  async autoencoderPart(
+    graph: (config: AutoencoderConfig, plan: WeightPlan) => OnnxModel,
+    own?: AbortSignal,
+  ): Promise<Session> {
+    const signal = this.signal(own);
+    refuseAborted(signal);
+    const { config, tensors } = this.autoencoder;
+    const engine = this.#autoencoderEngine();
+    const loading = createUnchanged(engine, tensors, graph(config, tensors.weightPlan), tensors.weightSource);
+    this.#parts.add(loading);
+    loading.catch(() => {}).finally(() => this.#parts.delete(loading));
+    try {
+      return await untilAborted(loading, signal);
+    } catch (error) {
+      loading.then((session) => session.dispose()).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** What the encoder does with the mean of its posterior, here with that of {@link encoderPasses}. shape [1, c, h, w] */
+  async latentNorm(
+    mean: Float32Array,
+    shape: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    if (!this.autoencoder.config.encoderNorm) return mean;
+    const session = await this.autoencoderPart(latentNormGraph, signal);
+    const run = session.run({ mean: { dtype: "float32", shape, data: mean } });
+    const result = await untilAborted(run, this.signal(signal));
+    await session.dispose();
+    return result.normal?.data as Float32Array;
+  }
+
+  /** Zeros on the autoencoder's engine. */
+  autoencoderState(shape: readonly number[], signal?: AbortSignal): Promise<State> {
+    return untilAborted(this.#autoencoderEngine().createState(shape), this.signal(signal));
+  }
+
   #ofModel(
     name: string,
     graph: (config: NextStepConfig, plan: WeightPlan) => OnnxModel,
@@ -128,7 +169,7 @@ export class ModelSessions {
     this.#closing.abort(
       new InputError("was closed", { where: this.folder.path, remedy: "open the model again" }),
     );
-    await Promise.allSettled([...this.#sessions.values()].map(({ session }) => session));
+    await Promise.allSettled([...[...this.#sessions.values()].map(({ session }) => session), ...this.#parts]);
     await this.#ownEngine?.[Symbol.asyncDispose]();
   }
 
@@ -163,17 +204,7 @@ export class ModelSessions {
       throw new AbortedError("nobody waits for these weights any more", { where: name });
     };
     // Whoever asks is counted before the first weight is read.
-    const session = Promise.resolve().then(async () => {
-      const created = await engine.createSession(graph(), weights);
-      try {
-        // The engine opened the files by their names: they must be those whose headers said where the weights lie.
-        await tensors.checkUnchanged("name");
-      } catch (error) {
-        await created.dispose();
-        throw error;
-      }
-      return created;
-    });
+    const session = Promise.resolve().then(() => createUnchanged(engine, tensors, graph(), weights));
     const entry: Entry = { session, users: 0 };
     this.#sessions.set(name, entry);
     session.catch(() => {
@@ -181,4 +212,21 @@ export class ModelSessions {
     });
     return entry;
   }
+}
+
+async function createUnchanged(
+  engine: Engine,
+  tensors: Source["tensors"],
+  graph: OnnxModel,
+  weights: WeightSource,
+): Promise<Session> {
+  const created = await engine.createSession(graph, weights);
+  try {
+    // The engine opened the files by their names: they must be those whose headers said where the weights lie.
+    await tensors.checkUnchanged("name");
+  } catch (error) {
+    await created.dispose();
+    throw error;
+  }
+  return created;
 }

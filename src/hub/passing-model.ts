@@ -3,7 +3,7 @@
  * fetched when they are asked for and dropped when they were used. What the cache holds is used from there and stays.
  */
 import { createReadStream } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, refuseAborted, UnsupportedError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
@@ -113,6 +113,8 @@ export class PassingModel implements AsyncDisposable {
     } catch (error) {
       await lock?.[Symbol.asyncDispose]();
       await client[Symbol.asyncDispose]();
+      // Nothing stays of what did not begin; a folder with something in it refuses to go.
+      await rmdir(folder).catch(() => {});
       throw error;
     }
   }

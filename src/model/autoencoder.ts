@@ -1,6 +1,6 @@
 /** @file The image autoencoder, Flux type (docs/nextstep-spec.md 1.6 and 2.3), under its published tensor names. */
 
-import { conv2d } from "../graph/operators/convolution.ts";
+import { conv2d, type Padding } from "../graph/operators/convolution.ts";
 import { add, silu } from "../graph/operators/elementwise.ts";
 import { split, transpose } from "../graph/operators/layout.ts";
 import { matmul } from "../graph/operators/matmul.ts";
@@ -13,11 +13,20 @@ import { shapeError, type Value } from "../graph/value.ts";
 import type { AutoencoderConfig } from "./autoencoder-config.ts";
 import type { ParameterScope } from "./parameter-scope.ts";
 
-const EPSILON = 1e-6;
+/** Added to the variance by every normalisation. */
+export const EPSILON = 1e-6;
 
-function conv(scope: ParameterScope, name: string, x: Value, outputs: number, kernel: number): Value {
+/** With bias; padding by default such that the size stays. */
+export function conv(
+  scope: ParameterScope,
+  name: string,
+  x: Value,
+  outputs: number,
+  kernel: number,
+  padding?: Padding,
+): Value {
   const weight = scope.get(`${name}.weight`, [outputs, x.shape[1] as number, kernel, kernel]);
-  return conv2d(x, weight, scope.get(`${name}.bias`, [outputs]));
+  return conv2d(x, weight, scope.get(`${name}.bias`, [outputs]), padding === undefined ? {} : { padding });
 }
 
 function norm(scope: ParameterScope, config: AutoencoderConfig, name: string, x: Value): Value {
