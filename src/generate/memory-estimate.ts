@@ -7,6 +7,7 @@ import type { Port } from "../graph/onnx-messages.ts";
 import { input } from "../graph/value.ts";
 import { decodeLatents } from "../model/autoencoder.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
+import { autoencoderWorkingBytes } from "../model/autoencoder-memory.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import { packedWeightOf, type WeightPlan } from "../model/weight-format.ts";
@@ -80,7 +81,6 @@ const BYTES_PER_PIXEL = 18;
 export class MemoryEstimator {
   readonly #model: ModelMemory;
   readonly #weights: Pick<Record<MemoryPart, number>, "transformer" | "image head" | "decoder">;
-  readonly #pixels;
   readonly #backbone;
   /** Bytes that the process takes beside its program before the first token: the transformer's weights, as they come. */
   readonly opening: number;
@@ -94,7 +94,7 @@ export class MemoryEstimator {
     this.#backbone = Object.values(backboneValues(new ParameterScope(), traced));
     const decoder = new ParameterScope(autoencoder.weightPlan);
     const latents = input("latents", "float32", ["pictures", config.latentChannels, "height", "width"]);
-    this.#pixels = decodeLatents(decoder, autoencoder.config, latents);
+    decodeLatents(decoder, autoencoder.config, latents);
     this.#weights = {
       transformer: boundBytes(portsOf(transformer)),
       "image head": boundBytes(imageHeadGraph(config, weightPlan).parameters),
@@ -105,8 +105,7 @@ export class MemoryEstimator {
 
   estimate({ grid: [rows, columns], pictures, rows: read, promptTokens }: DrawingMemory): MemoryEstimate {
     const { config, autoencoder } = this.#model;
-    const side = config.latentPatchSize;
-    const pixelSide = side * pixelsPerLatent(autoencoder.config);
+    const pixelSide = config.latentPatchSize * pixelsPerLatent(autoencoder.config);
     const places = (length: number): number => Math.ceil(length / CAPACITY_STEP) * CAPACITY_STEP;
     const [capacity, promptCapacity] = [places(promptTokens + rows * columns), places(promptTokens)];
     const tokens = Math.min(PROMPT_CHUNK, promptTokens);
@@ -118,7 +117,6 @@ export class MemoryEstimator {
       picked: read,
     });
     const stepping = sizesOf({ rows: read, tokens: 1, past: capacity, positions: capacity, picked: read });
-    const decoding = sizesOf({ pictures: 1, height: rows * side, width: columns * side });
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
       ...this.#weights,
@@ -129,7 +127,10 @@ export class MemoryEstimator {
           activationBytes(this.#backbone, reading) + this.#newBytes(read * tokens),
           activationBytes(this.#backbone, stepping) + this.#newBytes(read),
         ),
-      decoding: ARENA_FACTOR * activationBytes([this.#pixels], decoding),
+      decoding: autoencoderWorkingBytes(autoencoder.config, "decode", [
+        rows * pixelSide,
+        columns * pixelSide,
+      ]),
       pictures: pictures * rows * columns * pixelSide ** 2 * BYTES_PER_PIXEL,
     };
     const drawing = MEMORY_PARTS.reduce((sum, part) => sum + parts[part], 0);
