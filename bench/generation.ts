@@ -3,6 +3,7 @@
 import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
 import { backboneGraph, cacheNames } from "../src/generate/backbone-graph.ts";
 import { BRANCHES, imageHeadGraph, SOLVER_CHUNK } from "../src/generate/head-graphs.ts";
+import { stepsAt } from "../src/generate/step-schedule.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
 import { rotaryTables } from "../src/model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
@@ -14,19 +15,24 @@ import { countingTensor, randomTensor, randomWeights } from "./random-feeds.ts";
 
 export interface HeadSizes {
   readonly steps: number;
+  /** Of a picture's last token, the number falling evenly from `steps`. */
+  readonly lastSteps: number;
   readonly branches: number;
   readonly images: number;
   readonly runs: number;
 }
 
-/** One image token: condition to token through the solver's chunks. */
+/** Tokens that stand for those of a picture where they differ in their steps. */
+const PICTURE_TOKENS = 16;
+
+/** An image token, condition to token through the solver's chunks: where steps fall, the mean over a picture. */
 export async function benchHead(
   engine: Engine,
   config: NextStepConfig,
   sizes: HeadSizes,
   model?: BoundModel,
 ): Promise<Measurement> {
-  const { steps, branches, images, runs } = sizes;
+  const { steps, lastSteps, branches, images, runs } = sizes;
   const session = await engine.createSession(
     imageHeadGraph(config, model?.plan),
     model?.weights ?? randomWeights(1),
@@ -50,19 +56,25 @@ export async function benchHead(
   };
   const none = (width: number): HostTensor => randomTensor([0, width]);
   const first = { hidden: randomTensor([rows, config.hiddenSize]), kept: none(config.headWidth), state };
-  const links = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
+  const chain = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
     if (chunk === 0) return { session, feeds: { ...feeds, ...first } };
     const takes = { kept: { link: 0, output: "condition" }, state: { link: chunk - 1, output: "next" } };
     return { session, feeds: { ...feeds, hidden: none(config.hiddenSize) }, takes };
   });
+  const pieces = lastSteps === steps ? 1 : PICTURE_TOKENS;
+  const tokens = Array.from({ length: pieces }, (_, token) =>
+    stepsAt(steps, { lastSteps, schedule: "linear" }, token, pieces),
+  );
   const { headWidth: width, headLayers, hiddenSize } = config;
   const step =
     headLayers * (3 * width ** 2 + 2 * width ** 2) + 2 * width ** 2 + 2 * tokenWidth(config) * width;
   const once = hiddenSize ** 2 + hiddenSize * width;
-  const flops = 2 * (rows * (steps * step + once) + steps * (TIME_FEATURES * width + width ** 2));
-  return measure("head", { width, layers: headLayers, steps, branches, images }, { runs, flops }, () =>
-    engine.runChain(links),
-  );
+  const mean = tokens.reduce((total, own) => total + own, 0) / pieces;
+  const flops = 2 * (rows * (mean * step + once) + mean * (TIME_FEATURES * width + width ** 2));
+  const described = { width, layers: headLayers, steps, lastSteps, branches, images };
+  return measure("head", described, { runs, flops, pieces }, async () => {
+    for (const own of tokens) await engine.runChain(chain.slice(0, Math.ceil(own / SOLVER_CHUNK)));
+  });
 }
 
 export interface BackboneSizes {

@@ -26,6 +26,8 @@ const RUN_SIZES = Object.freeze({
   runs: 5,
   threads: 0,
   steps: 20,
+  /** Of a picture's last token; 0: as `steps`. */
+  "last-steps": 0,
   branches: 2,
   images: 1,
   rows: 2,
@@ -47,7 +49,7 @@ const RUN_SIZES = Object.freeze({
 
 /** What is measured, and the sizes of a run that it takes. */
 const BENCHMARKS = Object.freeze({
-  head: "the sampler of one token (--steps, --branches, --images)",
+  head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
   backbone: "the transformer behind a cache (--rows, --tokens, --past)",
   vae: "the autoencoder (--direction, --width, --height, --pictures)",
   train: "an update of training (--batch, --text-tokens, --image-tokens)",
@@ -118,8 +120,8 @@ await using engine = new LocalEngine(threads === 0 ? {} : { threads });
 const model = () => modelOfShape(shape, given);
 const runs = size("runs");
 
-/** Weights in blocks, where they are asked for. */
-async function boundModel(): Promise<BoundModel | undefined> {
+/** Weights in blocks, where they are asked for. Of a stand-in only so many layers are written; default: all. */
+async function boundModel(layers: number | undefined): Promise<BoundModel | undefined> {
   if (values.model !== undefined) return openBoundModel(values.model);
   const [bits, blockSize] = [size("bits"), size("block-size")];
   if (bits === 0) return undefined;
@@ -127,7 +129,6 @@ async function boundModel(): Promise<BoundModel | undefined> {
   if (blockSize !== 32 && blockSize !== 64 && blockSize !== 128)
     refuseUsage("bench", "--block-size takes 32, 64 or 128");
   if (shape !== "published") refuseUsage("bench", "--bits goes with --shape 14b");
-  const { layers } = given;
   const blocks = { blockSize, symmetric: values.symmetric } as const;
   return openStandIn({ bits, blocks, ...(layers === undefined ? {} : { layers }) });
 }
@@ -135,12 +136,16 @@ async function boundModel(): Promise<BoundModel | undefined> {
 async function run(): Promise<Measurement | MemoryMeasurement> {
   switch (name) {
     case "head": {
-      await using bound = await boundModel();
-      const sizes = { steps: size("steps"), branches: size("branches"), images: size("images"), runs };
+      // The head needs no layers, and a model has one at least.
+      await using bound = await boundModel(1);
+      const steps = size("steps");
+      const lastSteps = size("last-steps") || steps;
+      if (lastSteps > steps) refuseUsage("bench", "--last-steps is at most --steps");
+      const sizes = { steps, lastSteps, branches: size("branches"), images: size("images"), runs };
       return await benchHead(engine, bound?.config ?? model(), sizes, bound);
     }
     case "backbone": {
-      await using bound = await boundModel();
+      await using bound = await boundModel(given.layers);
       const past = given.capacity ?? size("past");
       const sizes = { rows: size("rows"), tokens: size("tokens"), past, runs };
       return await benchBackbone(engine, bound?.config ?? model(), sizes, bound);

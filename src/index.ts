@@ -29,7 +29,13 @@ export {
 export type { TextSampling } from "./generate/choose-token.ts";
 export type { DefaultSettings } from "./generate/default-settings.ts";
 export type { DrawOptions } from "./generate/draw-options.ts";
-export type { Drawing, DrawingProgress, FinishedPicture, ThoughtProgress } from "./generate/drawing.ts";
+export type {
+  DecodingProgress,
+  Drawing,
+  DrawingProgress,
+  FinishedPicture,
+  ThoughtProgress,
+} from "./generate/drawing.ts";
 export type { DrawingJob, JobGround, JobImage, JobPicture } from "./generate/drawing-job.ts";
 export type { DrawingNote } from "./generate/drawing-notes.ts";
 export type { CfgSchedule } from "./generate/guidance.ts";

@@ -144,6 +144,8 @@ export async function drawAndWrite(drawing: Drawing, destination: Destination): 
   await keeper.finish();
 }
 
+const percent = (part: number): string => `${part} %`;
+
 async function drawAll(drawing: Drawing, destination: Destination, preview: PreviewFile): Promise<void> {
   const { options, terminal, keeper, resumed } = destination;
   const started = performance.now();
@@ -155,11 +157,25 @@ async function drawAll(drawing: Drawing, destination: Destination, preview: Prev
     line.clear();
     for (const text of noteLines(notes)) terminal.err.write(`${text}\n`);
     await keeper.start(() => drawing.job());
+    let drawn = false;
+    const showDecoding = async (): Promise<void> => {
+      let before = false;
+      for await (const { done, of } of drawing.decoding()) {
+        // While tokens are drawn, the line is theirs.
+        if (!drawn) continue;
+        if (!before) line.clear();
+        before = true;
+        line.update("decoding", Math.floor((100 * done) / of), 100, { format: percent });
+      }
+    };
+    const decoding = showDecoding();
     for await (const progress of drawing) {
       await keeper.follow(progress);
       preview.follow(progress);
       line.update("drawing", progress.token, progress.of);
+      drawn = progress.token === progress.of;
     }
+    await decoding;
   } finally {
     line.clear();
   }

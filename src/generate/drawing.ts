@@ -78,6 +78,14 @@ export interface FinishedPicture {
   readonly picture: Picture;
 }
 
+/** How much of pictures too large to be decoded at once is decoded. */
+export interface DecodingProgress {
+  /** Pictures, with the part of the one that is being decoded. */
+  readonly done: number;
+  /** All pictures of the drawing. */
+  readonly of: number;
+}
+
 /**
  * Pictures being drawn. Iterate to follow the progress, or ask for the pictures; either starts the work, which then goes
  * on by itself. Leaving the iteration early stops it.
@@ -91,6 +99,8 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
    * where a number is not finite.
    */
   pictures(): Promise<readonly Picture[]>;
+  /** Follows the decoding of pictures that is done in parts; gives nothing for smaller ones. Starts the work, never throws. */
+  decoding(): AsyncGenerator<DecodingProgress>;
   /** Each picture when it is decoded. Throws as {@link pictures} does. */
   finished(): AsyncGenerator<FinishedPicture>;
   /**
@@ -120,6 +130,9 @@ class ModelDrawing implements Drawing {
   readonly #thoughts = new Growing<ThoughtProgress>();
   readonly #progress = new Growing<DrawingProgress>();
   readonly #finished = new Growing<FinishedPicture>();
+  readonly #decoding = new Growing<DecodingProgress>();
+  /** Pictures that are decoded. */
+  #decoded = 0;
   #planned: Promise<DrawingPlan> | undefined;
   #work: Promise<readonly Picture[]> | undefined;
   #followed = false;
@@ -162,6 +175,11 @@ class ModelDrawing implements Drawing {
     return jobOf(await this.#settled());
   }
 
+  decoding(): AsyncGenerator<DecodingProgress> {
+    void this.pictures();
+    return this.#decoding.read();
+  }
+
   async *finished(): AsyncGenerator<FinishedPicture> {
     const work = this.pictures();
     yield* this.#finished.read();
@@ -186,6 +204,7 @@ class ModelDrawing implements Drawing {
       .finally(() => {
         this.#progress.end();
         this.#finished.end();
+        this.#decoding.end();
       });
     // Who follows the drawing meets the error there; asking for the pictures as well is not required.
     work.catch(() => {});
@@ -249,7 +268,10 @@ class ModelDrawing implements Drawing {
   ): Promise<Picture> {
     const recipe = recipes[index] as Recipe;
     const tokens = slot.canvas.cells();
-    const decoded = await decodePicture(this.#sessions, tokens, grid, signal);
+    const decoded = await decodePicture(this.#sessions, tokens, grid, signal, (part) => {
+      this.#decoding.push({ done: this.#decoded + part, of: recipes.length });
+    });
+    this.#decoded++;
     const picture = finishPicture({ recipe, notes: notes[index] ?? [], grid, tokens, ...decoded }, platform);
     this.#finished.push({ index, picture });
     return picture;

@@ -105,19 +105,25 @@ async function decodeAtOnce(
   return result.pixels?.data as Float32Array;
 }
 
+interface DecodeOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly progress: ((done: number) => void) | undefined;
+}
+
 async function decodeInBands(
   sessions: ModelSessions,
   latents: Float32Array,
   [channels, height, width]: readonly [number, number, number],
-  signal: AbortSignal | undefined,
+  { signal, progress }: DecodeOptions,
 ): Promise<Float32Array> {
   const given = PicturePlanes.of(latents, channels, height, width);
   const passes = decoderPasses(sessions.autoencoder.config);
-  return (await runInBands(sessions, passes, given, { signal })).joined();
+  return (await runInBands(sessions, passes, given, { signal, progress })).joined();
 }
 
 /**
  * The picture of tokens [h * w, 64].
+ * @param progress called with the part that is done, up to 1, between the bands of a picture that is decoded in bands.
  * @throws AbortedError as soon as the signal says so; EngineError when the decoder gives numbers that are not finite.
  */
 export async function decodePicture(
@@ -125,6 +131,7 @@ export async function decodePicture(
   tokens: Float32Array,
   [rows, columns]: Grid,
   signal?: AbortSignal,
+  progress?: (done: number) => void,
 ): Promise<DecodedPicture> {
   const { latentChannels, latentPatchSize } = sessions.folder.config;
   const { scalingFactor, shiftFactor } = sessions.autoencoder.config;
@@ -137,7 +144,7 @@ export async function decodePicture(
   const latentShape = [latentChannels, rows * latentPatchSize, columns * latentPatchSize] as const;
   const planes = await (isDecodedAtOnce(sessions, [rows, columns])
     ? decodeAtOnce(sessions, latents, latentShape, signal)
-    : decodeInBands(sessions, latents, latentShape, signal));
+    : decodeInBands(sessions, latents, latentShape, { signal, progress }));
   if (!planes.every(Number.isFinite)) {
     throw new EngineError("gives numbers that are not finite", {
       where: "the picture's decoder",

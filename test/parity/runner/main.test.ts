@@ -48,3 +48,21 @@ it("exits 1 for a folder without cases and 2 without a folder", async () => {
   expect(await run(join(folder, "cases"))).toMatchObject({ code: 1 });
   expect(await run()).toMatchObject({ code: 2 });
 });
+
+it("rounds the models to blocks with --bits, and refuses other bits", async () => {
+  const [whole, without, other] = await Promise.all([
+    run("test/parity", "--bits", "8", "--json"),
+    run(folder, "--bits", "8"),
+    run(folder, "--bits", "5"),
+  ]);
+  expect(whole.code).toBe(0);
+  const lines = whole.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { model: string; output: string; ok: boolean; ofTypical: number });
+  expect(new Set(lines.map(({ model }) => model))).toEqual(new Set(["train", "v1", "v1.1"]));
+  expect(lines.every(({ ok }) => ok)).toBe(true);
+  expect(lines.find(({ output }) => output === "logits")?.ofTypical).toBeGreaterThan(1e-3);
+  expect(without).toMatchObject({ code: 1 });
+  expect(other).toMatchObject({ code: 2 });
+});
