@@ -82,6 +82,8 @@ export interface BackboneSizes {
   readonly tokens: number;
   readonly past: number;
   readonly runs: number;
+  /** New tokens each at a place of the cache, as those of staggered rows are read. */
+  readonly replay: boolean;
 }
 
 /** New tokens behind cached ones through all layers. */
@@ -91,7 +93,7 @@ export async function benchBackbone(
   sizes: BackboneSizes,
   model?: BoundModel,
 ): Promise<Measurement> {
-  const { rows, tokens, past, runs } = sizes;
+  const { rows, tokens, past, runs, replay } = sizes;
   const started = performance.now();
   const session = await engine.createSession(
     backboneGraph(config, model?.plan),
@@ -112,7 +114,7 @@ export async function benchBackbone(
       shape: [rows, 1, tokens, past + tokens],
       data: new Float32Array(rows * tokens * (past + tokens)),
     },
-    replay: { dtype: "bool", shape: [], data: new Uint8Array(1) },
+    replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
     places: countingTensor([rows, tokens], past),
     picks: countingTensor([rows], rows * tokens),
   };
@@ -135,6 +137,7 @@ export async function benchBackbone(
     rows,
     tokens,
     past,
+    replay: replay ? 1 : 0,
   };
   const measured = await measure("backbone", described, { runs, flops }, () => session.run(feeds));
   return {

@@ -75,6 +75,7 @@ Options:
   --prompt TEXT     (default: ${TEXTS.prompt})
   --model FOLDER    weights of head and backbone (default: at random)
   --symmetric       blocks without zero points
+  --replay          the transformer's tokens as those of staggered rows are read
 ${Object.entries(RUN_SIZES)
   .map(
     ([name, value]) =>
@@ -94,6 +95,7 @@ const { values, positionals } = toolOptions("bench", HELP, {
     prompt: { type: "string", default: TEXTS.prompt },
     model: { type: "string" },
     symmetric: { type: "boolean", default: false },
+    replay: { type: "boolean", default: false },
     ...Object.fromEntries(numeric.map((name) => [name, { type: "string" as const }])),
   },
 });
@@ -147,7 +149,7 @@ async function run(): Promise<Measurement | MemoryMeasurement> {
     case "backbone": {
       await using bound = await boundModel(given.layers);
       const past = given.capacity ?? size("past");
-      const sizes = { rows: size("rows"), tokens: size("tokens"), past, runs };
+      const sizes = { rows: size("rows"), tokens: size("tokens"), past, runs, replay: values.replay };
       return await benchBackbone(engine, bound?.config ?? model(), sizes, bound);
     }
     case "vae": {

@@ -191,46 +191,6 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
   });
 
-  it("draws the last tokens by the condition alone where guidance ends before them", async () => {
-    const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.4 } as const;
-    const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2])) as [Slot, Slot];
-    const short = afresh(slot, { guidance });
-    const whole = await alone(sessions, slot);
-    const [tokens] = (await drawn(sessions, [short, afresh(other)])) as [Float32Array];
-    // 5 of 12 tokens.
-    expect(tokens.subarray(0, 5 * 64)).toEqual(whole.subarray(0, 5 * 64));
-    expect(tokens.subarray(5 * 64, 6 * 64)).not.toEqual(whole.subarray(5 * 64, 6 * 64));
-    const unguided = afresh(slot, { rows: slot.request.rows.slice(0, 1) });
-    for (let cell = 0; cell < 5; cell++) {
-      unguided.canvas.force(cell, tokens.subarray(cell * 64, (cell + 1) * 64));
-    }
-    expect(await drawn(sessions, [unguided])).toEqual([tokens]);
-  });
-
-  it("guides again a picture that is rewound to where it was guided", async () => {
-    const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.4 } as const;
-    const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2], { guidance })) as [Slot, Slot];
-    const expected = await drawn(sessions, [afresh(slot), afresh(other)]);
-    await using loop = new TokenLoop(sessions);
-    await loop.join(slot, other);
-    for (let step = 0; step < 7; step++) await loop.step();
-    slot.canvas.rewind(1);
-    for (let step = 0; step < 3; step++) await loop.step();
-    slot.canvas.rewind(0);
-    await finish(loop);
-    expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
-  });
-
-  it("gives each token the steps that its place among all has", async () => {
-    const [slot] = (await testSlots(sessions, [SHORT], [1], { solver: { steps: 6 } })) as [Slot];
-    const staged = afresh(slot, { annealing: { lastSteps: 2, schedule: "two-stage" } });
-    const [whole, tokens] = [await alone(sessions, slot), await alone(sessions, staged)];
-    expect(tokens.subarray(0, 6 * 64)).toEqual(whole.subarray(0, 6 * 64));
-    const few = afresh(slot, { solver: { steps: 2 } });
-    for (let cell = 0; cell < 6; cell++) few.canvas.force(cell, tokens.subarray(cell * 64, (cell + 1) * 64));
-    expect(await drawn(sessions, [few])).toEqual([tokens]);
-  });
-
   it("ends one slot by its own signal within a token, and no other", async () => {
     const abort = new AbortController();
     const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2])) as [Slot, Slot];
