@@ -11,6 +11,7 @@ import type { Terminal } from "./terminal.ts";
 export interface ModelOptions {
   readonly model?: string;
   readonly threads?: number;
+  readonly memoryCheck?: boolean;
 }
 
 export function addModelOptions(command: Command): Command {
@@ -19,16 +20,21 @@ export function addModelOptions(command: Command): Command {
       "--model <name>",
       withDefault("model folder, or ORG/NAME that was pulled", "the model in this package"),
     )
-    .option("--threads <n>", withDefault("threads", "all processors"), integerBetween(1, MAX_THREADS));
+    .option("--threads <n>", withDefault("threads", "all processors"), integerBetween(1, MAX_THREADS))
+    .option("--no-memory-check", "begin also what is estimated to take more memory than there is");
 }
 
 /** Opens the model that the options name; given up when the terminal's signal fires. */
-export async function openNamedModel({ model, threads }: ModelOptions, terminal: Terminal): Promise<Model> {
+export async function openNamedModel(
+  { model, threads, memoryCheck }: ModelOptions,
+  terminal: Terminal,
+): Promise<Model> {
   // Loaded only by commands that draw or write.
   const { open } = await import("../node/open-model.ts");
   const { signal } = terminal;
   return open(model, {
     signal,
+    checkMemory: memoryCheck !== false,
     onProgress: scratchNotice(terminal),
     ...(threads === undefined ? {} : { threads }),
   });

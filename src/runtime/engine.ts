@@ -127,11 +127,22 @@ export interface EngineOptions {
   /** Let idle engine threads spin for the next operator. Faster alone, slower beside other work. Default true. */
   readonly spin?: boolean;
   /**
+   * Lay out the values of shapes that come again as one block. Faster where runs are short; but that block comes on top of
+   * what the first run took, so that a large run takes twice the memory from the second time on. Default true.
+   */
+  readonly memoryPattern?: boolean;
+  /**
    * Bytes of a session's weights from which on those that cannot be mapped go through a scratch file instead of memory.
-   * Default 1 GiB.
+   * Default {@link SPILL_FROM_BYTES}.
    */
   readonly spillFrom?: number;
 }
+
+/**
+ * From here on memory counts for more than the time and the room on a disk that a file takes: in buffers, a session of
+ * 1 GiB takes 3 GiB for a moment, which whatever draws with a model of that size has.
+ */
+export const SPILL_FROM_BYTES = 2 ** 30;
 
 /** A scratch file that a session takes while it is created. */
 export interface ScratchSpace {

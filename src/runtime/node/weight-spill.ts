@@ -10,15 +10,9 @@ import { boundParameters } from "../../graph/onnx-weights.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
 import { bytesPerElement } from "../../tensor/dtype.ts";
 import { elementCount } from "../../tensor/shape.ts";
-import type { EngineOptions, ScratchSpace, StoredWeight } from "../engine.ts";
+import { type EngineOptions, type ScratchSpace, SPILL_FROM_BYTES, type StoredWeight } from "../engine.ts";
 import { bytesFor, isMappable, isRange } from "./weight-conversion.ts";
 import { WeightFiles } from "./weight-files.ts";
-
-/**
- * From here on memory counts for more than the time and the room on a disk that a file takes: in buffers, a session of
- * 1 GiB takes 3 GiB for a moment, which whatever draws with a model of that size has.
- */
-export const SPILL_FROM_BYTES = 2 ** 30;
 
 const REMEDY =
   "free some space, name a folder on a disk with room in TMPDIR, or use `nextstep convert` once: what it writes needs no such file";
