@@ -12,11 +12,13 @@ export const GGML_TYPES = Object.freeze({
 export type GgmlType = keyof typeof GGML_TYPES;
 
 /** Types of metadata: their number in the file. */
-const VALUE_TYPES = Object.freeze({ uint32: 4, float32: 6, string: 8 });
+const VALUE_TYPES = Object.freeze({ uint32: 4, float32: 6, string: 8, strings: 9 });
 
 export type GgufValue =
   | { readonly type: "uint32" | "float32"; readonly value: number }
-  | { readonly type: "string"; readonly value: string };
+  | { readonly type: "string"; readonly value: string }
+  /** An array of them. */
+  | { readonly type: "strings"; readonly value: readonly string[] };
 
 export interface GgufTensor {
   readonly name: string;
@@ -58,8 +60,18 @@ export function layOutGguf(
   for (const [key, entry] of metadata) {
     bytes.string(key);
     bytes.uint32(VALUE_TYPES[entry.type]);
-    if (entry.type === "string") bytes.string(entry.value);
-    else bytes[entry.type](entry.value);
+    switch (entry.type) {
+      case "string":
+        bytes.string(entry.value);
+        break;
+      case "strings":
+        bytes.uint32(VALUE_TYPES.string);
+        bytes.uint64(entry.value.length);
+        for (const text of entry.value) bytes.string(text);
+        break;
+      default:
+        bytes[entry.type](entry.value);
+    }
   }
   const placed: { offset: number; bytes: number }[] = [];
   let end = 0;

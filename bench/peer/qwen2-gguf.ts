@@ -3,12 +3,13 @@ import { open } from "node:fs/promises";
 import { StandInNoise } from "../../src/evaluate/stand-in/stand-in-noise.ts";
 import { writeAllAt } from "../../src/files/replacement-file.ts";
 import type { NextStepConfig } from "../../src/model/config.ts";
+import { BYTE_CHARACTERS } from "../../src/sequence/byte-alphabet.ts";
 import { bytesOf } from "../../src/tensor/dtype.ts";
 import { type BlockType, blockNoise } from "./block-noise.ts";
 import { type GgufTensor, type GgufValue, layOutGguf } from "./gguf-layout.ts";
 
-/** Embeddings are no part of a layer: as many as make a row of the smallest table that is still one. */
-export const VOCABULARY = 256;
+/** Embeddings are no part of a layer: single bytes, since the tokenizer that there must be needs those. */
+export const VOCABULARY = BYTE_CHARACTERS.length;
 const CONTEXT = 4096;
 /** Elements of float tensors, which are all shorter: norms and biases. */
 const PIECE = 1 << 20;
@@ -46,8 +47,10 @@ function metadataOf(config: NextStepConfig): ReadonlyMap<string, GgufValue> {
     ["qwen2.attention.layer_norm_rms_epsilon", float32(config.rmsNormEps)],
     ["qwen2.rope.freq_base", float32(config.ropeTheta)],
     ["qwen2.vocab_size", uint32(VOCABULARY)],
-    // Tokens are given by number.
-    ["tokenizer.ggml.model", string("none")],
+    ["tokenizer.ggml.model", string("gpt2")],
+    ["tokenizer.ggml.pre", string("qwen2")],
+    ["tokenizer.ggml.tokens", { type: "strings", value: BYTE_CHARACTERS }],
+    ["tokenizer.ggml.merges", { type: "strings", value: [] }],
   ]);
 }
 
