@@ -149,16 +149,17 @@ async function boundModel(layers: number | undefined): Promise<BoundModel | unde
   return openStandIn({ bits, blocks, ...(layers === undefined ? {} : { layers }) });
 }
 
-/** What both sides share is refused where it is asked for otherwise: their layers are of the published sizes and 4 bits. */
+/** Layers of the published sizes, or of `--model`, in 4 bits on both sides. */
 async function peer(): Promise<PeerMeasurement> {
   const [bits = 4, layers = PEER_SIZES.layers] = [given.bits, given.layers];
-  if (bits !== 4 || values.model !== undefined) refuseUsage("bench", "peer measures a stand-in of 4 bits");
+  if (bits !== 4) refuseUsage("bench", "peer takes 4 bits");
   if (layers <= FEW_LAYERS) refuseUsage("bench", `peer takes --layers above ${FEW_LAYERS}`);
   const blocks = { blockSize: blockSize(), symmetric: values.symmetric } as const;
-  const open = () => openStandIn({ bits: 4, blocks, layers });
+  const { model } = values;
+  const open = () => (model === undefined ? openStandIn({ bits: 4, blocks, layers }) : openBoundModel(model));
   const past = given.capacity ?? given.past ?? PEER_SIZES.past;
   const rounds = given.runs ?? PEER_SIZES.runs;
-  const sizes = { rows: size("rows"), past, rounds, threads: threads || undefined };
+  const sizes = { rows: size("rows"), past, layers, rounds, threads: threads || undefined };
   try {
     return await benchPeer(engine, open, sizes);
   } catch (error) {

@@ -13,8 +13,8 @@ export interface Spread {
   readonly median: number;
 }
 
+/** Milliseconds of a layer, and how they compare. */
 export interface Comparison {
-  /** Milliseconds of a layer. */
   readonly ours: Spread;
   readonly peer: Spread;
   /** Ours by theirs: of the least times, and of what stood side by side. */
@@ -26,6 +26,21 @@ export interface Comparison {
   };
 }
 
+/**
+ * By two clocks. Processor time, of all threads, is the one to trust on a busy machine, and with one thread alone: several
+ * wait for each other, and spin.
+ */
+export interface Comparisons {
+  readonly elapsed: Comparison;
+  readonly processor: Comparison;
+}
+
+/** What clocks say, in milliseconds. */
+export interface Times {
+  readonly elapsed: number;
+  readonly processor: number;
+}
+
 /** Threads that are done spin for a while before they sleep: the other side is not to pay for that. */
 const REST_MS = 20;
 
@@ -33,28 +48,45 @@ const REST_MS = 20;
  * @param layers by which `many` and `few` differ.
  * @param rounds in each of which all four take a turn.
  */
-export async function compare(ours: Side, peer: Side, layers: number, rounds: number): Promise<Comparison> {
-  const times = { ours: { many: [], few: [] }, peer: { many: [], few: [] } } as Record<
-    "ours" | "peer",
-    Record<"many" | "few", number[]>
-  >;
+export async function compare(
+  ours: Side,
+  peer: Side,
+  layers: number,
+  rounds: number,
+  now: () => Times = readClocks,
+): Promise<Comparisons> {
+  const times = { ours: [], peer: [] } as Record<"ours" | "peer", { many: Times; few: Times }[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const size of ["many", "few"] as const) {
-      times.ours[size].push(await turn(ours[size]));
-      times.peer[size].push(await turn(peer[size]));
-    }
+    const own = await turn(ours.many, now);
+    const theirs = await turn(peer.many, now);
+    times.ours.push({ many: own, few: await turn(ours.few, now) });
+    times.peer.push({ many: theirs, few: await turn(peer.few, now) });
   }
-  const layerTimes = ({ many, few }: Record<"many" | "few", number[]>) => ({
-    each: many.map((time, round) => (time - few[round]!) / layers),
-    least: (Math.min(...many) - Math.min(...few)) / layers,
-  });
-  const [own, theirs] = [layerTimes(times.ours), layerTimes(times.peer)];
-  const pairs = own.each.map((time, round) => time / theirs.each[round]!);
+  const by = (clock: keyof Times): Comparison => {
+    const layerTimes = (side: readonly { many: Times; few: Times }[]) => ({
+      each: side.map(({ many, few }) => (many[clock] - few[clock]) / layers),
+      least:
+        (Math.min(...side.map(({ many }) => many[clock])) - Math.min(...side.map(({ few }) => few[clock]))) /
+        layers,
+    });
+    return comparison(layerTimes(times.ours), layerTimes(times.peer));
+  };
+  return { elapsed: by("elapsed"), processor: by("processor") };
+}
+
+interface LayerTimes {
+  /** Of each round. */
+  readonly each: readonly number[];
+  readonly least: number;
+}
+
+function comparison(ours: LayerTimes, peer: LayerTimes): Comparison {
+  const pairs = ours.each.map((time, round) => time / peer.each[round]!);
   return {
-    ours: { least: rounded(own.least), median: rounded(median(own.each)) },
-    peer: { least: rounded(theirs.least), median: rounded(median(theirs.each)) },
+    ours: { least: rounded(ours.least), median: rounded(median(ours.each)) },
+    peer: { least: rounded(peer.least), median: rounded(median(peer.each)) },
     ratio: {
-      ofLeast: rounded(own.least / theirs.least),
+      ofLeast: rounded(ours.least / peer.least),
       median: rounded(median(pairs)),
       min: rounded(Math.min(...pairs)),
       max: rounded(Math.max(...pairs)),
@@ -63,10 +95,18 @@ export async function compare(ours: Side, peer: Side, layers: number, rounds: nu
 }
 
 /** The second of two steps: the first wakes threads and finds the caches as the other side left them. */
-async function turn(decoder: Decoder): Promise<number> {
+async function turn(decoder: Decoder, now: () => Times): Promise<Times> {
   await wait(REST_MS);
   await decoder.step();
-  return decoder.step();
+  const started = now();
+  await decoder.step();
+  const ended = now();
+  return { elapsed: ended.elapsed - started.elapsed, processor: ended.processor - started.processor };
+}
+
+function readClocks(): Times {
+  const { user, system } = process.cpuUsage();
+  return { elapsed: performance.now(), processor: (user + system) / 1000 };
 }
 
 function median(values: readonly number[]): number {

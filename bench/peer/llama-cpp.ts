@@ -129,9 +129,7 @@ export class LlamaCpp implements AsyncDisposable {
     return {
       step: async () => {
         batches.length = 0;
-        const started = performance.now();
         await read(1);
-        const milliseconds = performance.now() - started;
         if (batches.length !== 1 || batches[0] !== sequences || context.currentThreads !== this.#threads) {
           throw new Error(
             `llama.cpp took batches of ${batches.join(", ")} sequences on ${context.currentThreads} threads, not one of ${sequences} on ${this.#threads}`,
@@ -139,7 +137,6 @@ export class LlamaCpp implements AsyncDisposable {
         }
         const end = { start: cached, end: cached + 1 };
         for (const sequence of all) await sequence.eraseContextTokenRanges([end]);
-        return milliseconds;
       },
       [Symbol.asyncDispose]: () => model.dispose(),
     };

@@ -9,7 +9,7 @@ import type { BoundModel } from "../block-weights.ts";
 import { type Machine, machine } from "../measure.ts";
 import { TemporaryFolder } from "../temporary-folder.ts";
 import type { BlockType } from "./block-noise.ts";
-import { type Comparison, compare, type Side } from "./compare.ts";
+import { type Comparisons, compare, type Side } from "./compare.ts";
 import type { Decoder } from "./decoder.ts";
 import { LlamaCpp } from "./llama-cpp.ts";
 import { VOCABULARY, writeQwen2Gguf } from "./qwen2-gguf.ts";
@@ -23,6 +23,8 @@ export interface PeerSizes {
   /** Sequences, and rows of ours. */
   readonly rows: number;
   readonly past: number;
+  /** Of the larger model; more than {@link FEW_LAYERS}. */
+  readonly layers: number;
   readonly rounds: number;
   /** All of the machine's unless given. */
   readonly threads: number | undefined;
@@ -33,13 +35,13 @@ export interface PeerMeasurement {
   readonly sizes: Readonly<Record<string, number>>;
   readonly rounds: number;
   /** By the peer's format. */
-  readonly formats: Readonly<Record<string, Comparison>>;
+  readonly formats: Readonly<Record<string, Comparisons>>;
   readonly machine: Machine;
 }
 
 /**
  * @param engine whose threads are those of `sizes`.
- * @param openModel opens ours, with more layers than {@link FEW_LAYERS}; called once the peer is there.
+ * @param openModel opens ours, with so many layers or more; called once the peer is there.
  * @throws PeerMissingError
  */
 export async function benchPeer(
@@ -47,23 +49,22 @@ export async function benchPeer(
   openModel: () => Promise<BoundModel>,
   sizes: PeerSizes,
 ): Promise<PeerMeasurement> {
-  const { rows, past, rounds, threads = availableParallelism() } = sizes;
+  const { rows, past, layers, rounds, threads = availableParallelism() } = sizes;
   await using llama = await LlamaCpp.load(threads);
   await using model = await openModel();
-  const { config } = model;
+  const config = { ...model.config, layers };
   const shallow = { ...config, layers: FEW_LAYERS };
-  const layers = config.layers - FEW_LAYERS;
   await using many = await openOurs(engine, config, sizes, model);
   await using few = await openOurs(engine, shallow, sizes, model);
   const ours: Side = { many, few };
-  const formats: Record<string, Comparison> = {};
+  const formats: Record<string, Comparisons> = {};
   for (const format of FORMATS) {
     const open = (of: NextStepConfig) => openTheirs(llama, of, format, sizes);
     await using peerMany = await open(config);
     await using peerFew = await open(shallow);
-    formats[format] = await compare(ours, { many: peerMany, few: peerFew }, layers, rounds);
+    formats[format] = await compare(ours, { many: peerMany, few: peerFew }, layers - FEW_LAYERS, rounds);
   }
-  const described = { rows, past, threads, manyLayers: config.layers, fewLayers: FEW_LAYERS };
+  const described = { rows, past, threads, manyLayers: layers, fewLayers: FEW_LAYERS };
   return { name: "peer", sizes: described, rounds, formats, machine: machine() };
 }
 
@@ -77,9 +78,7 @@ async function openOurs(
   const { session, feeds } = await openBackbonePass(engine, config, sizes, model);
   return {
     step: async () => {
-      const started = performance.now();
       await session.run(feeds);
-      return performance.now() - started;
     },
     [Symbol.asyncDispose]: () => session.dispose(),
   };
