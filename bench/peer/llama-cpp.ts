@@ -14,7 +14,10 @@ export class PeerMissingError extends Error {
   override readonly name = "PeerMissingError";
 
   constructor(cause: unknown) {
-    super(`llama.cpp is not installed here: ${installCommand(process.platform, process.arch)}`, { cause });
+    super(
+      `peer needs llama.cpp, which no other part does: ${installCommand(process.platform, process.arch)}`,
+      { cause },
+    );
   }
 }
 
