@@ -48,6 +48,9 @@ describe.each(["default", "v1.1"])("prompts that were read before, %s", (name) =
       { ...image, images: [{ start: 3, tokens }] },
       // Another picture at the same place is another prompt.
       { ...image, images: [{ start: 3, tokens: tokens.map((value) => -value) }] },
+      // The first prompt's beginning with a picture behind it; one of these that stands elsewhere.
+      { ids: [...begin, ...image.ids], images: [{ start: begin.length + 3, tokens }] },
+      { ids: ids(4, 4), position: 3 },
     ];
     const store = new PromptStore(sessions, 2 ** 30);
     for (const row of rows) {
