@@ -99,6 +99,48 @@ describe("MemoryEstimator", () => {
   });
 });
 
+describe("the ceiling of an estimate", () => {
+  it("is above it, and not far where pictures are few", () => {
+    const estimator = new MemoryEstimator(published(blocks(4)));
+    for (const [side, pictures] of [
+      [16, 1],
+      [256, 1],
+      [1024, 1],
+      [512, 8],
+    ] as const) {
+      for (const promptTokens of [1, 40, 500]) {
+        const request = { ...picture(side, pictures), promptTokens };
+        const [ceiling, exact] = [estimator.ceiling(request), estimator.estimate(request)];
+        expect(ceiling.parts.activations).toBeGreaterThanOrEqual(exact.parts.activations);
+        if (pictures === 1) expect(ceiling.peak).toBeLessThan(1.1 * exact.peak);
+      }
+    }
+  });
+});
+
+describe("the parts of an estimate", () => {
+  const { parts } = new MemoryEstimator(published(blocks(4))).estimate(picture(256));
+  const estimate = (change: Partial<DrawingMemory>) =>
+    new MemoryEstimator(published(blocks(4))).estimate({ ...picture(256), ...change }).parts;
+
+  it("hold the LM head where text is written, and no image head or autoencoder where nothing else is", () => {
+    expect(parts["lm head"]).toBe(0);
+    const thinking = estimate({ writtenTokens: 513 });
+    expect(thinking["lm head"]).toBeGreaterThan(152_064 * 2560);
+    expect(thinking.caches).toBeGreaterThan(parts.caches);
+    const written = estimate({ grid: [0, 0], pictures: 0, rows: 1, writtenTokens: 100 });
+    expect(written["lm head"]).toBe(thinking["lm head"]);
+    expect(written).toMatchObject({ "image head": 0, decoder: 0, decoding: 0, pictures: 0 });
+  });
+
+  it("hold the encoder where images are given", () => {
+    expect(parts).toMatchObject({ encoder: 0, encoding: 0 });
+    const edit = estimate({ images: [[256, 256]] });
+    expect(edit.encoder).toBeGreaterThan(100e6);
+    expect(edit.encoding).toBeGreaterThan(100e6);
+  });
+});
+
 describe("MemoryCheck", () => {
   it("refuses weights that do not fit, and says that 4 bits would", () => {
     const available = { bytes: 16 * GB, of: "this machine" };
@@ -161,6 +203,7 @@ describe("an open model", () => {
     await expect(open.draw("a cat", { size: { width: 512, height: 512 } })).rejects.toThrow(
       /512 x 512 takes/,
     );
+    await expect(open.write("a cat").text()).rejects.toThrow(/text of \d+ tokens takes/);
     await using unchecked = await Model.open(enough, path, { checkMemory: false });
     const drawing = unchecked.start("a cat", { size: { width: 32, height: 32 }, steps: 1 });
     expect(await drawing.pictures()).toHaveLength(1);

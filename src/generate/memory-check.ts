@@ -6,7 +6,13 @@ import { InsufficientMemoryError } from "../errors.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Grid } from "../sequence/segments.ts";
-import { type DrawingMemory, MemoryEstimator, type MemoryPart, type ModelMemory } from "./memory-estimate.ts";
+import {
+  type DrawingMemory,
+  type MemoryEstimate,
+  MemoryEstimator,
+  type MemoryPart,
+  type ModelMemory,
+} from "./memory-estimate.ts";
 
 /** What a process may still take. */
 export interface AvailableMemory {
@@ -67,7 +73,7 @@ export class MemoryCheck {
   }
 
   /**
-   * Of pictures, behind what the process has already.
+   * Of pictures or text, behind what the process has already.
    * @param loaded parts that are in memory.
    * @throws InsufficientMemoryError
    */
@@ -76,12 +82,14 @@ export class MemoryCheck {
     { bytes, of }: AvailableMemory,
     loaded: ReadonlySet<MemoryPart>,
   ): void {
-    const more = (request: DrawingMemory, estimator = this.#estimator): number => {
-      const { parts, opening } = estimator.estimate(request);
+    const beyond = ({ parts, opening }: MemoryEstimate): number => {
       const names = Object.keys(parts) as MemoryPart[];
       const drawn = names.reduce((sum, name) => sum + (loaded.has(name) ? 0 : parts[name]), 0);
       return loaded.has("transformer") ? drawn : Math.max(drawn, opening - parts.program);
     };
+    if (beyond(this.#estimator.ceiling(drawing)) <= bytes) return;
+    const more = (request: DrawingMemory, estimator = this.#estimator): number =>
+      beyond(estimator.estimate(request));
     const needed = more(drawing);
     if (needed <= bytes) return;
     const fits = (request: Partial<DrawingMemory>): boolean => more({ ...drawing, ...request }) <= bytes;
@@ -94,10 +102,11 @@ export class MemoryCheck {
     if (converted !== undefined && more(drawing, converted) <= bytes) {
       remedies.push(`in 4 bits it would fit: \`nextstep convert\``);
     }
-    const { pictures, grid } = drawing;
-    const what = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
+    const { pictures, grid, writtenTokens } = drawing;
+    const pictured = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
+    const what = pictures === 0 ? `text of ${writtenTokens} tokens` : pictured;
     throw new InsufficientMemoryError(
-      `${what} take${pictures === 1 ? "s" : ""} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
+      `${what} take${pictures > 1 ? "" : "s"} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
       {
         where: "memory",
         needed,

@@ -5,7 +5,11 @@
 import { activationBytes } from "../graph/activation-memory.ts";
 import type { Value } from "../graph/value.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
-import { autoencoderWorkingBytes } from "../model/autoencoder-memory.ts";
+import {
+  type AutoencoderDirection,
+  autoencoderWorkingBytes,
+  type PictureSize,
+} from "../model/autoencoder-memory.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { Grid } from "../sequence/segments.ts";
@@ -21,7 +25,7 @@ export interface ModelMemory extends ListedWeights {
   readonly autoencoder: ListedWeights & { readonly config: AutoencoderConfig };
 }
 
-/** Pictures that are drawn together. */
+/** Pictures that are drawn together; of text alone none, without a grid. */
 export interface DrawingMemory {
   /** Tokens of each picture. */
   readonly grid: Grid;
@@ -30,16 +34,23 @@ export interface DrawingMemory {
   readonly rows: number;
   /** Longest prompt, in tokens. */
   readonly promptTokens: number;
+  /** Tokens of text that are written behind the prompt at most, for which the LM head is there too. Default: none. */
+  readonly writtenTokens?: number;
+  /** Input images, in pixels. Default: none. */
+  readonly images?: readonly PictureSize[];
 }
 
 /** Parts in the order in which memory is taken; in bytes. */
 export const MEMORY_PARTS = [
   "program",
   "transformer",
+  "lm head",
   "image head",
+  "encoder",
   "decoder",
   "caches",
   "activations",
+  "encoding",
   "decoding",
   "pictures",
 ] as const;
@@ -53,6 +64,9 @@ export interface MemoryEstimate {
   /** The larger of the two. */
   readonly peak: number;
 }
+
+/** Symbols of the transformer's graph. */
+type BackboneSizes = Readonly<Record<"rows" | "tokens" | "past" | "positions" | "picked", number>>;
 
 const MIB = 2 ** 20;
 /** Node, this program and the engine's libraries, with all that they hold before a weight is bound. */
@@ -84,41 +98,64 @@ export class MemoryEstimator {
     return (this.#model.repacked ? REPACKING_FACTOR : 1) * this.#weights("transformer");
   }
 
-  estimate({ grid: [rows, columns], pictures, rows: read, promptTokens }: DrawingMemory): MemoryEstimate {
+  estimate(drawing: DrawingMemory): MemoryEstimate {
+    return this.#estimate(drawing, (sizes) => activationBytes(this.#traced(), sizesOf(sizes)));
+  }
+
+  /** More than {@link estimate} gives, for which nothing is traced: what fits by this need not be looked at further. */
+  ceiling(drawing: DrawingMemory): MemoryEstimate {
+    return this.#estimate(drawing, (sizes) => this.#activationCeiling(sizes));
+  }
+
+  #estimate(
+    {
+      grid: [rows, columns],
+      pictures,
+      rows: read,
+      promptTokens,
+      writtenTokens = 0,
+      images = [],
+    }: DrawingMemory,
+    activations: (sizes: BackboneSizes) => number,
+  ): MemoryEstimate {
     const { config, autoencoder } = this.#model;
     const pixelSide = config.latentPatchSize * pixelsPerLatent(autoencoder.config);
     const places = (length: number): number => Math.ceil(length / CAPACITY_STEP) * CAPACITY_STEP;
-    const [capacity, promptCapacity] = [places(promptTokens + rows * columns), places(promptTokens)];
-    const tokens = Math.min(PROMPT_CHUNK, promptTokens);
-    const reading = sizesOf({
-      rows: read,
-      tokens,
-      past: promptCapacity,
-      positions: promptCapacity,
-      picked: read,
-    });
-    const stepping = sizesOf({ rows: read, tokens: 1, past: capacity, positions: capacity, picked: read });
+    const behind = promptTokens + writtenTokens;
+    const [capacity, promptCapacity] = [places(behind + rows * columns), places(behind)];
+    const running = (tokens: number, positions: number): number =>
+      activations({ rows: read, tokens, past: positions, positions, picked: read }) +
+      this.#newBytes(read * tokens);
+    const draws = pictures > 0;
+    const working = (direction: AutoencoderDirection, size: PictureSize): number =>
+      autoencoderWorkingBytes(autoencoder.config, direction, size);
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
       transformer: this.#weights("transformer"),
-      "image head": this.#weights("image head"),
-      decoder: CONVOLUTION_FACTOR * this.#weights("decoder"),
+      "lm head": writtenTokens > 0 ? this.#weights("lm head") : 0,
+      "image head": draws ? this.#weights("image head") : 0,
+      encoder: images.length > 0 ? CONVOLUTION_FACTOR * this.#weights("encoder") : 0,
+      decoder: draws ? CONVOLUTION_FACTOR * this.#weights("decoder") : 0,
       caches: CachedRows.bytes(config, read, capacity),
       activations:
         ARENA_FACTOR *
-        Math.max(
-          activationBytes(this.#traced(), reading) + this.#newBytes(read * tokens),
-          activationBytes(this.#traced(), stepping) + this.#newBytes(read),
-        ),
-      decoding: autoencoderWorkingBytes(autoencoder.config, "decode", [
-        rows * pixelSide,
-        columns * pixelSide,
-      ]),
+        Math.max(running(Math.min(PROMPT_CHUNK, promptTokens), promptCapacity), running(1, capacity)),
+      encoding: Math.max(0, ...images.map((size) => working("encode", size))),
+      decoding: draws ? working("decode", [rows * pixelSide, columns * pixelSide]) : 0,
       pictures: pictures * rows * columns * pixelSide ** 2 * BYTES_PER_PIXEL,
     };
     const drawing = MEMORY_PARTS.reduce((sum, part) => sum + parts[part], 0);
     const opening = parts.program + this.opening;
     return { parts, opening, drawing, peak: Math.max(opening, drawing) };
+  }
+
+  /** Each of a layer's values counted as if none made room for another. */
+  #activationCeiling({ rows, tokens, positions }: BackboneSizes): number {
+    const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = this.#model.config;
+    const numbers =
+      tokens * (16 * (hiddenSize + heads * headDim) + 8 * intermediateSize) +
+      (positions + tokens) * (6 * heads * tokens + 8 * kvHeads * headDim);
+    return rows * numbers * Float32Array.BYTES_PER_ELEMENT;
   }
 
   #weights(part: WeightPart): number {
@@ -146,6 +183,6 @@ export class MemoryEstimator {
   }
 }
 
-function sizesOf(sizes: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+function sizesOf(sizes: BackboneSizes): ReadonlyMap<string, number> {
   return new Map(Object.entries(sizes));
 }
