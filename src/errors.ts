@@ -95,6 +95,22 @@ export class DownloadError extends NextStepError {
   }
 }
 
+/** Work that would take more memory than there is, told before it is begun. */
+export class InsufficientMemoryError extends NextStepError {
+  override readonly name = "InsufficientMemoryError";
+  /** Bytes, as is what is available. */
+  readonly needed: number;
+  readonly available: number;
+  constructor(
+    reason: string,
+    { needed, available, ...details }: ErrorDetails & { readonly needed: number; readonly available: number },
+  ) {
+    super("memory", reason, details);
+    this.needed = needed;
+    this.available = available;
+  }
+}
+
 /** Cancelled by the caller's AbortSignal. */
 export class AbortedError extends NextStepError {
   override readonly name = "AbortedError";

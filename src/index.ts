@@ -20,6 +20,7 @@ export {
   type ErrorCode,
   type ErrorDetails,
   InputError,
+  InsufficientMemoryError,
   ModelFormatError,
   NextStepError,
   ShapeError,

@@ -29,7 +29,11 @@ export const cacheNames = (layer: number) =>
  * [rows, tokens], see Replay in model/backbone.ts; `picks` int64 [picked], places row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
  */
 export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
-  const scope = new ParameterScope(plan);
+  return writeOnnx(backboneValues(new ParameterScope(plan), config), { parameters: "initializers" });
+}
+
+/** The outputs of {@link backboneGraph}. */
+export function backboneValues(scope: ParameterScope, config: NextStepConfig): Record<string, Value> {
   const half = config.headDim / 2;
   const width = tokenWidth(config);
   const isImage = input("is_image", "float32", ["rows", "tokens", 1]);
@@ -55,5 +59,5 @@ export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxMo
     outputs[cacheNames(layer).newKeys] = key;
     outputs[cacheNames(layer).newValues] = values[layer] as Value;
   });
-  return writeOnnx(outputs, { parameters: "initializers" });
+  return outputs;
 }

@@ -11,7 +11,7 @@ import { cacheNames } from "./backbone-graph.ts";
 import { maskFeed, type RowSight, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
-const CAPACITY_STEP = 128;
+export const CAPACITY_STEP = 128;
 
 /**
  * Most tokens of a row that are read at once: bounds the attention scores of a long prompt, and how long other rows wait

@@ -60,7 +60,7 @@ export class ModelSessions {
   }
 
   backbone(signal?: AbortSignal): Promise<Session> {
-    return this.#ofModel("backbone", backboneGraph, signal);
+    return this.#ofModel("transformer", backboneGraph, signal);
   }
 
   /** Rows without tokens. */
@@ -68,6 +68,11 @@ export class ModelSessions {
     const { engine, folder, embed } = this;
     const session = await this.backbone(signal);
     return new CachedRows({ engine, session, config: folder.config, embed }, rows);
+  }
+
+  /** Parts whose weights are in memory, or on their way there. */
+  get loaded(): ReadonlySet<string> {
+    return new Set(this.#sessions.keys());
   }
 
   /** The image head under its solver, some steps a run. */

@@ -1,6 +1,6 @@
 /** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
 import { modelDigest } from "../checkpoint/model-digest.ts";
-import { openModelFolder } from "../checkpoint/model-folder.ts";
+import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError, refuseAborted } from "../errors.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
@@ -13,6 +13,8 @@ import type { Drawing, DrawingPlan, PlanWatch } from "./drawing.ts";
 import type { DrawingJob } from "./drawing-job.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, type ImageInput, readInputImages } from "./input-images.ts";
+import { MemoryCheck, memoryOf } from "./memory-check.ts";
+import { MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
@@ -34,9 +36,16 @@ import { GrowingText, type TextSource, type WrittenText } from "./written-text.t
 /** Some fifty short prompts of a small model; of the 14B shape none, whose keys and values of a prompt are larger. */
 const KEPT_PROMPT_BYTES = 2 ** 25;
 
+function memoryCheckOf(folder: ModelFolder): MemoryCheck | undefined {
+  const model = memoryOf(folder);
+  return model === undefined ? undefined : new MemoryCheck(model);
+}
+
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest"> {
   readonly engine: Engine;
+  /** Undefined where memory is not to be checked. */
+  readonly memory: MemoryCheck | undefined;
 }
 
 export class Model implements AsyncDisposable {
@@ -47,17 +56,19 @@ export class Model implements AsyncDisposable {
   /** What it was trained on, as far as its folder says. */
   readonly trained: TrainedOn;
   readonly #engine: Engine;
+  readonly #memory: MemoryCheck | undefined;
   readonly #context: PlanContext;
   readonly #loop: SharedLoop;
   #digest: Promise<string> | undefined;
   #closed = false;
 
-  private constructor({ engine, ...context }: ModelParts) {
+  private constructor({ engine, memory, ...context }: ModelParts) {
     const { platform, folder, defaults, trained } = context;
     this.path = folder.path;
     this.defaults = defaults;
     this.trained = trained;
     this.#engine = engine;
+    this.#memory = memory;
     this.#loop = new SharedLoop(context.sessions, { promptBytes: KEPT_PROMPT_BYTES });
     this.#context = {
       ...context,
@@ -79,8 +90,9 @@ export class Model implements AsyncDisposable {
     const report = (bare: Engine): Engine =>
       onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
     const engine = report(platform.createEngine({ threads }));
-    // Works now and then, beside the other: its idle threads must not take that one's time.
-    const autoencoderEngine = () => report(platform.createEngine({ threads, spin: false }));
+    // Works now and then, beside the other: its idle threads must not take that one's time. Its runs are large.
+    const autoencoderEngine = () =>
+      report(platform.createEngine({ threads, spin: false, memoryPattern: false }));
     const opening = openModelFolder(files);
     try {
       const folder = await untilAborted(opening, signal);
@@ -91,7 +103,10 @@ export class Model implements AsyncDisposable {
       ] as const;
       const [tokenizer, defaults, trained] = await untilAborted(Promise.all(reading), signal);
       const sessions = new ModelSessions(engine, folder, autoencoderEngine);
-      return new Model({ platform, folder, sessions, tokenizer, defaults, trained, threads, engine });
+      const memory = options.checkMemory === false ? undefined : memoryCheckOf(folder);
+      const available = platform.availableMemory();
+      if (available !== undefined) memory?.refuseWeights(available);
+      return new Model({ platform, folder, sessions, tokenizer, defaults, trained, threads, engine, memory });
     } catch (error) {
       const closed = opening.then(
         (folder) => folder[Symbol.asyncDispose](),
@@ -110,7 +125,8 @@ export class Model implements AsyncDisposable {
 
   /**
    * Draws one picture or several of a prompt, or of several prompts in one batch.
-   * @throws InputError or ConfigError for options that do not fit; AbortedError when cancelled between tokens.
+   * @throws InputError or ConfigError for options that do not fit; InsufficientMemoryError for what would not fit into
+   * memory, before it is begun; AbortedError when cancelled between tokens.
    */
   draw(prompt: string | readonly string[], options: DrawOptions = {}): Promise<readonly Picture[]> {
     return this.start(prompt, options).pictures();
@@ -199,9 +215,27 @@ export class Model implements AsyncDisposable {
     const signal = options?.signal instanceof AbortSignal ? options.signal : undefined;
     const planOpen = async (watch: PlanWatch): Promise<DrawingPlan> => {
       this.#refuseClosed();
-      return plan(watch);
+      const planned = await plan(watch);
+      this.#refuseTooLarge(planned);
+      return planned;
     };
     return createDrawing({ sessions: this.#context.sessions, loop: this.#loop }, planOpen, signal);
+  }
+
+  /** Before the weights that it needs are read, and its caches made. */
+  #refuseTooLarge({ slots, grid }: DrawingPlan): void {
+    const { platform, sessions } = this.#context;
+    const available = platform.availableMemory();
+    if (this.#memory === undefined || available === undefined) return;
+    const prompts = slots.flatMap(({ request }) => request.rows);
+    const drawing = {
+      grid,
+      pictures: slots.length,
+      rows: prompts.length,
+      promptTokens: Math.max(...prompts.map(({ ids }) => ids.length)),
+    };
+    const loaded = MEMORY_PARTS.filter((part) => part === "program" || sessions.loaded.has(part));
+    this.#memory.refuseDrawing(drawing, available, new Set(loaded));
   }
 
   #refuseClosed(): void {

@@ -18,6 +18,11 @@ export interface OpenOptions {
    * decoder may round otherwise: single pixel values by 1 of 255.
    */
   readonly threads?: number;
+  /**
+   * Refuses weights and drawings that would take more memory than there is. The estimate behind it is good to a tenth;
+   * false is for machines on which it is not. Default true.
+   */
+  readonly checkMemory?: boolean;
   /** Cancels opening. An open model is not affected: what it does later has signals of its own. */
   readonly signal?: AbortSignal;
   /**

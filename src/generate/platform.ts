@@ -3,6 +3,7 @@ import type { FileFolder } from "../formats/file-folder.ts";
 import type { Zlib } from "../formats/zlib.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import type { Engine, EngineOptions } from "../runtime/engine.ts";
+import type { AvailableMemory } from "./memory-check.ts";
 
 export interface Platform {
   /** The model folder of that name, or without one the folder of the model that comes with the package. */
@@ -10,6 +11,8 @@ export interface Platform {
   createEngine(options: EngineOptions): Engine;
   /** How many threads an engine has that is told no number. */
   readonly threads: number;
+  /** What the process may take beyond what it has; undefined where nobody can tell. */
+  availableMemory(): AvailableMemory | undefined;
   /** Decodes a picture file, given by name. Throws InputError if it cannot be read, DataFormatError if it is no picture. */
   readImage(name: string): Promise<RgbImage>;
   /** Decodes the bytes of a picture file; `where` names it in errors. Throws DataFormatError if they are no picture. */

@@ -1,4 +1,6 @@
 /** @file Where a slot sits in a token loop: its rows, and how far they have read. */
+import type { ModelFolder } from "../checkpoint/model-folder.ts";
+import { InputError } from "../errors.ts";
 import { joinedFloats } from "../tensor/joined.ts";
 import type { Slot } from "./slot.ts";
 import type { TokenLayout, TokenRow } from "./token-feeds.ts";
@@ -15,6 +17,7 @@ export interface Seat {
   hidden: readonly Float32Array[];
   /** Turns whose tokens the rows have read. */
   read: number;
+  /** Added to the states that predict cells, by cell. [held, D] */
   readonly positions: Float32Array | undefined;
 }
 
@@ -24,23 +27,50 @@ export function commonSignal(slots: readonly Slot[]): AbortSignal | undefined {
   return others.length === 0 ? signal : undefined;
 }
 
-/** Seats side by side: rows of each, and the state behind its prompts. hidden [rows, D] */
+/**
+ * The generation position embedding, if the model has one, [held, D]. The inference code of the velocity samplers does not
+ * know it (docs/nextstep-spec.md 3.9).
+ * @throws InputError for a picture with more cells than it has positions
+ */
+export async function generationPositions(
+  { request: { sampler }, canvas }: Slot,
+  folder: Pick<ModelFolder, "config" | "generationPositions">,
+): Promise<Float32Array | undefined> {
+  if (sampler !== "v1" && sampler !== "v1.1") return undefined;
+  const table = await folder.generationPositions();
+  if (table === undefined) return undefined;
+  const held = table.length / folder.config.hiddenSize;
+  if (canvas.count <= held) return table;
+  throw new InputError(
+    `${canvas.count} tokens are more than the ${held} generation positions of this model`,
+    {
+      where: "size",
+      remedy: "draw a smaller picture",
+    },
+  );
+}
+
+/**
+ * Seats side by side: rows of each, and the state behind its prompts.
+ * @param prompts that were read of each slot
+ * @param hidden [rows, D], of all of them one after another
+ */
 export function seatsOf(
   slots: readonly Slot[],
+  prompts: readonly (readonly TokenRow[])[],
   hidden: Float32Array,
   width: number,
   positions: readonly (Float32Array | undefined)[],
 ): Seat[] {
   let next = 0;
   return slots.map((slot, index) => {
-    const read = slot.request.rows.slice(0, slot.branches);
+    const read = prompts[index] as readonly TokenRow[];
     const rows = read.map(() => next++);
     const promptHidden = pickRows(hidden, rows, width);
-    const prompts = read.map(({ ids }) => ids.length);
     return {
       slot,
       rows,
-      prompts,
+      prompts: read.map(({ ids }) => ids.length),
       promptHidden,
       hidden: [promptHidden],
       read: 0,

@@ -20,13 +20,20 @@ export type TokenEvent =
     }
   | { readonly kind: "failed"; readonly slot: Slot; readonly error: NextStepError };
 
-export function abortedOf({ request }: Slot, sessions: ModelSessions): NextStepError | undefined {
+/** That a slot has left because of an error. */
+export function failedBy(slot: Slot, error: unknown): TokenEvent {
+  const typed = error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+  return { kind: "failed", slot, error: typed };
+}
+
+/** Nothing, unless the slot's signal has fired or the model is closed. */
+export function abortedOf(slot: Slot, sessions: ModelSessions): readonly TokenEvent[] {
   try {
     refuseAborted(sessions.signal());
-    refuseAborted(request.signal);
-    return undefined;
+    refuseAborted(slot.request.signal);
+    return [];
   } catch (error) {
-    return error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+    return [failedBy(slot, error)];
   }
 }
 
@@ -41,16 +48,17 @@ export function hasLeft(event: TokenEvent): boolean {
   return event.kind === "failed" || event.finished;
 }
 
-/** Passes a slot's next cell: with the token that was drawn for it, or with the one that it has. */
+/** Passes a slot's next cell: with the token that it has, perhaps only since another was drawn, or with the one drawn. */
 export function passCell(
   slot: Slot,
   { turn, conditions }: Pick<Sampling, "turn" | "conditions">,
-  drawn: Float32Array | undefined,
+  sampled: Float32Array | undefined,
 ): TokenEvent {
   const { canvas, request } = slot;
+  const cell = canvas.order.cellAt(turn);
+  const drawn = canvas.stateOf(cell) === "forced" ? undefined : sampled;
   if (drawn !== undefined && request.useNorm) normalizeToken(drawn);
   if (drawn?.every(Number.isFinite) === false) return { kind: "failed", slot, error: notFinite(slot) };
-  const cell = canvas.order.cellAt(turn);
   if (drawn === undefined) canvas.pass(1);
   else canvas.sample(drawn);
   const token = drawn ?? canvas.cells(cell, cell + 1);

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { AbortedError, EngineError, InputError } from "../errors.ts";
+import type { HostTensor } from "../runtime/engine.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
@@ -189,6 +190,80 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(slot.canvas.next).toBe(0);
     await finish(loop);
     expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
+  });
+
+  it.each([
+    ["its prompts", 0],
+    ["its known tokens", 1],
+  ])(
+    "draws a canvas again that is rewound while the engine reads %s, and while it draws",
+    async (_, replay) => {
+      const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.5 } as const;
+      const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2], { guidance })) as [Slot, Slot];
+      const expected = await drawn(sessions, [afresh(slot), afresh(other)]);
+      const known = expected[0] as Float32Array;
+      // Beyond where it is guided.
+      for (let cell = 0; cell < 7; cell++)
+        slot.canvas.force(cell, known.subarray(cell * 64, (cell + 1) * 64));
+      await using loop = new TokenLoop(sessions);
+      const backbone = await sessions.backbone();
+      const { run } = backbone;
+      const runs = vi.spyOn(backbone, "run").mockImplementation((...given) => {
+        const fed = given[0].replay as HostTensor;
+        if (fed.data[0] === replay) slot.canvas.rewind(1);
+        return run.apply(backbone, given);
+      });
+      await loop.join(slot, other);
+      runs.mockRestore();
+      expect(slot.canvas.next).toBe(4);
+      for (let step = 0; step < 4; step++) await loop.step();
+      const { runChain } = sessions.engine;
+      const chains = vi.spyOn(sessions.engine, "runChain").mockImplementationOnce((links) => {
+        slot.canvas.rewind(0);
+        return runChain.call(sessions.engine, links);
+      });
+      await finish(loop);
+      chains.mockRestore();
+      expect([slot.canvas.cells(), other.canvas.cells()]).toEqual(expected);
+    },
+  );
+
+  it("ends one slot alone that is aborted while its rows are read in anew", async () => {
+    const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.4 } as const;
+    const abort = new AbortController();
+    const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2], { guidance })) as [Slot, Slot];
+    const cancelled = afresh(slot, { signal: abort.signal });
+    await using loop = new TokenLoop(sessions);
+    await loop.join(cancelled, other);
+    for (let step = 0; step < 7; step++) await loop.step();
+    cancelled.canvas.rewind(1);
+    const rows = vi.spyOn(sessions, "cachedRows").mockImplementationOnce((...given) => {
+      abort.abort();
+      return sessions.cachedRows(...given);
+    });
+    const errors = await finish(loop);
+    rows.mockRestore();
+    expect([...errors]).toEqual([[cancelled, expect.any(AbortedError)]]);
+    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
+  });
+
+  it("reads a token that is given while another is drawn for its cell", async () => {
+    const [slot] = (await testSlots(sessions, [SHORT], [1])) as [Slot];
+    const given = Float32Array.from({ length: 64 }, (_, i) => Math.cos(i));
+    const masked = afresh(slot);
+    masked.canvas.force(1, given);
+    const expected = await alone(sessions, slot);
+    await using loop = new TokenLoop(sessions);
+    await loop.join(slot);
+    await loop.step();
+    const { runChain } = sessions.engine;
+    vi.spyOn(sessions.engine, "runChain").mockImplementationOnce((links) => {
+      slot.canvas.force(1, given);
+      return runChain.call(sessions.engine, links);
+    });
+    await finish(loop);
+    expect(slot.canvas.cells(0, 1)).toEqual(expected.subarray(0, 64));
+    expect([slot.canvas.cells()]).toEqual(await drawn(sessions, [masked]));
   });
 
   it("ends one slot by its own signal within a token, and no other", async () => {

@@ -3,16 +3,15 @@
  * under each picture's own solver, and the backbone reads what came out. Pictures join and leave between steps, and no
  * number of one depends on another.
  */
-import { InputError } from "../errors.ts";
 import type { AppendOptions, CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { checkPositions } from "./position-limit.ts";
 import { PromptStore } from "./prompt-store.ts";
 import { readPrompts } from "./read-prompts.ts";
-import { cellStates, commonSignal, imageRow, type Seat, seatsOf } from "./seat.ts";
+import { cellStates, commonSignal, generationPositions, imageRow, type Seat, seatsOf } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { type Sampling, sampleTokens } from "./solver-chain.ts";
-import { abortedOf, hasLeft, passCell, type TokenEvent } from "./token-event.ts";
+import { abortedOf, failedBy, hasLeft, passCell, type TokenEvent } from "./token-event.ts";
 import type { TokenRow } from "./token-feeds.ts";
 
 export class TokenLoop implements AsyncDisposable {
@@ -49,26 +48,28 @@ export class TokenLoop implements AsyncDisposable {
     for (const { canvas } of slots) canvas.pass(canvas.forcedAhead());
     if (joining.length === 0) return;
     const { apart, seats } = await this.#readIn(joining);
-    try {
-      await this.#exclusive(() => this.#admit(apart, seats));
-    } finally {
-      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
-    }
+    await this.#exclusive(() => this.#seat(apart, seats));
   }
 
   /** Reads what seats of slots stand on, apart from the rows of those that are drawn. */
   async #readIn(joining: readonly Slot[]): Promise<{ apart: CachedRows; seats: readonly Seat[] }> {
     const { config } = this.#sessions.folder;
     const signal = this.#sessions.signal(commonSignal(joining));
-    const positions = await Promise.all(joining.map((slot) => this.#generationPositions(slot)));
+    const positions = await Promise.all(
+      joining.map((slot) => generationPositions(slot, this.#sessions.folder)),
+    );
     const loading = this.#sessions.cachedRows(0, signal);
     // The engine makes the head while the prompts' files are read, and has it when it is first asked for.
     this.#sessions.imageHead(signal).catch(() => {});
     const apart = await loading;
-    const rows = joining.flatMap(({ request, branches }) => request.rows.slice(0, branches));
+    // A canvas may be rewound meanwhile: what is read is settled here, and the next step sees how far it has come.
+    const prompts = joining.map(({ request, branches }) => request.rows.slice(0, branches));
     try {
-      const hidden = await readPrompts(this.#sessions, apart, rows, { store: this.#prompts, signal });
-      const seats = seatsOf(joining, hidden, config.hiddenSize, positions);
+      const hidden = await readPrompts(this.#sessions, apart, prompts.flat(), {
+        store: this.#prompts,
+        signal,
+      });
+      const seats = seatsOf(joining, prompts, hidden, config.hiddenSize, positions);
       await this.#readKnown(apart, seats, signal);
       return { apart, seats };
     } catch (error) {
@@ -84,12 +85,9 @@ export class TokenLoop implements AsyncDisposable {
   step(): Promise<readonly TokenEvent[]> {
     return this.#exclusive(async () => {
       await this.#reading;
-      const failed = [...this.#seats.values()].flatMap(({ slot }): TokenEvent[] => {
-        const error = abortedOf(slot, this.#sessions);
-        return error === undefined ? [] : [{ kind: "failed", slot, error }];
-      });
-      await this.#remove(failed.map(({ slot }) => slot));
-      await this.#reseat();
+      const aborted = this.slots.flatMap((slot) => abortedOf(slot, this.#sessions));
+      await this.#remove(aborted.map(({ slot }) => slot));
+      const failed = [...aborted, ...(await this.#reseat())];
       const seats = [...this.#seats.values()];
       for (const seat of seats) this.#rewind(seat);
       const ready = seats.filter(({ slot, read }) => read === slot.canvas.next);
@@ -134,31 +132,42 @@ export class TokenLoop implements AsyncDisposable {
     await this.#read(apart, wanted, ({ slot }) => slot.canvas.next, { replay: true, signal });
   }
 
-  async #admit(apart: CachedRows, seats: readonly Seat[]): Promise<void> {
-    await this.#reading;
-    const before = this.#cached?.lengths.length ?? 0;
-    if (before === 0) {
-      await this.#cached?.[Symbol.asyncDispose]();
-      this.#cached = apart;
-    } else await this.#cached?.adopt(apart);
+  /** Takes over the rows of seats, which were read apart from those that are there. */
+  async #seat(apart: CachedRows, seats: readonly Seat[]): Promise<void> {
+    let before = 0;
+    try {
+      await this.#reading;
+      before = this.#cached?.lengths.length ?? 0;
+      if (before === 0) {
+        await this.#cached?.[Symbol.asyncDispose]();
+        this.#cached = apart;
+      } else await this.#cached?.adopt(apart);
+    } finally {
+      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
+    }
     for (const seat of seats) {
       seat.rows = seat.rows.map((row) => row + before);
       this.#seats.set(seat.slot, seat);
     }
   }
 
-  /** Slots that were rewound to where they are guided, and whose rows for that are gone, are read in anew. */
-  async #reseat(): Promise<void> {
+  /**
+   * Slots that were rewound to where they are guided, and whose rows for that are gone, are read in anew. What keeps one
+   * from it befalls that one alone.
+   */
+  async #reseat(): Promise<readonly TokenEvent[]> {
     const short = [...this.#seats.values()].filter(({ slot, rows }) => rows.length < slot.branches);
-    if (short.length === 0) return;
-    const slots = short.map(({ slot }) => slot);
-    await this.#remove(slots);
-    const { apart, seats } = await this.#readIn(slots);
-    try {
-      await this.#admit(apart, seats);
-    } finally {
-      if (this.#cached !== apart) await apart[Symbol.asyncDispose]();
+    const failed: TokenEvent[] = [];
+    for (const { slot } of short) {
+      await this.#remove([slot]);
+      try {
+        const { apart, seats } = await this.#readIn([slot]);
+        await this.#seat(apart, seats);
+      } catch (error) {
+        failed.push(failedBy(slot, error));
+      }
     }
+    return failed;
   }
 
   /** A canvas that was rewound: the rows forget what they read from there on, and read the cell in front of it again. */
@@ -179,6 +188,8 @@ export class TokenLoop implements AsyncDisposable {
     const tokens = await this.#sample(open);
     const drawn = new Map(open.map((cell, index) => [cell, tokens[index] as Float32Array]));
     return waves.flatMap(({ seat: { slot }, cells }) => {
+      // A canvas that was rewound while the engine worked has no use for what came out.
+      if (slot.canvas.next !== cells[0]?.turn) return [];
       const events: TokenEvent[] = [];
       for (const cell of cells) {
         const event = passCell(slot, cell, drawn.get(cell));
@@ -210,7 +221,8 @@ export class TokenLoop implements AsyncDisposable {
 
   /** Every slot's next wave that its rows have not read; the states behind the last one would predict nothing. */
   async #readNext(): Promise<void> {
-    const seats = [...this.#seats.values()];
+    // Who was rewound meanwhile forgets first, at the next step.
+    const seats = [...this.#seats.values()].filter(({ slot, read }) => read < slot.canvas.next);
     if (seats.length === 0 || this.#cached === undefined) return;
     await this.#read(this.#cached, seats, ({ slot, read }) => slot.canvas.order.waveEnd(read));
   }
@@ -224,12 +236,14 @@ export class TokenLoop implements AsyncDisposable {
   ): Promise<void> {
     const { placeholder, hiddenSize } = this.#sessions.folder.config;
     const rows = cached.lengths.map((): TokenRow => ({ ids: [] }));
-    for (const seat of seats) {
+    // Settled before anything is awaited: a canvas may be rewound while it is read.
+    const ends = seats.map(upTo);
+    seats.forEach((seat, index) => {
+      const to = ends[index] as number;
       seat.rows.forEach((place, branch) => {
-        const prompt = seat.prompts[branch] as number;
-        rows[place] = imageRow(seat.slot, seat.read, upTo(seat), prompt, placeholder);
+        rows[place] = imageRow(seat.slot, seat.read, to, seat.prompts[branch] as number, placeholder);
       });
-    }
+    });
     // Tokens that are read together do not change each other's bits in a replay alone.
     const replay = rows.some(({ ids }) => ids.length > 1);
     const states = await cached.append(rows, { replay, ...options });
@@ -239,8 +253,8 @@ export class TokenLoop implements AsyncDisposable {
       count += layout?.picks.length ?? 1;
       return own;
     });
-    for (const seat of seats) {
-      seat.read = upTo(seat);
+    for (const [index, seat] of seats.entries()) {
+      seat.read = ends[index] as number;
       const cells = seat.slot.canvas.order.wave(seat.read).length;
       const own = seat.rows.map((place) => first[place] as number);
       seat.hidden = cellStates(states, own, cells, hiddenSize);
@@ -271,25 +285,5 @@ export class TokenLoop implements AsyncDisposable {
     const width = this.#sessions.folder.config.hiddenSize;
     const offset = canvas.order.cellAt(canvas.next + index) * width;
     return states.map((value, i) => value + (positions[offset + (i % width)] as number));
-  }
-
-  /**
-   * The generation position embedding, if the model has one. The inference code of the velocity samplers does not know it
-   * (docs/nextstep-spec.md 3.9).
-   */
-  async #generationPositions({ request, canvas }: Slot): Promise<Float32Array | undefined> {
-    if (request.sampler !== "v1" && request.sampler !== "v1.1") return undefined;
-    const { folder } = this.#sessions;
-    const table = await folder.generationPositions();
-    if (table === undefined) return undefined;
-    const held = table.length / folder.config.hiddenSize;
-    if (canvas.count <= held) return table;
-    throw new InputError(
-      `${canvas.count} tokens are more than the ${held} generation positions of this model`,
-      {
-        where: "size",
-        remedy: "draw a smaller picture",
-      },
-    );
   }
 }

@@ -7,6 +7,7 @@ import { nodeZlib } from "../files/zlib.ts";
 import type { Platform } from "../generate/platform.ts";
 import { snapshotName } from "../hub/cache-layout.ts";
 import { WorkerEngine } from "../runtime/node/worker-engine.ts";
+import { availableMemory } from "./available-memory.ts";
 import { defaultModelPath } from "./default-model.ts";
 
 /** Names are paths. Picture codecs are loaded only by those who give pictures. */
@@ -14,6 +15,7 @@ export const nodePlatform: Platform = {
   modelFolder: (path = defaultModelPath()) => new LocalFolder(path, snapshotName(path)),
   createEngine: (options) => WorkerEngine.create(options),
   threads: availableParallelism(),
+  availableMemory,
   readImage: async (path) => (await import("../files/decode-image.ts")).readImage(path),
   decodeImage: async (bytes, where) => (await import("../files/decode-image.ts")).decodeImage(bytes, where),
   writeFile: (path, bytes) => replaceFile(path, (file) => file.write(bytes)),

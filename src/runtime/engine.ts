@@ -126,6 +126,11 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Let idle engine threads spin for the next operator. Faster alone, slower beside other work. Default true. */
   readonly spin?: boolean;
+  /**
+   * Lay out the values of shapes that come again as one block. Faster where runs are short; but that block comes on top of
+   * what the first run took, so that a large run takes twice the memory from the second time on. Default true.
+   */
+  readonly memoryPattern?: boolean;
 }
 
 export interface Engine extends AsyncDisposable {

@@ -207,6 +207,7 @@ export class LocalEngine implements Engine {
       executionProviders: ["cpu"],
       intraOpNumThreads: this.#options.threads ?? availableParallelism(),
       logSeverityLevel: LOG_ERRORS,
+      enableMemPattern: this.#options.memoryPattern !== false,
       externalData: buffers,
       extra: {
         session: {
