@@ -1,6 +1,4 @@
 /** @file Weights in blocks to measure with: those of a model folder, or of a stand-in that is written for the purpose. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openModelFolder } from "../src/checkpoint/model-folder.ts";
 import { writeStandIn } from "../src/evaluate/stand-in/write-stand-in.ts";
@@ -8,6 +6,7 @@ import { LocalFolder } from "../src/files/local-folder.ts";
 import type { NextStepConfig } from "../src/model/config.ts";
 import type { BlockFormat, WeightPlan } from "../src/model/weight-format.ts";
 import type { WeightSource } from "../src/runtime/engine.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 export interface BoundModel extends AsyncDisposable {
   readonly config: NextStepConfig;
@@ -35,19 +34,19 @@ export interface StandInSizes {
 
 /** A stand-in of the published sizes in a temporary folder, removed when it is disposed. */
 export async function openStandIn(sizes: StandInSizes): Promise<BoundModel> {
-  const folder = await mkdtemp(join(tmpdir(), "nextstep-bench-"));
+  const folder = await TemporaryFolder.create();
   try {
-    await writeStandIn(join(folder, "model"), { shape: "14b", ...sizes });
-    const model = await openBoundModel(join(folder, "model"));
+    await writeStandIn(join(folder.path, "model"), { shape: "14b", ...sizes });
+    const model = await openBoundModel(join(folder.path, "model"));
     return {
       ...model,
       async [Symbol.asyncDispose]() {
         await model[Symbol.asyncDispose]();
-        await rm(folder, { recursive: true });
+        await folder[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true });
+    await folder[Symbol.asyncDispose]();
     throw error;
   }
 }

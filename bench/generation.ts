@@ -1,14 +1,13 @@
 /** @file Benchmarks of generation: a whole token of the image head, a backbone step, the autoencoder. */
 
 import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
-import { backboneGraph, cacheNames } from "../src/generate/backbone-graph.ts";
 import { BRANCHES, imageHeadGraph, SOLVER_CHUNK } from "../src/generate/head-graphs.ts";
 import { stepsAt } from "../src/generate/step-schedule.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
-import { rotaryTables } from "../src/model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
 import { TIME_FEATURES } from "../src/model/flow-head.ts";
 import type { ChainLink, Engine, HostTensor } from "../src/runtime/engine.ts";
+import { openBackbonePass, type PassSizes } from "./backbone-pass.ts";
 import type { BoundModel } from "./block-weights.ts";
 import { type Measurement, measure, residentMemory } from "./measure.ts";
 import { countingTensor, randomTensor, randomWeights } from "./random-feeds.ts";
@@ -77,13 +76,8 @@ export async function benchHead(
   });
 }
 
-export interface BackboneSizes {
-  readonly rows: number;
-  readonly tokens: number;
-  readonly past: number;
+export interface BackboneSizes extends PassSizes {
   readonly runs: number;
-  /** New tokens each at a place of the cache, as those of staggered rows are read. */
-  readonly replay: boolean;
 }
 
 /** New tokens behind cached ones through all layers. */
@@ -94,35 +88,7 @@ export async function benchBackbone(
   model?: BoundModel,
 ): Promise<Measurement> {
   const { rows, tokens, past, runs, replay } = sizes;
-  const started = performance.now();
-  const session = await engine.createSession(
-    backboneGraph(config, model?.plan),
-    model?.weights ?? randomWeights(2),
-  );
-  const openSeconds = (performance.now() - started) / 1000;
-  const { cosines, sines } = rotaryTables(config, past + tokens);
-  const rotary = [past + tokens, config.headDim / 2];
-  const feeds: Record<string, HostTensor> = {
-    text: randomTensor([rows, tokens, config.hiddenSize]),
-    images: randomTensor([rows, tokens, tokenWidth(config)]),
-    is_image: { dtype: "float32", shape: [rows, tokens, 1], data: new Float32Array(rows * tokens).fill(1) },
-    positions: countingTensor([rows, tokens], tokens),
-    cosines: { dtype: "float32", shape: rotary, data: cosines },
-    sines: { dtype: "float32", shape: rotary, data: sines },
-    mask: {
-      dtype: "float32",
-      shape: [rows, 1, tokens, past + tokens],
-      data: new Float32Array(rows * tokens * (past + tokens)),
-    },
-    replay: { dtype: "bool", shape: [], data: Uint8Array.of(replay ? 1 : 0) },
-    places: countingTensor([rows, tokens], past),
-    picks: countingTensor([rows], rows * tokens),
-  };
-  for (let layer = 0; layer < config.layers; layer++) {
-    const shape = [rows, config.kvHeads, past, config.headDim];
-    feeds[cacheNames(layer).keys] = randomTensor(shape, 2 * layer + 1);
-    feeds[cacheNames(layer).values] = randomTensor(shape, 2 * layer + 2);
-  }
+  const { session, feeds, openSeconds } = await openBackbonePass(engine, config, sizes, model);
   const { hiddenSize: hidden, heads, kvHeads, headDim, intermediateSize, layers } = config;
   const matrices = hidden * headDim * (2 * heads + 2 * kvHeads) + 3 * hidden * intermediateSize;
   const attention = 2 * heads * headDim * (past + tokens);

@@ -13,6 +13,8 @@ import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
 import type { Measurement } from "./measure.ts";
 import { benchMemory, type MemoryMeasurement } from "./memory.ts";
+import { PeerMissingError } from "./peer/llama-cpp.ts";
+import { benchPeer, FEW_LAYERS, type PeerMeasurement } from "./peer/peer.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
 import { benchTraining } from "./training.ts";
 
@@ -47,6 +49,9 @@ const RUN_SIZES = Object.freeze({
   "block-size": 64,
 });
 
+/** Of `peer`, where others differ. */
+const PEER_SIZES = Object.freeze({ runs: 30, past: 640, layers: 4 });
+
 /** What is measured, and the sizes of a run that it takes. */
 const BENCHMARKS = Object.freeze({
   head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
@@ -55,6 +60,7 @@ const BENCHMARKS = Object.freeze({
   train: "an update of training (--batch, --text-tokens, --image-tokens)",
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes)",
+  peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
 });
 type BenchmarkName = keyof typeof BENCHMARKS;
 const NAMES = Object.keys(BENCHMARKS) as readonly BenchmarkName[];
@@ -82,6 +88,10 @@ ${Object.entries(RUN_SIZES)
       `  ${`--${name} N`.padEnd(18)}(default: ${name === "threads" ? "all processors" : value})`,
   )
   .join("\n")}
+
+  of peer: ${Object.entries(PEER_SIZES)
+    .map(([name, value]) => `--${name} ${value}`)
+    .join(", ")}
 
 Sizes of the model, by default those of --shape:
   ${SIZE_OPTIONS.map((name) => `--${name}`).join(", ")}`;
@@ -122,20 +132,43 @@ await using engine = new LocalEngine(threads === 0 ? {} : { threads });
 const model = () => modelOfShape(shape, given);
 const runs = size("runs");
 
+function blockSize(): 32 | 64 | 128 {
+  const chosen = size("block-size");
+  if (chosen === 32 || chosen === 64 || chosen === 128) return chosen;
+  return refuseUsage("bench", "--block-size takes 32, 64 or 128");
+}
+
 /** Weights in blocks, where they are asked for. Of a stand-in only so many layers are written; default: all. */
 async function boundModel(layers: number | undefined): Promise<BoundModel | undefined> {
   if (values.model !== undefined) return openBoundModel(values.model);
-  const [bits, blockSize] = [size("bits"), size("block-size")];
+  const bits = size("bits");
   if (bits === 0) return undefined;
   if (bits !== 4 && bits !== 8) refuseUsage("bench", "--bits takes 4 or 8");
-  if (blockSize !== 32 && blockSize !== 64 && blockSize !== 128)
-    refuseUsage("bench", "--block-size takes 32, 64 or 128");
   if (shape !== "published") refuseUsage("bench", "--bits goes with --shape 14b");
-  const blocks = { blockSize, symmetric: values.symmetric } as const;
+  const blocks = { blockSize: blockSize(), symmetric: values.symmetric } as const;
   return openStandIn({ bits, blocks, ...(layers === undefined ? {} : { layers }) });
 }
 
-async function run(): Promise<Measurement | MemoryMeasurement> {
+/** Layers of the published sizes, or of `--model`, in 4 bits on both sides. */
+async function peer(): Promise<PeerMeasurement> {
+  const [bits = 4, layers = PEER_SIZES.layers] = [given.bits, given.layers];
+  if (bits !== 4) refuseUsage("bench", "peer takes 4 bits");
+  if (layers <= FEW_LAYERS) refuseUsage("bench", `peer takes --layers above ${FEW_LAYERS}`);
+  const blocks = { blockSize: blockSize(), symmetric: values.symmetric } as const;
+  const { model } = values;
+  const open = () => (model === undefined ? openStandIn({ bits: 4, blocks, layers }) : openBoundModel(model));
+  const past = given.capacity ?? given.past ?? PEER_SIZES.past;
+  const rounds = given.runs ?? PEER_SIZES.runs;
+  const sizes = { rows: size("rows"), past, layers, rounds, threads: threads || undefined };
+  try {
+    return await benchPeer(engine, open, sizes);
+  } catch (error) {
+    if (error instanceof PeerMissingError) refuseUsage("bench", error.message);
+    throw error;
+  }
+}
+
+async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement> {
   switch (name) {
     case "head": {
       // The head needs no layers, and a model has one at least.
@@ -169,6 +202,8 @@ async function run(): Promise<Measurement | MemoryMeasurement> {
       return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
       return benchMemory(1e6 * size("megabytes"));
+    case "peer":
+      return peer();
   }
 }
 

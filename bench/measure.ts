@@ -17,7 +17,17 @@ export interface Measurement {
   /** To create the session. */
   readonly openSeconds?: number;
   readonly memory?: ResidentBytes;
-  readonly machine: { readonly cpu: string; readonly processors: number; readonly node: string };
+  readonly machine: Machine;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly processors: number;
+  readonly node: string;
+}
+
+export function machine(): Machine {
+  return { cpu: cpus()[0]?.model ?? "unknown", processors: availableParallelism(), node: process.version };
 }
 
 /** Memory of this process. */
@@ -66,10 +76,6 @@ export async function measure(
     runs,
     milliseconds: { min: round(times[0]!), median: round(median), max: round(times.at(-1)!) },
     ...(flops === undefined ? {} : { flops, gigaflopsPerSecond: round(flops / median / 1e6) }),
-    machine: {
-      cpu: cpus()[0]?.model ?? "unknown",
-      processors: availableParallelism(),
-      node: process.version,
-    },
+    machine: machine(),
   };
 }

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, type MockInstance, vi } from "vitest";
 import { AbortedError } from "../errors.ts";
 import { decoderPasses, encoderPasses } from "../model/autoencoder-passes.ts";
 import { runInBands } from "./banded-autoencoder.ts";
@@ -64,3 +64,37 @@ it("stops between two bands when it is cancelled", async () => {
   await expect(running).rejects.toThrow(AbortedError);
   expect(bands).toBe(3);
 });
+
+it.each(["made", "written"])(
+  "gives everything back that it is cancelled beside while keys are %s",
+  async (moment) => {
+    await using opened = await openTestSessions("v1.1");
+    const { sessions } = opened;
+    const { engine } = sessions;
+    const { config } = sessions.autoencoder;
+    const abort = new AbortController();
+    const disposals: MockInstance[] = [];
+    const createSession = engine.createSession.bind(engine);
+    vi.spyOn(engine, "createSession").mockImplementation(async (...given) => {
+      const session = await createSession(...given);
+      disposals.push(vi.spyOn(session, "dispose"));
+      return session;
+    });
+    const createState = engine.createState.bind(engine);
+    const states = vi.spyOn(engine, "createState").mockImplementation(async (...given) => {
+      if (moment === "made") abort.abort();
+      const state = await createState(...given);
+      disposals.push(vi.spyOn(state, "dispose"));
+      vi.spyOn(state, "write").mockImplementation(async () => abort.abort());
+      return state;
+    });
+    const given = PicturePlanes.of(noise(config.latentChannels * 60), config.latentChannels, 10, 6);
+    const running = runInBands(sessions, decoderPasses(config), given, { limits, signal: abort.signal });
+    await expect(running).rejects.toThrow(AbortedError);
+    expect(states).toHaveBeenCalledTimes(1);
+    await vi.waitFor(() => {
+      expect(disposals.length).toBeGreaterThan(2);
+      for (const dispose of disposals) expect(dispose).toHaveBeenCalledTimes(1);
+    });
+  },
+);

@@ -114,8 +114,9 @@ class PassRun {
     const graph = (_config: unknown, plan: Parameters<typeof passGraph>[1]): OnnxModel =>
       passGraph(this.#pass, plan);
     const session = await this.#sessions.autoencoderPart(graph, this.#signal);
-    const attention = kind === "attend" ? await this.#attention() : undefined;
+    const held: Disposed[] = [session];
     try {
+      const attention = kind === "attend" ? await this.#attention(held) : undefined;
       const [rows, scale] = [this.#bandRows(), to.y.height / x.height];
       for (let start = 0; start < x.height; start += rows) {
         const end = Math.min(x.height, start + rows);
@@ -129,7 +130,7 @@ class PassRun {
       }
     } finally {
       x.forget();
-      const released = Promise.all([session, ...Object.values(attention ?? {})].map((one) => one.dispose()));
+      const released = Promise.all(held.map((one) => one.dispose()));
       // The engine may be in the middle of a band, and cannot be stopped.
       if (this.#signal.aborted) released.catch(() => {});
       else await released;
@@ -211,14 +212,18 @@ class PassRun {
     return untilAborted(session.run(feeds), this.#signal);
   }
 
-  /** Keys and values where every band finds them without a copy. */
-  async #attention(): Promise<Attention> {
+  /**
+   * Keys and values where every band finds them without a copy.
+   * @param held takes in what is to be disposed, also of an attempt that fails
+   */
+  async #attention(held: Disposed[]): Promise<Attention> {
     const { keys } = this.#from;
     if (keys === undefined) throw new EngineError("has no keys", { where: this.#pass.name });
     const channels = this.#pass.inputs;
     const positions = keys.height * keys.width;
     const stateOf = async (first: number): Promise<State> => {
       const state = await this.#sessions.autoencoderState([1, channels, positions], this.#signal);
+      held.push(state);
       for (let channel = 0; channel < channels; channel++) {
         const data = keys.channels[first + channel] as Float32Array;
         await untilAborted(state.write(data, channel * positions), this.#signal);
@@ -228,6 +233,9 @@ class PassRun {
     return { key: await stateOf(0), value: await stateOf(channels) };
   }
 }
+
+/** What is given back to the engine. */
+type Disposed = Pick<State, "dispose">;
 
 interface Attention {
   readonly key: State;

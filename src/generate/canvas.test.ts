@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { InputError } from "../errors.ts";
 import { Canvas } from "./canvas.ts";
+import { DrawingOrder } from "./drawing-order.ts";
 
 const token = (value: number) => new Float32Array(2).fill(value);
 
@@ -34,6 +35,14 @@ it("goes back to the start of a row, and keeps what was given", () => {
   expect([2, 3].map((cell) => canvas.stateOf(cell))).toEqual(["open", "forced"]);
   expect([...canvas.tokens()]).toEqual([1, 1, 2, 2]);
   expect(() => canvas.rewind(3)).toThrow(InputError);
+});
+
+it.each([null, 1, 2])("knows how far it is in raster order, with a lag of %s", (lag) => {
+  const canvas = new Canvas([4, 3], 2, new DrawingOrder([4, 3], lag));
+  for (let turns = 0; turns <= canvas.count; turns++) {
+    const open = Array.from({ length: canvas.count }, (_, cell) => canvas.order.turnOf(cell) >= turns);
+    expect(canvas.prefix(turns)).toBe(open.includes(true) ? open.indexOf(true) : canvas.count);
+  }
 });
 
 it("refuses tokens that are none, and cells that are passed or not there", () => {

@@ -103,6 +103,7 @@ export class Canvas {
 
   /** A copy of the tokens of turns `from` to `to`, by default of those passed. [to - from, width] */
   tokens(from = 0, to = this.#next): Float32Array {
+    if (!this.order.staggered) return this.cells(from, to);
     const tokens = new Float32Array((to - from) * this.width);
     for (let turn = from; turn < to; turn++) tokens.set(this.#tokenOf(turn), (turn - from) * this.width);
     return tokens;
@@ -115,7 +116,12 @@ export class Canvas {
 
   /** How many cells are passed in raster order, up to the first that is not, when `turns` cells are passed in all. */
   prefix(turns = this.#next): number {
-    let cell = 0;
+    if (!this.order.staggered) return turns;
+    const [rows, columns] = this.grid;
+    // A row is passed with its last cell, and those above were then.
+    let row = 0;
+    while (row < rows && this.order.turnOf((row + 1) * columns - 1) < turns) row++;
+    let cell = row * columns;
     while (cell < this.count && this.order.turnOf(cell) < turns) cell++;
     return cell;
   }

@@ -4,6 +4,7 @@ import { InsufficientMemoryError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import { parseNextStepConfig } from "../model/config.ts";
+import { autoencoderParameters, modelParameters } from "../model/parameter-list.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import { nodePlatform } from "../node/platform.ts";
 import { MemoryCheck, memoryOf } from "./memory-check.ts";
@@ -14,34 +15,43 @@ import { testModelPath } from "./test-models.ts";
 const GB = 1e9;
 const NOTHING: ReadonlySet<MemoryPart> = new Set(["program"]);
 
+const { config } = parseNextStepConfig(
+  {
+    hidden_size: 5120,
+    intermediate_size: 13_824,
+    num_attention_heads: 40,
+    num_key_value_heads: 8,
+    head_dim: 128,
+    num_hidden_layers: 48,
+    vocab_size: 152_064,
+    fm_head_dim: 1536,
+    fm_head_layers: 12,
+    rope_theta: 1e6,
+    max_position_embeddings: 131_072,
+    boi: 151_667,
+    eoi: 151_668,
+    image_placeholder_id: 151_669,
+    pad_token_id_added: 151_665,
+  },
+  "config",
+);
+const { config: autoencoder } = parseAutoencoderConfig(
+  { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
+  "vae",
+  "v1.1",
+);
+const parameters = modelParameters(config);
+const autoencoderWeights = autoencoderParameters(autoencoder);
+
 /** The published sizes, with the layers' matrices as a plan has them. */
 function published(weightPlan: WeightPlan, repacked = false): ModelMemory {
-  const { config } = parseNextStepConfig(
-    {
-      hidden_size: 5120,
-      intermediate_size: 13_824,
-      num_attention_heads: 40,
-      num_key_value_heads: 8,
-      head_dim: 128,
-      num_hidden_layers: 48,
-      vocab_size: 152_064,
-      fm_head_dim: 1536,
-      fm_head_layers: 12,
-      rope_theta: 1e6,
-      max_position_embeddings: 131_072,
-      boi: 151_667,
-      eoi: 151_668,
-      image_placeholder_id: 151_669,
-      pad_token_id_added: 151_665,
-    },
-    "config",
-  );
-  const { config: autoencoder } = parseAutoencoderConfig(
-    { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
-    "vae",
-    "v1.1",
-  );
-  return { config, weightPlan, repacked, autoencoder: { config: autoencoder, weightPlan: () => "float32" } };
+  return {
+    config,
+    parameters,
+    weightPlan,
+    repacked,
+    autoencoder: { config: autoencoder, parameters: autoencoderWeights, weightPlan: () => "float32" },
+  };
 }
 const blocks =
   (bits: 4 | 8): WeightPlan =>

@@ -4,7 +4,6 @@ import { conversionFormats, formatOf } from "../checkpoint/quantized/conversion-
 import { NEXTSTEP_LAYOUT } from "../checkpoint/quantized/nextstep-layout.ts";
 import { InsufficientMemoryError } from "../errors.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
-import { modelParameters } from "../model/parameter-list.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { type DrawingMemory, MemoryEstimator, type MemoryPart, type ModelMemory } from "./memory-estimate.ts";
@@ -20,14 +19,19 @@ const CLOSE_OTHERS = "close other programs";
 const OVERRIDE = "if the estimate is wrong here, turn the check off (--no-memory-check)";
 
 /** What the estimate has to know of an open folder; undefined without an autoencoder, which cannot draw. */
-export function memoryOf({ config, tensors, autoencoder }: ModelFolder): ModelMemory | undefined {
+export function memoryOf({ config, tensors, parameters, autoencoder }: ModelFolder): ModelMemory | undefined {
   if (autoencoder === undefined) return undefined;
   const { quantized, weightPlan } = tensors;
   return {
     config,
+    parameters,
     weightPlan,
     repacked: quantized !== undefined && quantized.layout !== NEXTSTEP_LAYOUT,
-    autoencoder: { config: autoencoder.config, weightPlan: autoencoder.tensors.weightPlan },
+    autoencoder: {
+      config: autoencoder.config,
+      parameters: autoencoder.parameters,
+      weightPlan: autoencoder.tensors.weightPlan,
+    },
   };
 }
 
@@ -105,10 +109,10 @@ export class MemoryCheck {
 
   /** The model as a conversion to 4 bits leaves it, unless it is so already. */
   #converted(): MemoryEstimator | undefined {
-    const { config, weightPlan: own, repacked } = this.#model;
+    const { parameters, weightPlan: own, repacked } = this.#model;
     const layer = own("layers.0.mlp.up_proj.weight");
     if (typeof layer === "object" && layer.bits === 4 && !repacked) return undefined;
-    const formats = conversionFormats(4, modelParameters(config));
+    const formats = conversionFormats(4, parameters);
     const weightPlan: WeightPlan = (name) => formatOf(name, formats) ?? own(name);
     return new MemoryEstimator({ ...this.#model, weightPlan, repacked: false });
   }

@@ -3,27 +3,22 @@
  * pages of mapped files among them. The constants are measured (docs/measurements.md).
  */
 import { activationBytes } from "../graph/activation-memory.ts";
-import type { Port } from "../graph/onnx-messages.ts";
-import { input } from "../graph/value.ts";
-import { decodeLatents } from "../model/autoencoder.ts";
+import type { Value } from "../graph/value.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
 import { autoencoderWorkingBytes } from "../model/autoencoder-memory.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
-import { packedWeightOf, type WeightPlan } from "../model/weight-format.ts";
 import type { Grid } from "../sequence/segments.ts";
-import { bytesPerElement } from "../tensor/dtype.ts";
 import { backboneValues } from "./backbone-graph.ts";
 import { CAPACITY_STEP, CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
-import { imageHeadGraph } from "./head-graphs.ts";
+import { boundBytes, type ListedWeights, partParameters, type WeightPart } from "./part-weights.ts";
 
 /** What a model is made of, as far as memory goes. */
-export interface ModelMemory {
+export interface ModelMemory extends ListedWeights {
   readonly config: NextStepConfig;
-  readonly weightPlan: WeightPlan;
   /** Whether its matrices are repacked while they are bound: then all of a session passes through buffers. */
   readonly repacked: boolean;
-  readonly autoencoder: { readonly config: AutoencoderConfig; readonly weightPlan: WeightPlan };
+  readonly autoencoder: ListedWeights & { readonly config: AutoencoderConfig };
 }
 
 /** Pictures that are drawn together. */
@@ -64,8 +59,6 @@ const MIB = 2 ** 20;
 const PROGRAM_BYTES = 164 * MIB;
 /** Of the tokenizer, for each id. */
 const BYTES_PER_ID = 400;
-/** Scales stay where they are mapped, and the engine makes two more of their kind as it packs. */
-const SCALE_COPIES = 3;
 /** The engine lays convolutions out anew and gives the system back only part of what that took. */
 const CONVOLUTION_FACTOR = 1.4;
 /** What the engine's arena holds for values that take 1 at most: pieces of other sizes do not fill its gaps. */
@@ -77,30 +70,18 @@ const REPACKING_FACTOR = 3;
 /** Bytes of a picture's pixel that are kept until it is saved: three floats, three bytes, and the file's. */
 const BYTES_PER_PIXEL = 18;
 
-/** Estimates drawings of one model; its graphs are traced once. */
+/** Estimates drawings of one model. */
 export class MemoryEstimator {
   readonly #model: ModelMemory;
-  readonly #weights: Pick<Record<MemoryPart, number>, "transformer" | "image head" | "decoder">;
-  readonly #backbone;
-  /** Bytes that the process takes beside its program before the first token: the transformer's weights, as they come. */
-  readonly opening: number;
+  #backbone: readonly Value[] | undefined;
 
   constructor(model: ModelMemory) {
-    const { config, weightPlan, autoencoder } = model;
     this.#model = model;
-    const transformer = new ParameterScope(weightPlan);
-    backboneValues(transformer, config);
-    const traced = { ...config, layers: Math.min(config.layers, TRACED_LAYERS) };
-    this.#backbone = Object.values(backboneValues(new ParameterScope(), traced));
-    const decoder = new ParameterScope(autoencoder.weightPlan);
-    const latents = input("latents", "float32", ["pictures", config.latentChannels, "height", "width"]);
-    decodeLatents(decoder, autoencoder.config, latents);
-    this.#weights = {
-      transformer: boundBytes(portsOf(transformer)),
-      "image head": boundBytes(imageHeadGraph(config, weightPlan).parameters),
-      decoder: CONVOLUTION_FACTOR * boundBytes(portsOf(decoder)),
-    };
-    this.opening = (model.repacked ? REPACKING_FACTOR : 1) * this.#weights.transformer;
+  }
+
+  /** Bytes that the process takes beside its program before the first token: the transformer's weights, as they come. */
+  get opening(): number {
+    return (this.#model.repacked ? REPACKING_FACTOR : 1) * this.#weights("transformer");
   }
 
   estimate({ grid: [rows, columns], pictures, rows: read, promptTokens }: DrawingMemory): MemoryEstimate {
@@ -119,13 +100,15 @@ export class MemoryEstimator {
     const stepping = sizesOf({ rows: read, tokens: 1, past: capacity, positions: capacity, picked: read });
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
-      ...this.#weights,
+      transformer: this.#weights("transformer"),
+      "image head": this.#weights("image head"),
+      decoder: CONVOLUTION_FACTOR * this.#weights("decoder"),
       caches: CachedRows.bytes(config, read, capacity),
       activations:
         ARENA_FACTOR *
         Math.max(
-          activationBytes(this.#backbone, reading) + this.#newBytes(read * tokens),
-          activationBytes(this.#backbone, stepping) + this.#newBytes(read),
+          activationBytes(this.#traced(), reading) + this.#newBytes(read * tokens),
+          activationBytes(this.#traced(), stepping) + this.#newBytes(read),
         ),
       decoding: autoencoderWorkingBytes(autoencoder.config, "decode", [
         rows * pixelSide,
@@ -138,6 +121,20 @@ export class MemoryEstimator {
     return { parts, opening, drawing, peak: Math.max(opening, drawing) };
   }
 
+  #weights(part: WeightPart): number {
+    const { config, autoencoder } = this.#model;
+    const { parameters, weightPlan } = part === "encoder" || part === "decoder" ? autoencoder : this.#model;
+    return boundBytes(partParameters(part, parameters, config), weightPlan);
+  }
+
+  /** The transformer with few layers, traced when a drawing is first estimated. */
+  #traced(): readonly Value[] {
+    const { config } = this.#model;
+    const few = { ...config, layers: Math.min(config.layers, TRACED_LAYERS) };
+    this.#backbone ??= Object.values(backboneValues(new ParameterScope(), few));
+    return this.#backbone;
+  }
+
   /** New keys and values of the layers that are not traced, which a run hands out together in the end. */
   #newBytes(tokens: number): number {
     const { config } = this.#model;
@@ -147,20 +144,6 @@ export class MemoryEstimator {
       config.layers
     );
   }
-}
-
-/** What weights take once the engine has packed them: all floats as float32. */
-function boundBytes(ports: readonly Port[]): number {
-  return ports.reduce((sum, { name, dtype, shape }) => {
-    const elements = shape.reduce<number>((product, size) => product * Number(size), 1);
-    if (dtype === "uint8") return sum + elements;
-    const copies = packedWeightOf(name) === name ? 1 : SCALE_COPIES;
-    return sum + copies * elements * bytesPerElement("float32");
-  }, 0);
-}
-
-function portsOf(scope: ParameterScope): Port[] {
-  return Array.from(scope.values(), ([name, { dtype, shape }]) => ({ name, dtype, shape }));
 }
 
 function sizesOf(sizes: Readonly<Record<string, number>>): ReadonlyMap<string, number> {

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import { AbortedError, InputError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
@@ -75,6 +75,20 @@ it("ends what waits when it is closed, once no file is read any more", async () 
   await pause(20);
   expect(slow.read()).toBe(read);
   await expect(sessions.imageHead()).rejects.toThrow(/was closed/);
+});
+
+it("makes no engine of the autoencoder when it is closed, and no signal of one that says so already", async () => {
+  await using opened = await openTestSessions("v1.1");
+  const autoencoderEngine = vi.fn(() => opened.sessions.engine);
+  const sessions = new ModelSessions(opened.sessions.engine, opened.sessions.folder, autoencoderEngine);
+  const signal = sessions.signal(new AbortController().signal);
+  expect(sessions.signal(signal)).toBe(signal);
+  await sessions.close();
+  expect(signal.aborted).toBe(true);
+  for (const asked of [sessions.decoder(), sessions.encoder(), sessions.autoencoderState([1])]) {
+    await expect(asked).rejects.toThrow(/was closed/);
+  }
+  expect(autoencoderEngine).not.toHaveBeenCalled();
 });
 
 /** Names of the weights that the engine is given from now on. */

@@ -8,7 +8,7 @@ import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Engine, Session, State, WeightSource } from "../runtime/engine.ts";
-import { untilAborted } from "./abort.ts";
+import { promptly, untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
@@ -38,6 +38,8 @@ export class ModelSessions {
   /** Parts of the autoencoder whose weights are being read. */
   readonly #parts = new Set<Promise<Session>>();
   readonly #closing = new AbortController();
+  /** Signals that say so already when the sessions are closed. */
+  readonly #signals = new WeakSet<AbortSignal>([this.#closing.signal]);
 
   /**
    * @param autoencoderEngine gives the engine of the autoencoder when that is first needed, to be disposed with the
@@ -56,7 +58,11 @@ export class ModelSessions {
 
   /** A caller's signal, or one that says so when the sessions are closed. */
   signal(own?: AbortSignal): AbortSignal {
-    return own === undefined ? this.#closing.signal : AbortSignal.any([own, this.#closing.signal]);
+    if (own === undefined) return this.#closing.signal;
+    if (this.#signals.has(own)) return own;
+    const either = AbortSignal.any([own, this.#closing.signal]);
+    this.#signals.add(either);
+    return either;
   }
 
   backbone(signal?: AbortSignal): Promise<Session> {
@@ -104,12 +110,7 @@ export class ModelSessions {
     const loading = createUnchanged(engine, tensors, graph(config, tensors.weightPlan), tensors.weightSource);
     this.#parts.add(loading);
     loading.catch(() => {}).finally(() => this.#parts.delete(loading));
-    try {
-      return await untilAborted(loading, signal);
-    } catch (error) {
-      loading.then((session) => session.dispose()).catch(() => {});
-      throw error;
-    }
+    return untilHeld(loading, signal);
   }
 
   /** What the encoder does with the mean of its posterior, here with that of {@link encoderPasses}. shape [1, c, h, w] */
@@ -119,16 +120,19 @@ export class ModelSessions {
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     if (!this.autoencoder.config.encoderNorm) return mean;
-    const session = await this.autoencoderPart(latentNormGraph, signal);
+    const ends = this.signal(signal);
+    const session = await this.autoencoderPart(latentNormGraph, ends);
+    await using _session = promptly({ [Symbol.asyncDispose]: () => session.dispose() }, ends);
     const run = session.run({ mean: { dtype: "float32", shape, data: mean } });
-    const result = await untilAborted(run, this.signal(signal));
-    await session.dispose();
+    const result = await untilAborted(run, ends);
     return result.normal?.data as Float32Array;
   }
 
-  /** Zeros on the autoencoder's engine. */
-  autoencoderState(shape: readonly number[], signal?: AbortSignal): Promise<State> {
-    return untilAborted(this.#autoencoderEngine().createState(shape), this.signal(signal));
+  /** Zeros on the autoencoder's engine. Who asks disposes them. */
+  async autoencoderState(shape: readonly number[], own?: AbortSignal): Promise<State> {
+    const signal = this.signal(own);
+    refuseAborted(signal);
+    return untilHeld(this.#autoencoderEngine().createState(shape), signal);
   }
 
   #ofModel(
@@ -143,8 +147,11 @@ export class ModelSessions {
   async #ofAutoencoder(
     name: string,
     graph: (config: AutoencoderConfig, plan: WeightPlan) => OnnxModel,
-    signal: AbortSignal | undefined,
+    own: AbortSignal | undefined,
   ): Promise<Session> {
+    const signal = this.signal(own);
+    // An engine that is made after the sessions are closed would be disposed by nobody.
+    refuseAborted(signal);
     const { autoencoder } = this;
     const { config, tensors } = autoencoder;
     const engine = this.#autoencoderEngine();
@@ -211,6 +218,19 @@ export class ModelSessions {
       if (this.#sessions.get(name) === entry) this.#sessions.delete(name);
     });
     return entry;
+  }
+}
+
+/** What is being made, as {@link untilAborted}; disposed when it is there if nobody waits for it any more. */
+async function untilHeld<Made extends { dispose(): Promise<void> }>(
+  making: Promise<Made>,
+  signal: AbortSignal,
+): Promise<Made> {
+  try {
+    return await untilAborted(making, signal);
+  } catch (error) {
+    making.then((made) => made.dispose()).catch(() => {});
+    throw error;
   }
 }
 

@@ -48,6 +48,9 @@ describe.each(["default", "v1.1"])("prompts that were read before, %s", (name) =
       { ...image, images: [{ start: 3, tokens }] },
       // Another picture at the same place is another prompt.
       { ...image, images: [{ start: 3, tokens: tokens.map((value) => -value) }] },
+      // The first prompt's beginning with a picture behind it; one of these that stands elsewhere.
+      { ids: [...begin, ...image.ids], images: [{ start: begin.length + 3, tokens }] },
+      { ids: ids(4, 4), position: 3 },
     ];
     const store = new PromptStore(sessions, 2 ** 30);
     for (const row of rows) {
@@ -81,7 +84,29 @@ describe.each(["default", "v1.1"])("prompts that were read before, %s", (name) =
     ];
     const store = new PromptStore(sessions, 2 * CachedRows.bytes(sessions.folder.config, 1, 7));
     for (const row of [a, b, a, c]) await read(store, [row]);
-    const known = [a, b, c].map((row) => store.find(row)?.tokens);
+    const known = [a, b, c].map((row) => store.take(row)?.tokens);
     expect(known).toEqual([5, undefined, 7]);
+  });
+
+  it("stay for who has taken them when they are forgotten, and are kept once", async () => {
+    const [a, b, same] = [{ ids: ids(5, 5) }, { ids: ids(6, 6) }, { ids: ids(6, 6) }] as const;
+    const { numbers } = await read(new PromptStore(sessions, 0), [a]);
+    const size = CachedRows.bytes(sessions.folder.config, 1, 7);
+    const store = new PromptStore(sessions, size);
+    await read(store, [a]);
+    const taken = store.take(a);
+    await read(store, [b]);
+    expect(store.take(a)).toBeUndefined();
+    await using cached = await sessions.cachedRows(0);
+    await cached.adopt(taken?.cached as CachedRows);
+    expect([...(await cached.append([{ ids: [301] }]))]).toEqual(numbers[1]);
+    const disposed = vi.spyOn(taken?.cached as CachedRows, Symbol.asyncDispose);
+    await taken?.release();
+    expect(disposed).toHaveBeenCalledOnce();
+
+    const two = new PromptStore(sessions, 2 * size);
+    await read(two, [a]);
+    await read(two, [b, same]);
+    expect(two.take(a)?.tokens).toBe(5);
   });
 });

@@ -7,13 +7,14 @@ import { CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { TokenRow } from "./token-feeds.ts";
 
-/** What is known of a prompt. */
+/** What is known of a prompt, there until it is released. */
 export interface KnownPrompt {
   /** One row, of which the first `tokens` are the prompt's. */
   readonly cached: CachedRows;
   readonly tokens: number;
   /** The state behind it, [D], if all of it is known. */
   readonly hidden?: Float32Array;
+  release(): Promise<void>;
 }
 
 interface Entry {
@@ -22,6 +23,8 @@ interface Entry {
   /** [D] */
   readonly hidden: Float32Array;
   readonly bytes: number;
+  /** How many have taken it. */
+  users: number;
 }
 
 /** What it holds belongs to the engine, and goes with it. */
@@ -38,7 +41,7 @@ export class PromptStore {
   }
 
   /** The longest part of a prompt that is known. Whole chunks only, where another prompt follows: those were read as chunks. */
-  find(row: TokenRow): KnownPrompt | undefined {
+  take(row: TokenRow): KnownPrompt | undefined {
     let best: { readonly entry: Entry; readonly tokens: number } | undefined;
     const width = tokenWidth(this.#sessions.folder.config);
     for (const entry of this.#entries) {
@@ -53,16 +56,23 @@ export class PromptStore {
     const { entry, tokens } = best;
     this.#entries.delete(entry);
     this.#entries.add(entry);
-    return { cached: entry.cached, tokens, ...(tokens === row.ids.length ? { hidden: entry.hidden } : {}) };
+    entry.users++;
+    const release = async (): Promise<void> => {
+      entry.users--;
+      await this.#disposeUnused(entry);
+    };
+    const hidden = tokens === row.ids.length ? { hidden: entry.hidden } : {};
+    return { cached: entry.cached, tokens, release, ...hidden };
   }
 
-  /** Keeps a copy of a row that was read. hidden [D], the state behind it. */
+  /** Keeps a copy of a row that was read, unless it has one. hidden [D], the state behind it. */
   async keep(row: TokenRow, from: CachedRows, index: number, hidden: Float32Array): Promise<void> {
-    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, row.ids.length);
-    if (bytes > this.#maxBytes) return;
+    const places = (row.position ?? 0) + row.ids.length;
+    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, places);
+    if (bytes > this.#maxBytes || this.#holds(row)) return;
     const cached = await this.#sessions.cachedRows(0);
     await cached.adopt(from, [index]);
-    this.#entries.add({ row, cached, hidden: hidden.slice(), bytes });
+    this.#entries.add({ row, cached, hidden: hidden.slice(), bytes, users: 0 });
     await this.#dropBeyond();
   }
 
@@ -72,8 +82,20 @@ export class PromptStore {
       if (bytes <= this.#maxBytes) return;
       this.#entries.delete(entry);
       bytes -= entry.bytes;
-      await entry.cached[Symbol.asyncDispose]();
+      await this.#disposeUnused(entry);
     }
+  }
+
+  async #disposeUnused(entry: Entry): Promise<void> {
+    if (entry.users === 0 && !this.#entries.has(entry)) await entry.cached[Symbol.asyncDispose]();
+  }
+
+  #holds(row: TokenRow): boolean {
+    const width = tokenWidth(this.#sessions.folder.config);
+    const { length } = row.ids;
+    return [...this.#entries].some(
+      (entry) => entry.row.ids.length === length && commonTokens(row, entry.row, width) === length,
+    );
   }
 }
 

@@ -39,13 +39,17 @@ async function readOnce(
   store: PromptStore,
   signal: AbortSignal,
 ): Promise<Float32Array> {
-  const known = rows.map((row) => store.find(row));
-  for (const prompt of known) {
-    if (prompt === undefined) target.add(1);
-    else {
-      await target.adopt(prompt.cached, [0]);
-      target.truncate(target.lengths.length - 1, prompt.tokens);
+  const known = rows.map((row) => store.take(row));
+  try {
+    for (const prompt of known) {
+      if (prompt === undefined) target.add(1);
+      else {
+        await target.adopt(prompt.cached, [0]);
+        target.truncate(target.lengths.length - 1, prompt.tokens);
+      }
     }
+  } finally {
+    await Promise.all(known.map((prompt) => prompt?.release()));
   }
   const hidden = await target.append(
     rows.map((row, index) => behind(row, known[index]?.tokens ?? 0)),

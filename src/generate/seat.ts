@@ -104,8 +104,8 @@ export function imageRow(
       if (turn < 0) return true;
       if (turn >= to) return false;
       const cell = cells[token];
-      if (cell !== undefined) return order.sees(cell, order.cellAt(turn));
-      return standIn !== undefined && order.cellAt(turn) < standIn.place;
+      // Of the row that a stand-in is read for, and of those below, there is nothing yet.
+      return cell === undefined || order.sees(cell, order.cellAt(turn));
     },
     picks: order
       .wave(to)

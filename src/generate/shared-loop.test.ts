@@ -5,6 +5,7 @@ import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
 import type { Slot } from "./slot.ts";
 import { afresh, openTestSessions, testSlots } from "./test-models.ts";
+import { TokenLoop } from "./token-loop.ts";
 
 const SHORT = "rain";
 const LONG = "Two birds sing in the old tree near the river, and a small red house stands on a green hill.";
@@ -123,6 +124,25 @@ describe("the shared loop", () => {
     for (const end of ends) expect(end).toMatchObject({ status: "rejected", reason: { reason: "broke" } });
     // The next to come finds it in order.
     expect(await drawn(apart, [afresh(other)])).toEqual(expected);
+  });
+
+  it("goes on when one is aborted who cannot leave as it joins", async () => {
+    const [left, other] = (await slots(2, 4)) as [Slot, Slot];
+    const expected = await drawn(new SharedLoop(sessions), [afresh(other)]);
+    const abort = new AbortController();
+    const loop = new SharedLoop(sessions);
+    const leave = vi.spyOn(TokenLoop.prototype, "leave").mockRejectedValue(new EngineError("broke"));
+    const seen = vi.spyOn(CachedRows.prototype, "append").mockImplementationOnce(async () => {
+      abort.abort();
+      seen.mockRestore();
+      return new Float32Array(2 * sessions.folder.config.hiddenSize);
+    });
+    const cancelled = drawn(loop, [afresh(left, { signal: abort.signal })]);
+    const stays = drawn(loop, [other]);
+    await expect(cancelled).rejects.toThrow(AbortedError);
+    expect(await stays).toEqual(expected);
+    expect(leave).toHaveBeenCalledTimes(2);
+    leave.mockRestore();
   });
 
   it("ends pictures that are known already without a step", async () => {

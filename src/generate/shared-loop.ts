@@ -139,8 +139,8 @@ export class SharedLoop {
       this.#parties.delete(party);
       return;
     }
-    // Who left while its prompt was read.
-    if (!this.#parties.has(party)) await Promise.all(slots.map((slot) => loop.leave(slot)));
+    // Who left while its prompt was read; an engine that fails at this fails at the next step, which tells everybody.
+    if (!this.#parties.has(party)) await Promise.allSettled(slots.map((slot) => loop.leave(slot)));
     this.#settle(party, known);
   }
 
@@ -180,7 +180,8 @@ function cacheSize(slots: readonly Slot[], config: NextStepConfig): number {
   const rows = slots.reduce((sum, { branches }) => sum + branches, 0);
   const places = Math.max(
     ...slots.map(
-      ({ request, canvas }) => Math.max(...request.rows.map(({ ids }) => ids.length)) + canvas.count,
+      ({ request, canvas }) =>
+        Math.max(...request.rows.map(({ ids, position = 0 }) => position + ids.length)) + canvas.count,
     ),
   );
   return CachedRows.bytes(config, rows, places);

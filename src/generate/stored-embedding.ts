@@ -27,7 +27,9 @@ export function storedEmbedding(
       if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
         throw new InputError(`id ${id} is not in the vocabulary of ${vocabSize}`, { where: "text tokens" });
       }
-      places.set(id, [...(places.get(id) ?? []), place]);
+      const known = places.get(id);
+      if (known === undefined) places.set(id, [place]);
+      else known.push(place);
     }
     const unique = [...places];
     for (let done = 0; done < unique.length; done += PARALLEL_READS) {

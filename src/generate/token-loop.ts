@@ -268,11 +268,7 @@ export class TokenLoop implements AsyncDisposable {
     const idle = [...this.#seats.values()].flatMap(({ slot, rows }) => rows.slice(slot.branches));
     const unused = new Set([...leaving.flatMap(({ rows }) => rows), ...idle]);
     if (unused.size === 0) return;
-    const { hiddenSize } = this.#sessions.folder.config;
-    for (const seat of this.#seats.values()) {
-      seat.rows = seat.rows.slice(0, seat.slot.branches);
-      seat.hidden = seat.hidden.map((states) => states.subarray(0, seat.rows.length * hiddenSize));
-    }
+    for (const seat of this.#seats.values()) seat.rows = seat.rows.slice(0, seat.slot.branches);
     const moves = await this.#cached?.remove(unused);
     const moved = new Map(moves?.map(({ from, to }) => [from, to]));
     for (const seat of this.#seats.values()) seat.rows = seat.rows.map((row) => moved.get(row) ?? row);

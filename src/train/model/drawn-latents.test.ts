@@ -13,7 +13,7 @@ import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { GivenLatents } from "../autoencoder/given-latents.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { SampleWriter } from "../data/sample-writer.ts";
-import { writeDrawnLatents } from "./drawn-latents.ts";
+import { TrueCanvas, writeDrawnLatents } from "./drawn-latents.ts";
 import { PictureEncoder } from "./picture-encoder.ts";
 
 let root = "";
@@ -58,6 +58,15 @@ it("draws along real pictures, at the model's own size", async () => {
   // Drawn by the model, and yet of this picture: each token followed the true ones.
   expect(distance(tokens, first!)).toBeGreaterThan(0);
   expect(distance(tokens, first!)).toBeLessThan(distance(tokens, second!));
+});
+
+it("notes what is drawn at its cell, in the order in which the model draws", () => {
+  const tokens = Float32Array.from({ length: 9 }, (_, cell) => cell);
+  const canvas = new TrueCanvas({ grid: [3, 3], tokens }, 1, 1);
+  while (!canvas.complete) canvas.sample(Float32Array.of(100 + canvas.order.cellAt(canvas.next)));
+  expect(canvas.order.staggered).toBe(true);
+  expect(canvas.drawn).toEqual(tokens.map((cell) => 100 + cell));
+  expect(canvas.cells()).toEqual(tokens);
 });
 
 it("leaves nothing behind when it is stopped, and refuses to draw nothing", async () => {

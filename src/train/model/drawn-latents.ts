@@ -11,6 +11,7 @@ import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { Canvas } from "../../generate/canvas.ts";
 import { readDefaultSettings } from "../../generate/default-settings.ts";
 import { guidanceOf, solverOf } from "../../generate/draw-plan.ts";
+import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
 import type { DrawSettings } from "../../generate/settings.ts";
@@ -64,19 +65,19 @@ const EXTENSIONS: Readonly<Partial<Record<PictureFormat, SampleImage["extension"
 };
 
 /** Notes what is drawn for each cell, and has the true token read in its place. */
-class TrueCanvas extends Canvas {
-  /** [cells, width] */
+export class TrueCanvas extends Canvas {
+  /** In raster order. [cells, width] */
   readonly drawn: Float32Array;
   readonly #truth: Float32Array;
 
-  constructor({ grid, tokens }: PictureTokens, width: number) {
-    super(grid, width);
+  constructor({ grid, tokens }: PictureTokens, width: number, rowLag: number | null) {
+    super(grid, width, new DrawingOrder(grid, rowLag));
     this.#truth = tokens;
     this.drawn = new Float32Array(tokens.length);
   }
 
   override sample(token: Float32Array): void {
-    const from = this.next * this.width;
+    const from = this.order.cellAt(this.next) * this.width;
     this.drawn.set(token, from);
     super.sample(this.#truth.slice(from, from + this.width));
   }
@@ -193,7 +194,7 @@ class Drawer {
     });
     const rows = promptTokenRows(prompt, []);
     const { config } = sessions.folder;
-    const canvases = chosen.map(({ truth }) => new TrueCanvas(truth, tokenWidth(config)));
+    const canvases = chosen.map(({ truth }) => new TrueCanvas(truth, tokenWidth(config), settings.rowLag));
     const slots = canvases.map(
       (canvas, index) =>
         new Slot({
