@@ -75,7 +75,10 @@ export interface Scene extends TaggedPrompt {
   readonly prompt: Prompt;
 }
 
-/** @throws InputError or ConfigError for options that do not fit, before any weight is read; InsufficientMemoryError before images are encoded and thoughts written. */
+/**
+ * @throws InputError or ConfigError for options that do not fit, before any weight is read; InsufficientMemoryError before
+ * images are encoded and thoughts written.
+ */
 export async function planDrawing(
   context: PlanContext,
   captions: readonly string[],
