@@ -9,6 +9,7 @@ import { TorchArchive } from "../formats/torch-archive.ts";
 import { type AutoencoderConfig, parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { Release } from "../model/config.ts";
 import { autoencoderParameters } from "../model/parameter-list.ts";
+import type { ParameterSpec } from "../model/parameter-scope.ts";
 import { officialAutoencoderName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
 import { TensorSet } from "./tensor-set.ts";
@@ -29,6 +30,8 @@ export interface AutoencoderFolder extends AsyncDisposable {
   /** As stored, to be written back unchanged. */
   readonly configJson: unknown;
   readonly tensors: TensorSet;
+  /** Every weight that the graphs ask for, whether it is there or not. */
+  readonly parameters: readonly ParameterSpec[];
   /** Which of {@link AUTOENCODER_FILES} was read. */
   readonly weightFile: string;
   readonly problems: readonly Problem[];
@@ -50,16 +53,15 @@ export async function readAutoencoderFolder(
   const { config, unknownKeys } = parseAutoencoderConfig(configJson, configPath, release);
   const weightFile = await findWeights(folder);
   const tensors = await openTensors(folder, weightFile, config.multipliers.length);
-  const problems = [
-    ...compareTensors(autoencoderParameters(config), tensors),
-    ...unknownKeyProblems(unknownKeys),
-  ];
+  const parameters = autoencoderParameters(config);
+  const problems = [...compareTensors(parameters, tensors), ...unknownKeyProblems(unknownKeys)];
   return {
     path: folder.path,
     files: folder,
     config,
     configJson,
     tensors,
+    parameters,
     weightFile,
     problems,
     [Symbol.asyncDispose]: () => tensors.close(),

@@ -1,6 +1,12 @@
 /** @file An inspection as lines for people. */
 import { printable } from "../formats/quoted.ts";
-import type { Inspection, PictureInspection, TarInspection, TrainingInspection } from "./inspection.ts";
+import type {
+  Inspection,
+  MemoryInspection,
+  PictureInspection,
+  TarInspection,
+  TrainingInspection,
+} from "./inspection.ts";
 import { problemsOf } from "./inspection.ts";
 import type { Problem } from "./problem.ts";
 import { formatText } from "./quantized/stored-formats.ts";
@@ -38,13 +44,14 @@ export function formatInspection(inspection: Inspection, { subjects = false }: F
     }
   }
   if (inspection.kind === "model") {
-    const { tokenizer, autoencoder, quantization, trained } = inspection;
+    const { tokenizer, autoencoder, quantization, memory, trained } = inspection;
     if (quantization !== undefined) {
       const rows = quantization.formats.map(({ parts, ...format }) => [formatText(format), parts.join(", ")]);
       lines.push(...section(`Stored in blocks, layout ${quantization.layout}`, columns(rows)));
       if (quantization.floats.length > 0)
         lines.push(`  left in float: ${printable(quantization.floats.join(", "))}`);
     }
+    if (memory !== undefined) lines.push(...memoryLines(memory));
     if (trained !== undefined) lines.push(...section("Trained on", trainingLines(trained, subjects)));
     if (tokenizer !== undefined) {
       lines.push(
@@ -141,6 +148,15 @@ function ranges(numbers: readonly number[]): string {
     else runs.push([n, n]);
   }
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+}
+
+function memoryLines({ width, height, repacked, opening, drawing }: MemoryInspection): string[] {
+  const megabytes = (bytes: number): string => `about ${number(Math.ceil(bytes / 1e6))} MB`;
+  const rows = [
+    ["opening", `${megabytes(opening)}${repacked ? ", while weights are repacked" : ""}`],
+    ["drawing", megabytes(drawing)],
+  ];
+  return section(`Memory for a picture of ${width} x ${height}`, columns(rows));
 }
 
 function trainingLines({ sizes, subjects, words }: TrainingInspection, all: boolean): string[] {

@@ -19,11 +19,12 @@ import { inspectPicture, type PictureReaders } from "./inspect-picture.ts";
 import type {
   AutoencoderInspection,
   Inspection,
+  MemoryInspection,
   ModelInspection,
   TarInspection,
   WeightsInspection,
 } from "./inspection.ts";
-import { readModelFolder } from "./model-folder.ts";
+import { type ModelFolder, readModelFolder } from "./model-folder.ts";
 import type { Problem } from "./problem.ts";
 import { floatModules } from "./quantized/float-modules.ts";
 import { storedFormats } from "./quantized/stored-formats.ts";
@@ -47,6 +48,8 @@ const USUAL_REMEDY = "the file is damaged or was changed by hand: fetch it again
 export interface InspectReaders extends PictureReaders {
   /** Kinds of JSON that rooms above know. */
   readonly json: readonly JsonKind[];
+  /** What drawing with a model takes; undefined for one that cannot draw. */
+  readonly memory: (folder: ModelFolder) => MemoryInspection | undefined;
 }
 
 /** What is inspected: a folder, or a file of the folder `beside`, where the shards of an index lie. */
@@ -62,7 +65,9 @@ export type Place =
  */
 export async function inspect(place: Place, readers: InspectReaders): Promise<Inspection> {
   try {
-    return place.kind === "folder" ? await inspectFolder(place.folder) : await inspectFile(place, readers);
+    return place.kind === "folder"
+      ? await inspectFolder(place.folder, readers)
+      : await inspectFile(place, readers);
   } catch (error) {
     if (!(error instanceof NextStepError) || error.remedy !== undefined) throw error;
     const path = place.kind === "folder" ? place.folder.path : place.beside.pathOf(place.member);
@@ -119,7 +124,7 @@ function isTar(head: Uint8Array, path: string): boolean {
   return magic === "ustar" || path.endsWith(".tar");
 }
 
-async function inspectFolder(files: FileFolder): Promise<Inspection> {
+async function inspectFolder(files: FileFolder, readers: InspectReaders): Promise<Inspection> {
   await refuseGguf(files);
   if (!(await files.has(CONFIG_FILE))) {
     throw new ModelFormatError("has no config.json", {
@@ -132,13 +137,13 @@ async function inspectFolder(files: FileFolder): Promise<Inspection> {
     await using folder = await readAutoencoderFolder(files, releaseOfFolder);
     return describeAutoencoder(folder);
   }
-  return inspectModel(files);
+  return inspectModel(files, readers);
 }
 
 /** An autoencoder without a model around it is read by the newer published class. */
 const releaseOfFolder: Release = "v1.1";
 
-async function inspectModel(files: FileFolder): Promise<ModelInspection> {
+async function inspectModel(files: FileFolder, readers: InspectReaders): Promise<ModelInspection> {
   await using folder = await readModelFolder(files);
   const tensors = listNamed(folder.tensors);
   const { quantized } = folder.tensors;
@@ -159,6 +164,7 @@ async function inspectModel(files: FileFolder): Promise<ModelInspection> {
       remedy,
     });
   }
+  const memory = readers.memory(folder);
   return {
     kind: "model",
     path: files.path,
@@ -175,6 +181,7 @@ async function inspectModel(files: FileFolder): Promise<ModelInspection> {
           },
     tokenizer,
     autoencoder: folder.autoencoder === undefined ? undefined : describeAutoencoder(folder.autoencoder),
+    ...(memory === undefined ? {} : { memory }),
     problems,
     tensors,
     parts: countParts(tensors),

@@ -36,6 +36,20 @@ export interface TrainingInspection {
   readonly words?: number;
 }
 
+/** What drawing one picture of the model's own size takes, by estimate; bytes of the whole process at most. */
+export interface MemoryInspection {
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Whether weights are repacked while they are bound, which takes more than they do afterwards. */
+  readonly repacked: boolean;
+  /** While the transformer's weights are bound, and while it is drawn and decoded. */
+  readonly opening: number;
+  readonly drawing: number;
+  /** The larger of the two. */
+  readonly peak: number;
+}
+
 export interface ModelInspection extends Weights {
   readonly kind: "model";
   readonly path: string;
@@ -56,6 +70,8 @@ export interface ModelInspection extends Weights {
   readonly autoencoder: AutoencoderInspection | undefined;
   /** What it was trained on, where its folder says so. */
   readonly trained?: TrainingInspection;
+  /** Undefined for what cannot draw. */
+  readonly memory?: MemoryInspection;
   readonly problems: readonly Problem[];
 }
 

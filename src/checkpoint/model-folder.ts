@@ -6,6 +6,7 @@ import { openWeights } from "../formats/safetensors-set.ts";
 import { type NextStepConfig, parseNextStepConfig, publishedRelease, type Release } from "../model/config.ts";
 import { GENERATION_GRID, generationPositions } from "../model/generation-position.ts";
 import { modelParameters } from "../model/parameter-list.ts";
+import type { ParameterSpec } from "../model/parameter-scope.ts";
 import { type AutoencoderFolder, holdsAutoencoder, readAutoencoderFolder } from "./autoencoder-folder.ts";
 import { officialModelName } from "./official-names.ts";
 import { compareTensors, type Problem, refuseFatal, unknownKeyProblems } from "./problem.ts";
@@ -35,6 +36,8 @@ export interface ModelFolder extends AsyncDisposable {
   /** config.json as stored, to be written back unchanged. */
   readonly configJson: unknown;
   readonly tensors: TensorSet;
+  /** Every weight that the graphs ask for, whether it is there or not. */
+  readonly parameters: readonly ParameterSpec[];
   readonly autoencoder: AutoencoderFolder | undefined;
   /** False for a plain language model, whose image modules are still to be made (training start weights). */
   readonly hasImageModules: boolean;
@@ -83,6 +86,7 @@ export async function readModelFolder(folder: FileFolder): Promise<ModelFolder> 
       config,
       configJson,
       tensors,
+      parameters,
       autoencoder,
       hasImageModules,
       unknownKeys: parsed.unknownKeys,

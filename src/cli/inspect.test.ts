@@ -297,3 +297,16 @@ it("prints no name that steers the terminal, as text, as JSON or in errors", asy
     if (json) expect(JSON.parse(out).parameters.prompt).toBe("a\u001b[2J\u009b\u202e");
   }
 });
+
+it("shows what drawing with a model takes, in text and JSON", async () => {
+  const model = join(MODELS, "v1.1");
+  const { out } = await inspect(model);
+  const [, width, megabytes] =
+    /^Memory for a picture of (\d+) x \d+:\n {2}opening {2}about \d+ MB\n {2}drawing {2}about (\d+) MB$/m.exec(
+      out,
+    ) ?? [];
+  const { memory } = JSON.parse((await inspect(model, true)).out);
+  expect(memory).toMatchObject({ width: Number(width), repacked: false });
+  expect(Math.ceil(memory.drawing / 1e6)).toBe(Number(megabytes));
+  expect(memory.peak).toBe(Math.max(memory.opening, memory.drawing));
+});

@@ -1,4 +1,5 @@
 /** @file `nextstep models` and `nextstep models rm`. */
+import type { MemoryInspection } from "../checkpoint/inspection.ts";
 import { InputError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { formatBytes } from "../hub/format-bytes.ts";
@@ -32,8 +33,13 @@ function describe({ name, commit, bytes, kind, canOpen, why, memory }: CachedMod
     commit === null ? "begun" : commit.slice(0, SHOWN_DIGITS),
     formatBytes(bytes),
     kind,
-    canOpen && memory !== null ? `${use}, weights take ${formatBytes(memory)} of memory as float32` : use,
+    canOpen && memory !== null ? `${use}, ${takes(memory)}` : use,
   ].join("  ");
+}
+
+function takes({ width, height, repacked, opening, drawing }: MemoryInspection): string {
+  const text = `takes about ${formatBytes(drawing)} of memory for ${width} x ${height}`;
+  return repacked && opening > drawing ? `${text}, and ${formatBytes(opening)} while it is opened` : text;
 }
 
 /** Removes a repository, or the revision that the name gives. */

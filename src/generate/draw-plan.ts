@@ -17,6 +17,7 @@ import type { Guidance } from "./guidance.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, readInputImages, type SizedImage, trainedSide } from "./input-images.ts";
 import { canvasesOf } from "./keep.ts";
+import type { DrawingMemory } from "./memory-estimate.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { Platform } from "./platform.ts";
 import { checkPositions, checkTextLength } from "./position-limit.ts";
@@ -45,6 +46,8 @@ export interface PlanContext {
   readonly threads: number;
   /** Of the model; worked out once. */
   digest(): Promise<string>;
+  /** @throws InsufficientMemoryError */
+  refuseTooLarge(drawing: DrawingMemory): void;
 }
 
 /** What a picture that is drawn again demands of its images. */
@@ -72,7 +75,10 @@ export interface Scene extends TaggedPrompt {
   readonly prompt: Prompt;
 }
 
-/** @throws InputError or ConfigError for options that do not fit, before any weight is read. */
+/**
+ * @throws InputError or ConfigError for options that do not fit, before any weight is read; InsufficientMemoryError before
+ * images are encoded and thoughts written.
+ */
 export async function planDrawing(
   context: PlanContext,
   captions: readonly string[],
@@ -102,6 +108,16 @@ export async function planDrawing(
   const width = tokenWidth(folder.config);
   const orders = plain.map(({ scene: { settings } }) => new DrawingOrder(grid, settings.rowLag));
   const canvases = canvasesOf(options.keep, plain.length, grid, width, orders);
+  const rows = plain.flatMap(({ scene }) => scene.prompt.rows);
+  context.refuseTooLarge({
+    grid,
+    pictures: plain.length,
+    rows: rows.length,
+    promptTokens: Math.max(...rows.map(({ ids }) => ids.length)),
+    // One that is cut has its end marker beyond the limit.
+    writtenTokens: think === undefined ? 0 : think.maxTokens + 1,
+    images: images.map((image) => image.size),
+  });
   const tokens = await encodeInputImages(sessions, images, signal);
   const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
   const seeds = plain.map(({ copy }) => seed + copy);

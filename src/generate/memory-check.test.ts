@@ -4,6 +4,7 @@ import { InsufficientMemoryError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder-config.ts";
 import { parseNextStepConfig } from "../model/config.ts";
+import { autoencoderParameters, modelParameters } from "../model/parameter-list.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import { nodePlatform } from "../node/platform.ts";
 import { MemoryCheck, memoryOf } from "./memory-check.ts";
@@ -14,39 +15,49 @@ import { testModelPath } from "./test-models.ts";
 const GB = 1e9;
 const NOTHING: ReadonlySet<MemoryPart> = new Set(["program"]);
 
-/** The published sizes, with the layers' matrices as a plan has them. */
+const { config } = parseNextStepConfig(
+  {
+    hidden_size: 5120,
+    intermediate_size: 13_824,
+    num_attention_heads: 40,
+    num_key_value_heads: 8,
+    head_dim: 128,
+    num_hidden_layers: 48,
+    vocab_size: 152_064,
+    fm_head_dim: 1536,
+    fm_head_layers: 12,
+    rope_theta: 1e6,
+    max_position_embeddings: 131_072,
+    boi: 151_667,
+    eoi: 151_668,
+    image_placeholder_id: 151_669,
+    pad_token_id_added: 151_665,
+  },
+  "config",
+);
+const { config: autoencoder } = parseAutoencoderConfig(
+  { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
+  "vae",
+  "v1.1",
+);
+const parameters = modelParameters(config);
+const autoencoderWeights = autoencoderParameters(autoencoder);
+
 /** So few layers that its weights go through memory when they are repacked. */
 function small(model: ModelMemory): ModelMemory {
-  return { ...model, config: { ...model.config, layers: 4 } };
+  const few = { ...model.config, layers: 4 };
+  return { ...model, config: few, parameters: modelParameters(few) };
 }
 
+/** The published sizes, with the layers' matrices as a plan has them. */
 function published(weightPlan: WeightPlan, repacked = false): ModelMemory {
-  const { config } = parseNextStepConfig(
-    {
-      hidden_size: 5120,
-      intermediate_size: 13_824,
-      num_attention_heads: 40,
-      num_key_value_heads: 8,
-      head_dim: 128,
-      num_hidden_layers: 48,
-      vocab_size: 152_064,
-      fm_head_dim: 1536,
-      fm_head_layers: 12,
-      rope_theta: 1e6,
-      max_position_embeddings: 131_072,
-      boi: 151_667,
-      eoi: 151_668,
-      image_placeholder_id: 151_669,
-      pad_token_id_added: 151_665,
-    },
-    "config",
-  );
-  const { config: autoencoder } = parseAutoencoderConfig(
-    { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
-    "vae",
-    "v1.1",
-  );
-  return { config, weightPlan, repacked, autoencoder: { config: autoencoder, weightPlan: () => "float32" } };
+  return {
+    config,
+    parameters,
+    weightPlan,
+    repacked,
+    autoencoder: { config: autoencoder, parameters: autoencoderWeights, weightPlan: () => "float32" },
+  };
 }
 const blocks =
   (bits: 4 | 8): WeightPlan =>
@@ -92,6 +103,48 @@ describe("MemoryEstimator", () => {
     expect(repacked.opening - repacked.parts.program).toBe(3 * repacked.parts.transformer);
     const large = new MemoryEstimator(published(blocks(4), true)).estimate(picture(256));
     expect(large.opening - large.parts.program).toBe(large.parts.transformer);
+  });
+});
+
+describe("the ceiling of an estimate", () => {
+  it("is above it, and not far where pictures are few", () => {
+    const estimator = new MemoryEstimator(published(blocks(4)));
+    for (const [side, pictures] of [
+      [16, 1],
+      [256, 1],
+      [1024, 1],
+      [512, 8],
+    ] as const) {
+      for (const promptTokens of [1, 40, 500]) {
+        const request = { ...picture(side, pictures), promptTokens };
+        const [ceiling, exact] = [estimator.ceiling(request), estimator.estimate(request)];
+        expect(ceiling.parts.activations).toBeGreaterThanOrEqual(exact.parts.activations);
+        if (pictures === 1) expect(ceiling.peak).toBeLessThan(1.1 * exact.peak);
+      }
+    }
+  });
+});
+
+describe("the parts of an estimate", () => {
+  const { parts } = new MemoryEstimator(published(blocks(4))).estimate(picture(256));
+  const estimate = (change: Partial<DrawingMemory>) =>
+    new MemoryEstimator(published(blocks(4))).estimate({ ...picture(256), ...change }).parts;
+
+  it("hold the LM head where text is written, and no image head or autoencoder where nothing else is", () => {
+    expect(parts["lm head"]).toBe(0);
+    const thinking = estimate({ writtenTokens: 513 });
+    expect(thinking["lm head"]).toBeGreaterThan(152_064 * 2560);
+    expect(thinking.caches).toBeGreaterThan(parts.caches);
+    const written = estimate({ grid: [0, 0], pictures: 0, rows: 1, writtenTokens: 100 });
+    expect(written["lm head"]).toBe(thinking["lm head"]);
+    expect(written).toMatchObject({ "image head": 0, decoder: 0, decoding: 0, pictures: 0 });
+  });
+
+  it("hold the encoder where images are given", () => {
+    expect(parts).toMatchObject({ encoder: 0, encoding: 0 });
+    const edit = estimate({ images: [[256, 256]] });
+    expect(edit.encoder).toBeGreaterThan(100e6);
+    expect(edit.encoding).toBeGreaterThan(100e6);
   });
 });
 
@@ -161,6 +214,7 @@ describe("an open model", () => {
     await expect(open.draw("a cat", { size: { width: 512, height: 512 } })).rejects.toThrow(
       /512 x 512 takes/,
     );
+    await expect(open.write("a cat").text()).rejects.toThrow(/text of \d+ tokens takes/);
     await using unchecked = await Model.open(enough, path, { checkMemory: false });
     const drawing = unchecked.start("a cat", { size: { width: 32, height: 32 }, steps: 1 });
     expect(await drawing.pictures()).toHaveLength(1);

@@ -4,10 +4,15 @@ import { conversionFormats, formatOf } from "../checkpoint/quantized/conversion-
 import { NEXTSTEP_LAYOUT } from "../checkpoint/quantized/nextstep-layout.ts";
 import { InsufficientMemoryError } from "../errors.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
-import { modelParameters } from "../model/parameter-list.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Grid } from "../sequence/segments.ts";
-import { type DrawingMemory, MemoryEstimator, type MemoryPart, type ModelMemory } from "./memory-estimate.ts";
+import {
+  type DrawingMemory,
+  type MemoryEstimate,
+  MemoryEstimator,
+  type MemoryPart,
+  type ModelMemory,
+} from "./memory-estimate.ts";
 
 /** What a process may still take. */
 export interface AvailableMemory {
@@ -20,14 +25,19 @@ const CLOSE_OTHERS = "close other programs";
 const OVERRIDE = "if the estimate is wrong here, turn the check off (--no-memory-check)";
 
 /** What the estimate has to know of an open folder; undefined without an autoencoder, which cannot draw. */
-export function memoryOf({ config, tensors, autoencoder }: ModelFolder): ModelMemory | undefined {
+export function memoryOf({ config, tensors, parameters, autoencoder }: ModelFolder): ModelMemory | undefined {
   if (autoencoder === undefined) return undefined;
   const { quantized, weightPlan } = tensors;
   return {
     config,
+    parameters,
     weightPlan,
     repacked: quantized !== undefined && quantized.layout !== NEXTSTEP_LAYOUT,
-    autoencoder: { config: autoencoder.config, weightPlan: autoencoder.tensors.weightPlan },
+    autoencoder: {
+      config: autoencoder.config,
+      parameters: autoencoder.parameters,
+      weightPlan: autoencoder.tensors.weightPlan,
+    },
   };
 }
 
@@ -63,7 +73,7 @@ export class MemoryCheck {
   }
 
   /**
-   * Of pictures, behind what the process has already.
+   * Of pictures or text, behind what the process has already.
    * @param loaded parts that are in memory.
    * @throws InsufficientMemoryError
    */
@@ -72,12 +82,14 @@ export class MemoryCheck {
     { bytes, of }: AvailableMemory,
     loaded: ReadonlySet<MemoryPart>,
   ): void {
-    const more = (request: DrawingMemory, estimator = this.#estimator): number => {
-      const { parts, opening } = estimator.estimate(request);
+    const beyond = ({ parts, opening }: MemoryEstimate): number => {
       const names = Object.keys(parts) as MemoryPart[];
       const drawn = names.reduce((sum, name) => sum + (loaded.has(name) ? 0 : parts[name]), 0);
       return loaded.has("transformer") ? drawn : Math.max(drawn, opening - parts.program);
     };
+    if (beyond(this.#estimator.ceiling(drawing)) <= bytes) return;
+    const more = (request: DrawingMemory, estimator = this.#estimator): number =>
+      beyond(estimator.estimate(request));
     const needed = more(drawing);
     if (needed <= bytes) return;
     const fits = (request: Partial<DrawingMemory>): boolean => more({ ...drawing, ...request }) <= bytes;
@@ -90,10 +102,11 @@ export class MemoryCheck {
     if (converted !== undefined && more(drawing, converted) <= bytes) {
       remedies.push(`in 4 bits it would fit: \`nextstep convert\``);
     }
-    const { pictures, grid } = drawing;
-    const what = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
+    const { pictures, grid, writtenTokens } = drawing;
+    const pictured = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
+    const what = pictures === 0 ? `text of ${writtenTokens} tokens` : pictured;
     throw new InsufficientMemoryError(
-      `${what} take${pictures === 1 ? "s" : ""} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
+      `${what} take${pictures > 1 ? "" : "s"} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
       {
         where: "memory",
         needed,
@@ -105,10 +118,10 @@ export class MemoryCheck {
 
   /** The model as a conversion to 4 bits leaves it, unless it is so already. */
   #converted(): MemoryEstimator | undefined {
-    const { config, weightPlan: own, repacked } = this.#model;
+    const { parameters, weightPlan: own, repacked } = this.#model;
     const layer = own("layers.0.mlp.up_proj.weight");
     if (typeof layer === "object" && layer.bits === 4 && !repacked) return undefined;
-    const formats = conversionFormats(4, modelParameters(config));
+    const formats = conversionFormats(4, parameters);
     const weightPlan: WeightPlan = (name) => formatOf(name, formats) ?? own(name);
     return new MemoryEstimator({ ...this.#model, weightPlan, repacked: false });
   }

@@ -3,31 +3,36 @@
  * pages of mapped files among them. The constants are measured (docs/measurements.md).
  */
 import { activationBytes } from "../graph/activation-memory.ts";
-import type { Port } from "../graph/onnx-messages.ts";
-import { input } from "../graph/value.ts";
-import { decodeLatents } from "../model/autoencoder.ts";
+import type { Value } from "../graph/value.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-config.ts";
-import { autoencoderWorkingBytes } from "../model/autoencoder-memory.ts";
+import {
+  type AutoencoderDirection,
+  autoencoderWorkingBytes,
+  type PictureSize,
+} from "../model/autoencoder-memory.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
-import { packedWeightOf, type WeightPlan } from "../model/weight-format.ts";
 import { SPILL_FROM_BYTES } from "../runtime/engine.ts";
 import type { Grid } from "../sequence/segments.ts";
-import { bytesPerElement } from "../tensor/dtype.ts";
 import { backboneValues } from "./backbone-graph.ts";
 import { CAPACITY_STEP, CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
-import { imageHeadGraph } from "./head-graphs.ts";
+import {
+  boundBytes,
+  type ListedWeights,
+  partParameters,
+  storedBytes,
+  type WeightPart,
+} from "./part-weights.ts";
 
 /** What a model is made of, as far as memory goes. */
-export interface ModelMemory {
+export interface ModelMemory extends ListedWeights {
   readonly config: NextStepConfig;
-  readonly weightPlan: WeightPlan;
   /** Whether its matrices are repacked while they are bound: then all of a small session passes through buffers. */
   readonly repacked: boolean;
-  readonly autoencoder: { readonly config: AutoencoderConfig; readonly weightPlan: WeightPlan };
+  readonly autoencoder: ListedWeights & { readonly config: AutoencoderConfig };
 }
 
-/** Pictures that are drawn together. */
+/** Pictures that are drawn together; of text alone none, without a grid. */
 export interface DrawingMemory {
   /** Tokens of each picture. */
   readonly grid: Grid;
@@ -36,16 +41,23 @@ export interface DrawingMemory {
   readonly rows: number;
   /** Longest prompt, in tokens. */
   readonly promptTokens: number;
+  /** Tokens of text that are written behind the prompt at most, for which the LM head is there too. Default: none. */
+  readonly writtenTokens?: number;
+  /** Input images, in pixels. Default: none. */
+  readonly images?: readonly PictureSize[];
 }
 
 /** Parts in the order in which memory is taken; in bytes. */
 export const MEMORY_PARTS = [
   "program",
   "transformer",
+  "lm head",
   "image head",
+  "encoder",
   "decoder",
   "caches",
   "activations",
+  "encoding",
   "decoding",
   "pictures",
 ] as const;
@@ -60,13 +72,14 @@ export interface MemoryEstimate {
   readonly peak: number;
 }
 
+/** Symbols of the transformer's graph. */
+type BackboneSizes = Readonly<Record<"rows" | "tokens" | "past" | "positions" | "picked", number>>;
+
 const MIB = 2 ** 20;
 /** Node, this program and the engine's libraries, with all that they hold before a weight is bound. */
 const PROGRAM_BYTES = 164 * MIB;
 /** Of the tokenizer, for each id. */
 const BYTES_PER_ID = 400;
-/** Scales stay where they are mapped, and the engine makes two more of their kind as it packs. */
-const SCALE_COPIES = 3;
 /** The engine lays convolutions out anew and gives the system back only part of what that took. */
 const CONVOLUTION_FACTOR = 1.4;
 /** What the engine's arena holds for values that take 1 at most: pieces of other sizes do not fill its gaps. */
@@ -78,68 +91,99 @@ const REPACKING_FACTOR = 3;
 /** Bytes of a picture's pixel that are kept until it is saved: three floats, three bytes, and the file's. */
 const BYTES_PER_PIXEL = 18;
 
-/** Estimates drawings of one model; its graphs are traced once. */
+/** Estimates drawings of one model. */
 export class MemoryEstimator {
   readonly #model: ModelMemory;
-  readonly #weights: Pick<Record<MemoryPart, number>, "transformer" | "image head" | "decoder">;
-  readonly #backbone;
-  /** Bytes that the process takes beside its program before the first token: the transformer's weights, as they come. */
-  readonly opening: number;
-  /** Whether they pass through buffers, which the opening takes and the drawing does not. */
-  readonly isBuffered: boolean;
+  #backbone: readonly Value[] | undefined;
 
   constructor(model: ModelMemory) {
-    const { config, weightPlan, autoencoder } = model;
     this.#model = model;
-    const transformer = new ParameterScope(weightPlan);
-    backboneValues(transformer, config);
-    const traced = { ...config, layers: Math.min(config.layers, TRACED_LAYERS) };
-    this.#backbone = Object.values(backboneValues(new ParameterScope(), traced));
-    const decoder = new ParameterScope(autoencoder.weightPlan);
-    const latents = input("latents", "float32", ["pictures", config.latentChannels, "height", "width"]);
-    decodeLatents(decoder, autoencoder.config, latents);
-    this.#weights = {
-      transformer: boundBytes(portsOf(transformer)),
-      "image head": boundBytes(imageHeadGraph(config, weightPlan).parameters),
-      decoder: CONVOLUTION_FACTOR * boundBytes(portsOf(decoder)),
-    };
-    this.isBuffered = model.repacked && storedBytes(portsOf(transformer)) < SPILL_FROM_BYTES;
-    this.opening = (this.isBuffered ? REPACKING_FACTOR : 1) * this.#weights.transformer;
   }
 
-  estimate({ grid: [rows, columns], pictures, rows: read, promptTokens }: DrawingMemory): MemoryEstimate {
+  /** Bytes that the process takes beside its program before the first token: the transformer's weights, as they come. */
+  get opening(): number {
+    return (this.isBuffered ? REPACKING_FACTOR : 1) * this.#weights("transformer");
+  }
+
+  /** Whether they pass through buffers, which opening takes and drawing does not. */
+  get isBuffered(): boolean {
+    const { config, parameters, weightPlan, repacked } = this.#model;
+    const transformer = partParameters("transformer", parameters, config);
+    return repacked && storedBytes(transformer, weightPlan) < SPILL_FROM_BYTES;
+  }
+
+  estimate(drawing: DrawingMemory): MemoryEstimate {
+    return this.#estimate(drawing, (sizes) => activationBytes(this.#traced(), sizesOf(sizes)));
+  }
+
+  /** More than {@link estimate} gives, for which nothing is traced: what fits by this need not be looked at further. */
+  ceiling(drawing: DrawingMemory): MemoryEstimate {
+    return this.#estimate(drawing, (sizes) => this.#activationCeiling(sizes));
+  }
+
+  #estimate(
+    {
+      grid: [rows, columns],
+      pictures,
+      rows: read,
+      promptTokens,
+      writtenTokens = 0,
+      images = [],
+    }: DrawingMemory,
+    activations: (sizes: BackboneSizes) => number,
+  ): MemoryEstimate {
     const { config, autoencoder } = this.#model;
     const pixelSide = config.latentPatchSize * pixelsPerLatent(autoencoder.config);
     const places = (length: number): number => Math.ceil(length / CAPACITY_STEP) * CAPACITY_STEP;
-    const [capacity, promptCapacity] = [places(promptTokens + rows * columns), places(promptTokens)];
-    const tokens = Math.min(PROMPT_CHUNK, promptTokens);
-    const reading = sizesOf({
-      rows: read,
-      tokens,
-      past: promptCapacity,
-      positions: promptCapacity,
-      picked: read,
-    });
-    const stepping = sizesOf({ rows: read, tokens: 1, past: capacity, positions: capacity, picked: read });
+    const behind = promptTokens + writtenTokens;
+    const [capacity, promptCapacity] = [places(behind + rows * columns), places(behind)];
+    const running = (tokens: number, positions: number): number =>
+      activations({ rows: read, tokens, past: positions, positions, picked: read }) +
+      this.#newBytes(read * tokens);
+    const draws = pictures > 0;
+    const working = (direction: AutoencoderDirection, size: PictureSize): number =>
+      autoencoderWorkingBytes(autoencoder.config, direction, size);
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
-      ...this.#weights,
+      transformer: this.#weights("transformer"),
+      "lm head": writtenTokens > 0 ? this.#weights("lm head") : 0,
+      "image head": draws ? this.#weights("image head") : 0,
+      encoder: images.length > 0 ? CONVOLUTION_FACTOR * this.#weights("encoder") : 0,
+      decoder: draws ? CONVOLUTION_FACTOR * this.#weights("decoder") : 0,
       caches: CachedRows.bytes(config, read, capacity),
       activations:
         ARENA_FACTOR *
-        Math.max(
-          activationBytes(this.#backbone, reading) + this.#newBytes(read * tokens),
-          activationBytes(this.#backbone, stepping) + this.#newBytes(read),
-        ),
-      decoding: autoencoderWorkingBytes(autoencoder.config, "decode", [
-        rows * pixelSide,
-        columns * pixelSide,
-      ]),
+        Math.max(running(Math.min(PROMPT_CHUNK, promptTokens), promptCapacity), running(1, capacity)),
+      encoding: Math.max(0, ...images.map((size) => working("encode", size))),
+      decoding: draws ? working("decode", [rows * pixelSide, columns * pixelSide]) : 0,
       pictures: pictures * rows * columns * pixelSide ** 2 * BYTES_PER_PIXEL,
     };
     const drawing = MEMORY_PARTS.reduce((sum, part) => sum + parts[part], 0);
     const opening = parts.program + this.opening;
     return { parts, opening, drawing, peak: Math.max(opening, drawing) };
+  }
+
+  /** Each of a layer's values counted as if none made room for another. */
+  #activationCeiling({ rows, tokens, positions }: BackboneSizes): number {
+    const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = this.#model.config;
+    const numbers =
+      tokens * (16 * (hiddenSize + heads * headDim) + 8 * intermediateSize) +
+      (positions + tokens) * (6 * heads * tokens + 8 * kvHeads * headDim);
+    return rows * numbers * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  #weights(part: WeightPart): number {
+    const { config, autoencoder } = this.#model;
+    const { parameters, weightPlan } = part === "encoder" || part === "decoder" ? autoencoder : this.#model;
+    return boundBytes(partParameters(part, parameters, config), weightPlan);
+  }
+
+  /** The transformer with few layers, traced when a drawing is first estimated. */
+  #traced(): readonly Value[] {
+    const { config } = this.#model;
+    const few = { ...config, layers: Math.min(config.layers, TRACED_LAYERS) };
+    this.#backbone ??= Object.values(backboneValues(new ParameterScope(), few));
+    return this.#backbone;
   }
 
   /** New keys and values of the layers that are not traced, which a run hands out together in the end. */
@@ -153,29 +197,6 @@ export class MemoryEstimator {
   }
 }
 
-/** What weights take once the engine has packed them: all floats as float32. */
-function boundBytes(ports: readonly Port[]): number {
-  return ports.reduce((sum, { name, dtype, shape }) => {
-    const elements = shape.reduce<number>((product, size) => product * Number(size), 1);
-    if (dtype === "uint8") return sum + elements;
-    const copies = packedWeightOf(name) === name ? 1 : SCALE_COPIES;
-    return sum + copies * elements * bytesPerElement("float32");
-  }, 0);
-}
-
-/** What weights take in files, and on their way to the engine. */
-function storedBytes(ports: readonly Port[]): number {
-  return ports.reduce(
-    (sum, { dtype, shape }) =>
-      sum + shape.reduce<number>((product, size) => product * Number(size), bytesPerElement(dtype)),
-    0,
-  );
-}
-
-function portsOf(scope: ParameterScope): Port[] {
-  return Array.from(scope.values(), ([name, { dtype, shape }]) => ({ name, dtype, shape }));
-}
-
-function sizesOf(sizes: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+function sizesOf(sizes: BackboneSizes): ReadonlyMap<string, number> {
   return new Map(Object.entries(sizes));
 }

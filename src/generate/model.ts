@@ -14,7 +14,7 @@ import type { DrawingJob } from "./drawing-job.ts";
 import { pixelsPerToken } from "./image-coder.ts";
 import { encodeInputImages, type ImageInput, readInputImages } from "./input-images.ts";
 import { MemoryCheck, memoryOf } from "./memory-check.ts";
-import { MEMORY_PARTS } from "./memory-estimate.ts";
+import { type DrawingMemory, MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
@@ -42,7 +42,7 @@ function memoryCheckOf(folder: ModelFolder): MemoryCheck | undefined {
 }
 
 /** What {@link Model.open} has read and made. */
-interface ModelParts extends Omit<PlanContext, "digest"> {
+interface ModelParts extends Omit<PlanContext, "digest" | "refuseTooLarge"> {
   readonly engine: Engine;
   /** Undefined where memory is not to be checked. */
   readonly memory: MemoryCheck | undefined;
@@ -76,6 +76,7 @@ export class Model implements AsyncDisposable {
         this.#digest ??= modelDigest(folder, platform.sha256);
         return this.#digest;
       },
+      refuseTooLarge: (drawing) => this.#refuseTooLarge(drawing),
     };
   }
 
@@ -202,6 +203,8 @@ export class Model implements AsyncDisposable {
     refuseAborted(options.signal);
     const { sessions, tokenizer } = this.#context;
     const row = await untilAborted(readRow(), sessions.signal(options.signal));
+    const promptTokens = row.ids.length;
+    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, promptTokens, writtenTokens: maxTokens });
     const { specials } = tokenizer;
     const stop = new Set(
       [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),
@@ -216,24 +219,23 @@ export class Model implements AsyncDisposable {
     const planOpen = async (watch: PlanWatch): Promise<DrawingPlan> => {
       this.#refuseClosed();
       const planned = await plan(watch);
-      this.#refuseTooLarge(planned);
+      const prompts = planned.slots.flatMap(({ request }) => request.rows);
+      this.#refuseTooLarge({
+        grid: planned.grid,
+        pictures: planned.slots.length,
+        rows: prompts.length,
+        promptTokens: Math.max(...prompts.map(({ ids }) => ids.length)),
+      });
       return planned;
     };
     return createDrawing({ sessions: this.#context.sessions, loop: this.#loop }, planOpen, signal);
   }
 
   /** Before the weights that it needs are read, and its caches made. */
-  #refuseTooLarge({ slots, grid }: DrawingPlan): void {
+  #refuseTooLarge(drawing: DrawingMemory): void {
     const { platform, sessions } = this.#context;
     const available = platform.availableMemory();
     if (this.#memory === undefined || available === undefined) return;
-    const prompts = slots.flatMap(({ request }) => request.rows);
-    const drawing = {
-      grid,
-      pictures: slots.length,
-      rows: prompts.length,
-      promptTokens: Math.max(...prompts.map(({ ids }) => ids.length)),
-    };
     const loaded = MEMORY_PARTS.filter((part) => part === "program" || sessions.loaded.has(part));
     this.#memory.refuseDrawing(drawing, available, new Set(loaded));
   }

@@ -1,7 +1,14 @@
 /** @file All that one picture in the making is made of. */
 import type { Canvas } from "./canvas.ts";
 import { branchWeights, type Guidance, guidanceAt, guidedTokens } from "./guidance.ts";
-import { noiseDraws, type SamplerName, type SolverOptions, type SolverRow, solverTable } from "./solvers.ts";
+import {
+  fewestSteps,
+  noiseDraws,
+  type SamplerName,
+  type SolverOptions,
+  type SolverRow,
+  solverTable,
+} from "./solvers.ts";
 import { checkAnnealing, type StepAnnealing, stepsAt } from "./step-schedule.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import type { TokenNoise } from "./token-noise.ts";
@@ -37,7 +44,7 @@ export class Slot {
   constructor(request: SlotRequest) {
     this.request = request;
     const { solver, annealing } = request;
-    checkAnnealing(solver.steps, annealing);
+    checkAnnealing(solver.steps, annealing, fewestSteps(request.sampler));
     for (const steps of new Set([solver.steps, annealing?.lastSteps ?? solver.steps])) this.#table(steps);
   }
 

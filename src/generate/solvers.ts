@@ -64,6 +64,11 @@ export function noiseDraws(name: SamplerName, steps: number): number {
   return name === "v1" ? steps : steps + 1;
 }
 
+/** Fewest steps that a sampler can do with. */
+export function fewestSteps(name: SamplerName): number {
+  return name === "v1" ? 2 : 1;
+}
+
 function checkOptions(name: SamplerName, steps: number, shift: number, noiseLevel: number): void {
   if (!SAMPLER_NAMES.includes(name)) {
     throw new ConfigError(`"${String(name)}" is not a sampler`, {
@@ -71,7 +76,7 @@ function checkOptions(name: SamplerName, steps: number, shift: number, noiseLeve
       remedy: `use one of ${SAMPLER_NAMES.join(", ")}`,
     });
   }
-  const fewest = name === "v1" ? 2 : 1;
+  const fewest = fewestSteps(name);
   if (!Number.isInteger(steps) || steps < fewest || steps > MAX_STEPS) {
     throw new ConfigError(`${steps} is not a number of steps`, {
       where: "steps",

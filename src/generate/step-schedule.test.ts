@@ -20,7 +20,16 @@ it("leaves them alone without annealing", () => {
 });
 
 it("refuses a last token with more steps than the first", () => {
-  expect(() => checkAnnealing(8, { lastSteps: 9, schedule: "linear" })).toThrow(ConfigError);
-  expect(() => checkAnnealing(8, { lastSteps: 8, schedule: "linear" })).not.toThrow();
-  expect(() => checkAnnealing(8, undefined)).not.toThrow();
+  expect(() => checkAnnealing(8, { lastSteps: 9, schedule: "linear" }, 1)).toThrow(ConfigError);
+  expect(() => checkAnnealing(8, { lastSteps: 8, schedule: "linear" }, 1)).not.toThrow();
+  expect(() => checkAnnealing(8, undefined, 1)).not.toThrow();
+});
+
+it("names the last steps where they are fewer than the sampler takes", () => {
+  const fewer = () => checkAnnealing(8, { lastSteps: 1, schedule: "linear" }, 2);
+  expect(fewer).toThrow(ConfigError);
+  expect(fewer).toThrow(/^lastSteps: 1 /);
+  expect(() => checkAnnealing(8, { lastSteps: 2, schedule: "linear" }, 2)).not.toThrow();
+  // What is wrong with the first steps is not said of the last.
+  expect(() => checkAnnealing(1, undefined, 2)).not.toThrow();
 });

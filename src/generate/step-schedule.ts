@@ -31,11 +31,24 @@ export function stepsAt(
   return count < 2 ? steps : Math.round(steps + ((lastSteps - steps) * token) / (count - 1));
 }
 
-/** @throws ConfigError for a last token with more steps than the first. */
-export function checkAnnealing(steps: number, annealing: StepAnnealing | undefined): void {
-  if (annealing === undefined || annealing.lastSteps <= steps) return;
-  throw new ConfigError(`${annealing.lastSteps} is more than the ${steps} steps of the first token`, {
-    where: "lastSteps",
-    remedy: "use fewer, or more steps",
-  });
+/**
+ * @param steps of the first token
+ * @param fewest that the sampler can do with
+ * @throws ConfigError for a last token with more steps than the first, or too few.
+ */
+export function checkAnnealing(steps: number, annealing: StepAnnealing | undefined, fewest: number): void {
+  if (annealing === undefined) return;
+  const { lastSteps } = annealing;
+  if (lastSteps > steps) {
+    throw new ConfigError(`${lastSteps} is more than the ${steps} steps of the first token`, {
+      where: "lastSteps",
+      remedy: "use fewer, or more steps",
+    });
+  }
+  if (lastSteps < fewest) {
+    throw new ConfigError(`${lastSteps} is less than the ${fewest} steps that the sampler takes at least`, {
+      where: "lastSteps",
+      remedy: "use more, or another sampler",
+    });
+  }
 }

@@ -1,7 +1,7 @@
 /** @file What the models in the cache are, and whether they can be opened. */
 import { join } from "node:path";
 import { isAutoencoderConfig } from "../checkpoint/inspect-json.ts";
-import { type Inspection, problemsOf } from "../checkpoint/inspection.ts";
+import { type Inspection, type MemoryInspection, problemsOf } from "../checkpoint/inspection.ts";
 import { NextStepError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
 import { LocalFolder } from "../files/local-folder.ts";
@@ -39,8 +39,8 @@ export interface CachedModel {
   readonly canOpen: boolean;
   /** What keeps it from that and what to do about it, or what it is for instead, in words. */
   readonly why: readonly string[];
-  /** Bytes of its weights once they are in memory as float32; null where they are not known. */
-  readonly memory: number | null;
+  /** What drawing with it takes, by estimate; null where it cannot draw. */
+  readonly memory: MemoryInspection | null;
 }
 
 /** Reads configurations and headers, no weights. */
@@ -100,8 +100,7 @@ function use(inspection: Inspection, name: string): Pick<CachedModel, "canOpen" 
   const fatal = problemsOf(inspection).filter((problem) => problem.fatal);
   const why = fatal.slice(0, 1).map(({ subject, detail }) => `${subject} ${detail}`);
   if (fatal.length > 1) why.push(`and ${fatal.length - 1} more: nextstep inspect ${name}`);
-  const parts = "parts" in inspection ? inspection.parts : [];
-  const memory = 4 * parts.reduce((sum, { parameters }) => sum + parameters, 0);
+  const memory = (inspection.kind === "model" ? inspection.memory : undefined) ?? null;
   if (inspection.kind === "autoencoder") why.push("by itself it only codes pictures");
   if (inspection.kind === "model" && fatal.length === 0) {
     if (!inspection.hasImageModules) why.push("it has no image modules, training can start from it");

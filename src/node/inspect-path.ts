@@ -9,6 +9,7 @@ import { NextStepError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { NEXTSTEP_FILE, parseDefaultSettings, readDefaultSettings } from "../generate/default-settings.ts";
+import { ownSizeMemory } from "../generate/own-size-memory.ts";
 import { parseRecipe } from "../generate/recipe.ts";
 import { parseTrainedOn, readTrainedOn, type TrainedOn } from "../generate/trained-on.ts";
 
@@ -42,6 +43,7 @@ export async function inspectPath(path: string, kinds: readonly JsonKind[] = [])
     // The codec is loaded for pictures alone.
     decode: async (bytes, where) => (await import("../files/decode-image.ts")).decodeImage(bytes, where),
     zlib: nodeZlib,
+    memory: ownSizeMemory,
     json: [...DRAWING_KINDS, ...kinds],
   };
   const found = await stat(path).catch(() => undefined);

@@ -63,16 +63,17 @@ export class JobFile implements AsyncDisposable {
   }
 
   /**
-   * Writes a job to `path`, in place of one that is there.
+   * Writes a job to `path`, in place of one that is there; where `path` is a link, in place of what it leads to.
    * @param lock of {@link lockJob}, which is given up with the file; default: taken now
    * @throws InputError naming the file if it cannot be written, or the process that draws it.
    */
   static async replace(path: string, document: JobDocument, lock?: ProcessLock): Promise<JobFile> {
     const held = lock ?? (await lockJob(path));
     try {
-      return await JobFile.#place(path, document, async (file) => {
+      const target = await realpath(path).catch(() => path);
+      return await JobFile.#place(target, document, async (file) => {
         await file.commit();
-        return { path, lock: held };
+        return { path: target, lock: held };
       });
     } catch (error) {
       await held[Symbol.asyncDispose]();
