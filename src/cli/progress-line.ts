@@ -75,6 +75,7 @@ export class ProgressLine {
 
   /** Removes the line until the next update, so that other lines can be written; the estimate goes on. */
   hide(): void {
+    if (!this.#isLive) return;
     if (this.#visible) this.#stream.write(ERASE_LINE);
     this.#visible = false;
     this.#drawnAt = Number.NEGATIVE_INFINITY;

@@ -123,9 +123,10 @@ function answer(shard: string, send: (part: Buffer, response: ServerResponse) =>
 describe("convertPassing", () => {
   it("comes to what a folder comes to, leaves nothing else, and lets no second one in", async () => {
     let second: Promise<Conversion> | undefined;
-    hub.mischief = (_request, _response, { path }) => {
-      if (path.endsWith(SHARDS[0]!)) second ??= convert();
-      second?.catch(() => {});
+    hub.mischief = async (_request, _response, { path }) => {
+      if (!path.endsWith(SHARDS[0]!)) return false;
+      second ??= convert();
+      await second.catch(() => {});
       return false;
     };
     const fetched: number[] = [];

@@ -87,6 +87,11 @@ export class CachedRows implements AsyncDisposable {
     return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
+  /** Of its own keys and values, used or not. */
+  get bytes(): number {
+    return CachedRows.bytes(this.#config, this.#rowCapacity, this.#capacity);
+  }
+
   /** Tokens read so far, a row each. */
   get lengths(): readonly number[] {
     return this.#rows.map(({ length }) => length);

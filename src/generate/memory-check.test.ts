@@ -185,6 +185,18 @@ describe("MemoryCheck", () => {
     expect(() => check.refuseDrawing(picture(256, count + 1), available, NOTHING)).toThrow(/at once/);
   });
 
+  it("counts what others that are under way will still take, and says so", () => {
+    const check = new MemoryCheck(published(blocks(4)));
+    const loaded = new Set<MemoryPart>(["program", "transformer", "image head", "decoder"]);
+    const { parts } = new MemoryEstimator(published(blocks(4))).estimate(picture(256, 5));
+    const needed = parts.caches + parts.activations + parts.decoding + parts.pictures;
+    const available = { bytes: needed - 1, of: "this machine" };
+    const refuse = (cacheBytes: number) => () =>
+      check.refuseDrawing(picture(256, 5), available, loaded, { pictures: 2, cacheBytes });
+    expect(refuse(0)).toThrow(/5 pictures of 256 x 256 \(2 of them under way\).*wait until.*2 at once/);
+    expect(refuse(2)).not.toThrow();
+  });
+
   it("asks only for what is not in memory already", () => {
     const check = new MemoryCheck(published(blocks(4)));
     const available = { bytes: 2 * GB, of: "this machine" };

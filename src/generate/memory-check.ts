@@ -75,16 +75,21 @@ export class MemoryCheck {
   /**
    * Of pictures or text, behind what the process has already.
    * @param loaded parts that are in memory.
+   * @param underWay pictures among them that are being drawn already, and the bytes of their caches that are in memory.
    * @throws InsufficientMemoryError
    */
   refuseDrawing(
     drawing: DrawingMemory,
     { bytes, of }: AvailableMemory,
     loaded: ReadonlySet<MemoryPart>,
+    underWay: { readonly pictures: number; readonly cacheBytes: number } = { pictures: 0, cacheBytes: 0 },
   ): void {
     const beyond = ({ parts, opening }: MemoryEstimate): number => {
       const names = Object.keys(parts) as MemoryPart[];
-      const drawn = names.reduce((sum, name) => sum + (loaded.has(name) ? 0 : parts[name]), 0);
+      const drawn = names.reduce(
+        (sum, name) => sum + (loaded.has(name) ? 0 : parts[name]),
+        -underWay.cacheBytes,
+      );
       return loaded.has("transformer") ? drawn : Math.max(drawn, opening - parts.program);
     };
     if (beyond(this.#estimator.ceiling(drawing)) <= bytes) return;
@@ -94,9 +99,12 @@ export class MemoryCheck {
     if (needed <= bytes) return;
     const fits = (request: Partial<DrawingMemory>): boolean => more({ ...drawing, ...request }) <= bytes;
     const remedies: string[] = [];
-    const smaller = largestGrid(drawing.grid, (grid) => fits({ grid }));
-    if (smaller !== undefined) remedies.push(`${this.#sizeText(smaller)} would fit`);
-    const fewer = mostPictures(drawing, fits);
+    if (underWay.pictures > 0) remedies.push("wait until others are drawn");
+    else {
+      const smaller = largestGrid(drawing.grid, (grid) => fits({ grid }));
+      if (smaller !== undefined) remedies.push(`${this.#sizeText(smaller)} would fit`);
+    }
+    const fewer = mostPictures(drawing, fits) - underWay.pictures;
     if (fewer > 0) remedies.push(`${fewer} at once would fit`);
     const converted = loaded.has("transformer") ? undefined : this.#converted();
     if (converted !== undefined && more(drawing, converted) <= bytes) {
@@ -104,7 +112,8 @@ export class MemoryCheck {
     }
     const { pictures, grid, writtenTokens } = drawing;
     const pictured = `${pictures === 1 ? "a picture" : `${pictures} pictures`} of ${this.#sizeText(grid)}`;
-    const what = pictures === 0 ? `text of ${writtenTokens} tokens` : pictured;
+    const beside = underWay.pictures > 0 ? ` (${underWay.pictures} of them under way)` : "";
+    const what = pictures === 0 ? `text of ${writtenTokens} tokens` : pictured + beside;
     throw new InsufficientMemoryError(
       `${what} take${pictures > 1 ? "" : "s"} ${gigabytes(needed)}, and ${gigabytes(bytes)} of ${of} are free`,
       {

@@ -76,6 +76,8 @@ export interface MemoryEstimate {
 type BackboneSizes = Readonly<Record<"rows" | "tokens" | "past" | "positions" | "picked", number>>;
 
 const MIB = 2 ** 20;
+/** The engine's arena grows in steps: between powers of two it holds up to half as much again as the values take. */
+const AUTOENCODER_FACTOR = 1.35;
 /** Node, this program and the engine's libraries, with all that they hold before a weight is bound. */
 const PROGRAM_BYTES = 164 * MIB;
 /** Of the tokenizer, for each id. */
@@ -142,7 +144,7 @@ export class MemoryEstimator {
       this.#newBytes(read * tokens);
     const draws = pictures > 0;
     const working = (direction: AutoencoderDirection, size: PictureSize): number =>
-      autoencoderWorkingBytes(autoencoder.config, direction, size);
+      AUTOENCODER_FACTOR * autoencoderWorkingBytes(autoencoder.config, direction, size);
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
       transformer: this.#weights("transformer"),

@@ -26,7 +26,8 @@ import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { planResume, type ResumeOptions } from "./resume-plan.ts";
 import { checkSeed, describe } from "./settings.ts";
-import { SharedLoop } from "./shared-loop.ts";
+import { SharedLoop, type UnderWay } from "./shared-loop.ts";
+import type { Slot } from "./slot.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { readTrainedOn, type TrainedOn } from "./trained-on.ts";
 import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./write-options.ts";
@@ -69,7 +70,10 @@ export class Model implements AsyncDisposable {
     this.trained = trained;
     this.#engine = engine;
     this.#memory = memory;
-    this.#loop = new SharedLoop(context.sessions, { promptBytes: KEPT_PROMPT_BYTES });
+    this.#loop = new SharedLoop(context.sessions, {
+      promptBytes: KEPT_PROMPT_BYTES,
+      check: (slots, underWay) => this.#refuseBeside(slots, underWay),
+    });
     this.#context = {
       ...context,
       digest: () => {
@@ -219,25 +223,30 @@ export class Model implements AsyncDisposable {
     const planOpen = async (watch: PlanWatch): Promise<DrawingPlan> => {
       this.#refuseClosed();
       const planned = await plan(watch);
-      const prompts = planned.slots.flatMap(({ request }) => request.rows);
-      this.#refuseTooLarge({
-        grid: planned.grid,
-        pictures: planned.slots.length,
-        rows: prompts.length,
-        promptTokens: Math.max(...prompts.map(({ ids }) => ids.length)),
-      });
+      this.#refuseBeside(planned.slots, { slots: [], cacheBytes: 0 });
       return planned;
     };
     return createDrawing({ sessions: this.#context.sessions, loop: this.#loop }, planOpen, signal);
   }
 
   /** Before the weights that it needs are read, and its caches made. */
-  #refuseTooLarge(drawing: DrawingMemory): void {
+  #refuseTooLarge(drawing: DrawingMemory, underWay?: { pictures: number; cacheBytes: number }): void {
     const { platform, sessions } = this.#context;
     const available = platform.availableMemory();
     if (this.#memory === undefined || available === undefined) return;
     const loaded = MEMORY_PARTS.filter((part) => part === "program" || sessions.loaded.has(part));
-    this.#memory.refuseDrawing(drawing, available, new Set(loaded));
+    this.#memory.refuseDrawing(drawing, available, new Set(loaded), underWay);
+  }
+
+  /** Slots beside others, which all count as the largest and the longest of them. */
+  #refuseBeside(slots: readonly Slot[], { slots: others, cacheBytes }: UnderWay): void {
+    const all = [...slots, ...others];
+    const prompts = all.flatMap(({ request }) => request.rows);
+    const [largest] = all.map(({ canvas }) => canvas).toSorted((a, b) => b.count - a.count);
+    if (largest === undefined) return;
+    const promptTokens = Math.max(...prompts.map(({ ids }) => ids.length));
+    const drawing = { grid: largest.grid, pictures: all.length, rows: prompts.length, promptTokens };
+    this.#refuseTooLarge(drawing, { pictures: others.length, cacheBytes });
   }
 
   #refuseClosed(): void {

@@ -21,6 +21,16 @@ export interface SharedLoopOptions {
   readonly cacheBytes?: number;
   /** Bytes of keys and values of prompts that are kept when they have been read, for those who bring them again. Default 0. */
   readonly promptBytes?: number;
+  /** Looks at slots before they are taken in, beside those that are under way; throws to refuse them. Default: takes all. */
+  readonly check?: (slots: readonly Slot[], underWay: UnderWay) => void;
+}
+
+/** What a loop is at. */
+export interface UnderWay {
+  /** Drawn, or waiting to be. */
+  readonly slots: readonly Slot[];
+  /** Of the keys and values that they have in memory by now. */
+  readonly cacheBytes: number;
 }
 
 export type TokenDrawn = TokenEvent & { readonly kind: "token" };
@@ -39,6 +49,7 @@ export class SharedLoop {
   readonly #sessions: ModelSessions;
   readonly #cacheBytes: number;
   readonly #prompts: PromptStore;
+  readonly #check: SharedLoopOptions["check"];
   /** In the order in which they came. */
   readonly #parties = new Set<Party>();
   #loop: TokenLoop | undefined;
@@ -46,10 +57,11 @@ export class SharedLoop {
 
   constructor(
     sessions: ModelSessions,
-    { cacheBytes = Number.POSITIVE_INFINITY, promptBytes = 0 }: SharedLoopOptions = {},
+    { cacheBytes = Number.POSITIVE_INFINITY, promptBytes = 0, check }: SharedLoopOptions = {},
   ) {
     this.#sessions = sessions;
     this.#cacheBytes = cacheBytes;
+    this.#check = check;
     this.#prompts = new PromptStore(sessions, promptBytes);
   }
 
@@ -66,10 +78,15 @@ export class SharedLoop {
   /**
    * Draws slots from beginning to end, one yield for each step that one of them took part in. First come, first served;
    * slots for which there is no room yet follow when others have left. The reader may be slow: nobody waits for it.
-   * @throws what befalls any of the slots, after which the others of this call are given up; AbortedError.
+   * @throws what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call are given up; AbortedError.
    */
   async *draw(slots: readonly Slot[]): AsyncGenerator<readonly TokenDrawn[], void> {
     if (slots.length === 0) return;
+    // Nothing is awaited between this and the party's coming: who asks at the same moment sees it.
+    this.#check?.(slots, {
+      slots: [...this.#parties].flatMap(({ open }) => [...open]),
+      cacheBytes: this.#loop?.cacheBytes ?? 0,
+    });
     const signal = this.#sessions.signal(commonSignal(slots));
     const party: Party = { waiting: [...slots], open: new Set(slots), inbox: new Inbox() };
     this.#parties.add(party);

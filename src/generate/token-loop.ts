@@ -29,6 +29,11 @@ export class TokenLoop implements AsyncDisposable {
     this.#prompts = prompts;
   }
 
+  /** Of the keys and values that are in memory. */
+  get cacheBytes(): number {
+    return this.#cached?.bytes ?? 0;
+  }
+
   /** Slots that are drawn. */
   get slots(): readonly Slot[] {
     return [...this.#seats.keys()];

@@ -18,7 +18,11 @@ export interface Seen {
 }
 
 /** Answers in place of the hub; false to leave it to the hub. */
-export type Mischief = (request: IncomingMessage, response: ServerResponse, seen: Seen) => boolean;
+export type Mischief = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  seen: Seen,
+) => boolean | Promise<boolean>;
 
 export function gitSha1(bytes: Uint8Array): string {
   return createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
@@ -45,7 +49,7 @@ export class TestHub implements AsyncDisposable {
   private constructor(server: Server) {
     this.#server = server;
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on("request", (request, response) => this.#answer(request, response));
+    server.on("request", (request, response) => void this.#answer(request, response));
   }
 
   static async start(): Promise<TestHub> {
@@ -75,12 +79,12 @@ export class TestHub implements AsyncDisposable {
     await new Promise((done) => this.#server.close(done));
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", this.endpoint);
     const { range, authorization, host = "" } = request.headers;
     const seen = { path: decodeURIComponent(url.pathname), range, authorization, host };
     this.seen.push(seen);
-    if (this.mischief(request, response, seen)) return;
+    if (await this.mischief(request, response, seen)) return;
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/(.+)$/.exec(seen.path);
     if (api !== null) {
       this.#describe(api, url, response);
