@@ -136,3 +136,8 @@ export class EngineError extends NextStepError {
     super("engine", reason, details);
   }
 }
+
+/** Whatever befell as an error of this package. */
+export function typedError(error: unknown): NextStepError {
+  return error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+}

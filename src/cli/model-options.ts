@@ -1,6 +1,6 @@
 /** @file The options by which every command names its model, and how the model is then opened. */
 import type { Command } from "commander";
-import { gigabytes } from "../files/free-space.ts";
+import { gigabytes } from "../formats/gigabytes.ts";
 import { printable } from "../formats/quoted.ts";
 import type { Model } from "../generate/model.ts";
 import { type LoadProgress, MAX_THREADS } from "../generate/open-options.ts";

@@ -6,7 +6,7 @@ import { printable } from "../formats/quoted.ts";
 import type { DrawingProgress } from "../generate/drawing.ts";
 import type { Picture } from "../generate/picture.ts";
 import { encodePng } from "../image/encode-png.ts";
-import { pictureGrid } from "../image/picture-grid.ts";
+import { gridRows, pictureGrid } from "../image/picture-grid.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -86,8 +86,5 @@ export class PreviewFile {
 function together(pictures: readonly RgbImage[]): RgbImage {
   const [first] = pictures;
   if (pictures.length === 1 && first !== undefined) return first;
-  const columns = Math.ceil(Math.sqrt(pictures.length));
-  const rows: RgbImage[][] = [];
-  for (let at = 0; at < pictures.length; at += columns) rows.push(pictures.slice(at, at + columns));
-  return pictureGrid(rows);
+  return pictureGrid(gridRows(pictures, Math.ceil(Math.sqrt(pictures.length))));
 }

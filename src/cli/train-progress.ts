@@ -1,6 +1,7 @@
 /** @file The events of a training run as lines for people. */
 
 import type { TrainEvent } from "../train/loop/train-events.ts";
+import { PLAIN_PERIOD_MS } from "./progress-line.ts";
 import { ERASE_LINE, fitted, formatDuration, rewritesLines } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -45,7 +46,6 @@ export function describeEvent(event: TrainEvent): string {
 
 /** A line is rewritten this often on a terminal at most, and added this often elsewhere. */
 const TERMINAL_PERIOD_MS = 200;
-const PLAIN_PERIOD_MS = 10_000;
 
 /** Shows events on `stream`: steps in one line that is rewritten, everything else in lines that stay. */
 export function progressPrinter({

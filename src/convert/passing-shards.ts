@@ -1,9 +1,7 @@
 /** @file Shards from the hub for a conversion: one is fetched while another is converted, where the disk has room. */
+import { RESERVE_BYTES } from "../files/free-space.ts";
 import type { PassingModel, PassingShard } from "../hub/passing-model.ts";
 import type { ShardSource } from "./shard-source.ts";
-
-/** Left free on the disk: a system without any space at all misbehaves. */
-const RESERVE_BYTES = 64 * 1024 * 1024;
 
 export interface PassingShardsOptions {
   readonly signal?: AbortSignal | undefined;

@@ -2,7 +2,11 @@
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { InputError } from "../errors.ts";
+import { gigabytes } from "../formats/gigabytes.ts";
 import { hasCode } from "./write-failure.ts";
+
+/** Left free by what fills a disk with what it fetches: a system without any space at all misbehaves. */
+export const RESERVE_BYTES = 64 * 1024 * 1024;
 
 /** Bytes that this user may still write in a folder that need not exist yet; undefined where the system does not say. */
 export async function freeBytes(folder: string): Promise<number | undefined> {
@@ -24,9 +28,4 @@ export async function refuseFullDisk(folder: string, bytes: number): Promise<voi
     where: folder,
     remedy: "free some space or name a place on another disk",
   });
-}
-
-/** For people. */
-export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }

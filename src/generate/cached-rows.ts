@@ -13,6 +13,11 @@ import { maskFeed, type RowSight, type TokenEmbedding, type TokenRow, tokenFeeds
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
 export const CAPACITY_STEP = 128;
 
+/** Places of caches that have room for as many tokens. */
+export function capacityFor(tokens: number): number {
+  return Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
+}
+
 /**
  * Most tokens of a row that are read at once: bounds the attention scores of a long prompt, and how long other rows wait
  * while it is read. Other chunks would round otherwise.
@@ -83,8 +88,7 @@ export class CachedRows implements AsyncDisposable {
 
   /** Of keys and values of some rows with room for some tokens. */
   static bytes({ layers, kvHeads, headDim }: NextStepConfig, rows: number, tokens: number): number {
-    const places = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
-    return rows * places * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+    return rows * capacityFor(tokens) * layers * 2 * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /** Of its own keys and values, used or not. */
@@ -253,7 +257,7 @@ export class CachedRows implements AsyncDisposable {
 
   async #allocate(tokens: number): Promise<void> {
     const { layers, kvHeads, headDim } = this.#config;
-    const capacity = Math.ceil(tokens / CAPACITY_STEP) * CAPACITY_STEP;
+    const capacity = capacityFor(tokens);
     const shape = [this.#rowCapacity, kvHeads, capacity, headDim];
     const names = Array.from({ length: layers }, (_, layer) => cacheNames(layer));
     const caches = names.flatMap(({ keys, values }) => [keys, values]);

@@ -43,6 +43,11 @@ export class Canvas {
     return this.#next === this.count;
   }
 
+  /** Whether all cells to come are forced. */
+  get known(): boolean {
+    return this.forcedAhead() === this.count - this.#next;
+  }
+
   stateOf(cell: number): CellState {
     if (this.#forced[cell] === 1) return "forced";
     return this.order.turnOf(cell) < this.#next ? "sampled" : "open";

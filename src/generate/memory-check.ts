@@ -3,6 +3,7 @@ import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { conversionFormats, formatOf } from "../checkpoint/quantized/conversion-formats.ts";
 import { NEXTSTEP_LAYOUT } from "../checkpoint/quantized/nextstep-layout.ts";
 import { InsufficientMemoryError } from "../errors.ts";
+import { gigabytes } from "../formats/gigabytes.ts";
 import { pixelsPerLatent } from "../model/autoencoder-config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Grid } from "../sequence/segments.ts";
@@ -172,8 +173,4 @@ function largest(most: number, fits: (candidate: number) => boolean): number {
     else high = middle - 1;
   }
   return low;
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }

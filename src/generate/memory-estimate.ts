@@ -15,7 +15,7 @@ import { ParameterScope } from "../model/parameter-scope.ts";
 import { SPILL_FROM_BYTES } from "../runtime/engine.ts";
 import type { Grid } from "../sequence/segments.ts";
 import { backboneValues } from "./backbone-graph.ts";
-import { CAPACITY_STEP, CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
+import { CAPACITY_STEP, CachedRows, capacityFor, PROMPT_CHUNK } from "./cached-rows.ts";
 import {
   boundBytes,
   type ListedWeights,
@@ -136,9 +136,8 @@ export class MemoryEstimator {
   ): MemoryEstimate {
     const { config, autoencoder } = this.#model;
     const pixelSide = config.latentPatchSize * pixelsPerLatent(autoencoder.config);
-    const places = (length: number): number => Math.ceil(length / CAPACITY_STEP) * CAPACITY_STEP;
     const behind = promptTokens + writtenTokens;
-    const [capacity, promptCapacity] = [places(behind + rows * columns), places(behind)];
+    const [capacity, promptCapacity] = [capacityFor(behind + rows * columns), capacityFor(behind)];
     const running = (tokens: number, positions: number): number =>
       activations({ rows: read, tokens, past: positions, positions, picked: read }) +
       this.#newBytes(read * tokens);

@@ -1,5 +1,5 @@
 /** @file Pictures in the making: progress token by token, previews on demand, each picture as it is finished. */
-import { AbortedError, EngineError, InputError, NextStepError } from "../errors.ts";
+import { AbortedError, InputError, typedError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
 import { untilAborted } from "./abort.ts";
 import type {
@@ -228,7 +228,7 @@ async function typed<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
-    throw error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
+    throw typedError(error);
   }
 }
 

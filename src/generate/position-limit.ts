@@ -1,6 +1,7 @@
 /** @file How much a model can read at all, said before anything of it is loaded. */
 import { InputError } from "../errors.ts";
 import type { NextStepConfig } from "../model/config.ts";
+import { placesOf, type TokenRow } from "./token-feeds.ts";
 
 /**
  * @param rows each with the ids of its prompt
@@ -9,7 +10,7 @@ import type { NextStepConfig } from "../model/config.ts";
  * @throws InputError with the numbers when they are more than the model has positions.
  */
 export function checkPositions(
-  rows: readonly { readonly ids: readonly number[]; readonly position?: number }[],
+  rows: readonly Pick<TokenRow, "ids" | "position">[],
   cells: number,
   { maxPositions }: Pick<NextStepConfig, "maxPositions">,
   where: string,
@@ -17,7 +18,7 @@ export function checkPositions(
 ): void {
   // The last token drawn is not read.
   const drawn = thought + Math.max(0, cells - 1);
-  const prompt = rows.reduce((most, { ids, position = 0 }) => Math.max(most, ids.length + position), 0);
+  const prompt = rows.reduce((most, row) => Math.max(most, placesOf(row)), 0);
   if (prompt + drawn <= maxPositions) return;
   const parts = [`${prompt} tokens of the prompt`, ...(thought > 0 ? [`${thought} of a thought`] : [])];
   throw new InputError(

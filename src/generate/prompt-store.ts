@@ -5,7 +5,7 @@
 import { tokenWidth } from "../model/config.ts";
 import { CachedRows, PROMPT_CHUNK } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
-import type { TokenRow } from "./token-feeds.ts";
+import { placesOf, type TokenRow } from "./token-feeds.ts";
 
 /** What is known of a prompt, there until it is released. */
 export interface KnownPrompt {
@@ -67,8 +67,7 @@ export class PromptStore {
 
   /** Keeps a copy of a row that was read, unless it has one. hidden [D], the state behind it. */
   async keep(row: TokenRow, from: CachedRows, index: number, hidden: Float32Array): Promise<void> {
-    const places = (row.position ?? 0) + row.ids.length;
-    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, places);
+    const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, placesOf(row));
     if (bytes > this.#maxBytes || this.#holds(row)) return;
     const cached = await this.#sessions.cachedRows(0);
     await cached.adopt(from, [index]);

@@ -2,6 +2,7 @@
 import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { PromptStore } from "./prompt-store.ts";
+import { pickRows } from "./seat.ts";
 import type { TokenRow } from "./token-feeds.ts";
 
 /**
@@ -23,12 +24,7 @@ export async function readPrompts(
   const places = new Map(unique.map((row, index) => [row, index]));
   const sources = rows.map((row) => places.get(row) as number);
   await target.adopt(once, sources);
-  const width = sessions.folder.config.hiddenSize;
-  const hidden = new Float32Array(rows.length * width);
-  sources.forEach((source, row) => {
-    hidden.set(read.subarray(source * width, (source + 1) * width), row * width);
-  });
-  return hidden;
+  return pickRows(read, sources, sessions.folder.config.hiddenSize);
 }
 
 /** Rows that are all different. Returns [rows, D]. */

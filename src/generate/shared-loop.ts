@@ -11,6 +11,7 @@ import { PromptStore } from "./prompt-store.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
 import { hasLeft, type TokenEvent } from "./token-event.ts";
+import { placesOf } from "./token-feeds.ts";
 import { TokenLoop } from "./token-loop.ts";
 
 export interface SharedLoopOptions {
@@ -78,7 +79,8 @@ export class SharedLoop {
   /**
    * Draws slots from beginning to end, one yield for each step that one of them took part in. First come, first served;
    * slots for which there is no room yet follow when others have left. The reader may be slow: nobody waits for it.
-   * @throws what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call are given up; AbortedError.
+   * @throws what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call
+   * are given up; AbortedError.
    */
   async *draw(slots: readonly Slot[]): AsyncGenerator<readonly TokenDrawn[], void> {
     if (slots.length === 0) return;
@@ -148,7 +150,7 @@ export class SharedLoop {
 
   async #join(loop: TokenLoop, party: Party, slots: readonly Slot[]): Promise<void> {
     // The loop passes over pictures all of whose tokens are known.
-    const known = slots.filter(({ canvas }) => canvas.forcedAhead() === canvas.count - canvas.next);
+    const known = slots.filter(({ canvas }) => canvas.known);
     try {
       await loop.join(...slots);
     } catch (error) {
@@ -196,10 +198,7 @@ export class SharedLoop {
 function cacheSize(slots: readonly Slot[], config: NextStepConfig): number {
   const rows = slots.reduce((sum, { branches }) => sum + branches, 0);
   const places = Math.max(
-    ...slots.map(
-      ({ request, canvas }) =>
-        Math.max(...request.rows.map(({ ids, position = 0 }) => position + ids.length)) + canvas.count,
-    ),
+    ...slots.map(({ request, canvas }) => Math.max(...request.rows.map(placesOf)) + canvas.count),
   );
   return CachedRows.bytes(config, rows, places);
 }

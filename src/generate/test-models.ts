@@ -11,6 +11,7 @@ import { Canvas } from "./canvas.ts";
 import { DrawingOrder } from "./drawing-order.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { promptTokenRows } from "./prompt-rows.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import { Slot, type SlotRequest } from "./slot.ts";
 import { seededNoise } from "./token-noise.ts";
 
@@ -87,4 +88,16 @@ export async function testSlots(
 export function afresh(slot: Slot, change: Partial<SlotRequest> = {}): Slot {
   const { grid, width, order } = slot.canvas;
   return new Slot({ ...slot.request, canvas: new Canvas(grid, width, order), ...change });
+}
+
+/** The tokens of pictures that are drawn together, in raster order. */
+export async function drawTogether(sessions: ModelSessions, slots: readonly Slot[]): Promise<Float32Array[]> {
+  for await (const _ of new SharedLoop(sessions).draw(slots));
+  return slots.map(({ canvas }) => canvas.cells());
+}
+
+/** Those of the same picture drawn by itself. */
+export async function drawAlone(sessions: ModelSessions, slot: Slot): Promise<Float32Array> {
+  const [tokens] = await drawTogether(sessions, [afresh(slot, { signal: undefined })]);
+  return tokens as Float32Array;
 }

@@ -1,5 +1,5 @@
 /** @file What a step of a token loop did to a picture. */
-import { EngineError, NextStepError, refuseAborted } from "../errors.ts";
+import { EngineError, type NextStepError, refuseAborted, typedError } from "../errors.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { Slot } from "./slot.ts";
 import type { Sampling } from "./solver-chain.ts";
@@ -22,8 +22,7 @@ export type TokenEvent =
 
 /** That a slot has left because of an error. */
 export function failedBy(slot: Slot, error: unknown): TokenEvent {
-  const typed = error instanceof NextStepError ? error : new EngineError(String(error), { cause: error });
-  return { kind: "failed", slot, error: typed };
+  return { kind: "failed", slot, error: typedError(error) };
 }
 
 /** Nothing, unless the slot's signal has fired or the model is closed. */

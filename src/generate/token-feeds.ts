@@ -18,6 +18,11 @@ export interface TokenRow {
   readonly layout?: TokenLayout;
 }
 
+/** Places that a row takes of rotary positions and of a cache, from 0 to its end. */
+export function placesOf({ ids, position = 0 }: Pick<TokenRow, "ids" | "position">): number {
+  return position + ids.length;
+}
+
 /** How tokens of a row stand when their order in the cache is another one than that of their positions. */
 export interface TokenLayout {
   /** Place of each token, counted from the row's first, in the order of positions. */

@@ -6,25 +6,13 @@ import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
 import { Slot } from "./slot.ts";
 import type { SamplerName } from "./solvers.ts";
-import { afresh, openTestSessions, testSlots } from "./test-models.ts";
+import { afresh, drawAlone, drawTogether, openTestSessions, testSlots } from "./test-models.ts";
 import type { TokenRow } from "./token-feeds.ts";
 import { TokenLoop } from "./token-loop.ts";
 import { seededNoise } from "./token-noise.ts";
 
 const SHORT = "rain";
 const LONG = "Two birds sing in the old tree near the river, and a small red house stands on a green hill.";
-
-/** The tokens in raster order. */
-async function drawn(sessions: ModelSessions, slots: readonly Slot[]): Promise<Float32Array[]> {
-  for await (const _ of new SharedLoop(sessions).draw(slots));
-  return slots.map(({ canvas }) => canvas.cells());
-}
-
-/** The picture drawn by itself. */
-async function alone(sessions: ModelSessions, slot: Slot): Promise<Float32Array> {
-  const [tokens] = await drawn(sessions, [afresh(slot, { signal: undefined })]);
-  return tokens as Float32Array;
-}
 
 /** Steps until nobody is left; errors by slot. */
 async function finish(loop: TokenLoop): Promise<Map<Slot, Error>> {
@@ -77,7 +65,7 @@ describe.each([
     const { sessions } = opened;
     const slots = await eight(sessions);
     const expected: Float32Array[] = [];
-    for (const slot of slots) expected.push(await alone(sessions, slot));
+    for (const slot of slots) expected.push(await drawAlone(sessions, slot));
     const random = new CounterRng(17);
     await using loop = new TokenLoop(sessions);
     const waiting = [...slots];
@@ -126,8 +114,8 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     const filler = Array.from({ length: 124 - (rows[0]?.ids.length ?? 0) }, (_, i) => 300 + (i % 50));
     const filled = [{ ids: [...filler, ...(rows[0]?.ids ?? [])] }, ...rows.slice(1)];
     const pair = [afresh(long as Slot, { rows: filled }), short as Slot];
-    const [, drawnShort] = await drawn(sessions, pair);
-    expect(drawnShort).toEqual(await alone(sessions, short as Slot));
+    const [, drawnShort] = await drawTogether(sessions, pair);
+    expect(drawnShort).toEqual(await drawAlone(sessions, short as Slot));
   });
 
   it("lets a picture with input images be guided by them, beside others", async () => {
@@ -138,14 +126,14 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     const rows = [condition, { ...image, images: [{ start: 0, tokens }] }, none];
     const guidance = { cfg: 3, cfgImg: 1.5, schedule: "linear" } as const;
     const three = afresh(edited as Slot, { rows, guidance });
-    const [first] = await drawn(sessions, [three, other as Slot]);
-    expect(first).toEqual(await alone(sessions, three));
-    expect(first).not.toEqual(await alone(sessions, edited as Slot));
+    const [first] = await drawTogether(sessions, [three, other as Slot]);
+    expect(first).toEqual(await drawAlone(sessions, three));
+    expect(first).not.toEqual(await drawAlone(sessions, edited as Slot));
   });
 
   it("goes on behind known tokens as if it had not stopped", async () => {
     const slots = await testSlots(sessions, [SHORT, LONG], [1, 2]);
-    const whole = await drawn(sessions, slots);
+    const whole = await drawTogether(sessions, slots);
     for (const known of [1, 5, 12]) {
       const resumed = slots.map((slot) => afresh(slot));
       resumed.forEach(({ canvas }, picture) => {
@@ -154,18 +142,18 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
           canvas.force(cell, (whole[picture] as Float32Array).subarray(cell * 64, (cell + 1) * 64));
         }
       });
-      expect(await drawn(sessions, resumed)).toEqual(whole);
+      expect(await drawTogether(sessions, resumed)).toEqual(whole);
     }
   });
 
   it("reads tokens that are given in the middle where it would draw", async () => {
     const [slot] = await testSlots(sessions, [SHORT], [1]);
-    const whole = await alone(sessions, slot as Slot);
+    const whole = await drawAlone(sessions, slot as Slot);
     const given = Float32Array.from({ length: 64 }, (_, i) => Math.cos(i));
     const masked = afresh(slot as Slot);
     masked.canvas.force(4, given);
     masked.canvas.force(11, given);
-    const [tokens] = await drawn(sessions, [masked]);
+    const [tokens] = await drawTogether(sessions, [masked]);
     expect(tokens?.subarray(0, 4 * 64)).toEqual(whole.subarray(0, 4 * 64));
     expect(tokens?.subarray(4 * 64, 5 * 64)).toEqual(given);
     expect(tokens?.subarray(11 * 64)).toEqual(given);
@@ -175,12 +163,12 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     for (const cell of [0, 1, 4, 7, 11]) {
       repeated.canvas.force(cell, (tokens as Float32Array).subarray(cell * 64, (cell + 1) * 64));
     }
-    expect(await drawn(sessions, [repeated])).toEqual([tokens]);
+    expect(await drawTogether(sessions, [repeated])).toEqual([tokens]);
   });
 
   it("draws a canvas that is rewound again, beside another that goes on", async () => {
     const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2])) as [Slot, Slot];
-    const expected = await drawn(sessions, [afresh(slot), afresh(other)]);
+    const expected = await drawTogether(sessions, [afresh(slot), afresh(other)]);
     await using loop = new TokenLoop(sessions);
     await loop.join(slot, other);
     for (let step = 0; step < 6; step++) await loop.step();
@@ -200,7 +188,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     async (_, replay) => {
       const guidance = { cfg: 3, cfgImg: 1, schedule: "constant", until: 0.5 } as const;
       const [slot, other] = (await testSlots(sessions, [SHORT, LONG], [1, 2], { guidance })) as [Slot, Slot];
-      const expected = await drawn(sessions, [afresh(slot), afresh(other)]);
+      const expected = await drawTogether(sessions, [afresh(slot), afresh(other)]);
       const known = expected[0] as Float32Array;
       // Beyond where it is guided.
       for (let cell = 0; cell < 7; cell++)
@@ -244,7 +232,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     const errors = await finish(loop);
     rows.mockRestore();
     expect([...errors]).toEqual([[cancelled, expect.any(AbortedError)]]);
-    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
+    expect(other.canvas.cells()).toEqual(await drawAlone(sessions, other));
   });
 
   it("reads a token that is given while another is drawn for its cell", async () => {
@@ -252,7 +240,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     const given = Float32Array.from({ length: 64 }, (_, i) => Math.cos(i));
     const masked = afresh(slot);
     masked.canvas.force(1, given);
-    const expected = await alone(sessions, slot);
+    const expected = await drawAlone(sessions, slot);
     await using loop = new TokenLoop(sessions);
     await loop.join(slot);
     await loop.step();
@@ -263,7 +251,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     });
     await finish(loop);
     expect(slot.canvas.cells(0, 1)).toEqual(expected.subarray(0, 64));
-    expect([slot.canvas.cells()]).toEqual(await drawn(sessions, [masked]));
+    expect([slot.canvas.cells()]).toEqual(await drawTogether(sessions, [masked]));
   });
 
   it("ends one slot by its own signal within a token, and no other", async () => {
@@ -279,7 +267,7 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(cancelled)).toBeInstanceOf(AbortedError);
     expect(errors.size).toBe(1);
     expect(cancelled.canvas.next).toBe(2);
-    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
+    expect(other.canvas.cells()).toEqual(await drawAlone(sessions, other));
   });
 
   it("ends a slot whose numbers are not finite, names it, and leaves nothing of them to others", async () => {
@@ -304,18 +292,18 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
     expect(errors.get(huge)?.message).toMatch(/huge: token \d+ of 12 .* not finite/);
     await loop.join(later);
     expect(await finish(loop)).toEqual(new Map());
-    expect(other.canvas.cells()).toEqual(await alone(sessions, other));
-    expect(later.canvas.cells()).toEqual(await alone(sessions, later));
+    expect(other.canvas.cells()).toEqual(await drawAlone(sessions, other));
+    expect(later.canvas.cells()).toEqual(await drawAlone(sessions, later));
   });
 
   it("draws with hundreds of steps", async () => {
     const [slot] = await testSlots(sessions, [SHORT], [1], { grid: [1, 2], solver: { steps: 901 } });
-    expect((await alone(sessions, slot as Slot)).length).toBe(2 * 64);
+    expect((await drawAlone(sessions, slot as Slot)).length).toBe(2 * 64);
   });
 
   it("normalises tokens on request", async () => {
     const [slot] = await testSlots(sessions, [SHORT], [1], { useNorm: true });
-    const token = [...(await alone(sessions, slot as Slot)).subarray(64, 128)];
+    const token = [...(await drawAlone(sessions, slot as Slot)).subarray(64, 128)];
     expect(token.reduce((a, b) => a + b) / 64).toBeCloseTo(0, 5);
     expect(token.reduce((a, b) => a + b ** 2, 0) / 64).toBeCloseTo(1, 4);
   });
@@ -323,8 +311,8 @@ describe.each(["v1", "v1.1"])("the token loop, %s", (name) => {
   it("runs beside other loops, and can be left", async () => {
     const slots = await testSlots(sessions, [SHORT, LONG], [1, 4]);
     for await (const _ of new SharedLoop(sessions).draw([afresh(slots[0] as Slot)])) break;
-    const together = await Promise.all(slots.map((slot) => alone(sessions, slot)));
-    expect(await drawn(sessions, slots)).toEqual(together);
+    const together = await Promise.all(slots.map((slot) => drawAlone(sessions, slot)));
+    expect(await drawTogether(sessions, slots)).toEqual(together);
   });
 });
 

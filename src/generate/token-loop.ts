@@ -49,7 +49,7 @@ export class TokenLoop implements AsyncDisposable {
     for (const { request, canvas } of slots) {
       checkPositions(request.rows, canvas.count, config, request.name);
     }
-    const joining = slots.filter(({ canvas }) => canvas.forcedAhead() < canvas.count - canvas.next);
+    const joining = slots.filter(({ canvas }) => !canvas.known);
     for (const { canvas } of slots) canvas.pass(canvas.forcedAhead());
     if (joining.length === 0) return;
     const { apart, seats } = await this.#readIn(joining);
@@ -84,7 +84,8 @@ export class TokenLoop implements AsyncDisposable {
   }
 
   /**
-   * Draws one token of every slot, or as many as its order draws together. The engine reads on while the caller looks at what came out.
+   * Draws one token of every slot, or as many as its order draws together. The engine reads on while the caller looks at
+   * what came out.
    * @throws EngineError when the engine fails, which ends all slots; what befalls one slot alone is among the events.
    */
   step(): Promise<readonly TokenEvent[]> {

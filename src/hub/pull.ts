@@ -1,6 +1,6 @@
 /** @file Brings a model from the hub into the cache: what it needs, checked, once. */
 import { ConfigError, InputError } from "../errors.ts";
-import { freeBytes } from "../files/free-space.ts";
+import { freeBytes, RESERVE_BYTES } from "../files/free-space.ts";
 import { blobPath, makeFolders, placeForeign, snapshotPath, writeRef } from "./cache-layout.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { HubClient } from "./hub-client.ts";
@@ -12,9 +12,6 @@ import { fetchPlan, isCached, type PullContext, type PullPlan, planPull } from "
 import { DEFAULT_REVISION, type RepoName } from "./repo-name.ts";
 import { type Clock, systemClock } from "./retry.ts";
 import { AUTOENCODER_FOLDER, AUTOENCODER_REPOSITORY, CONFIG_FILE, type PullPurpose } from "./wanted-files.ts";
-
-/** Left free on the disk: a system without any space at all misbehaves. */
-const RESERVE_BYTES = 64 * 1024 * 1024;
 
 export interface PullOptions {
   /** Default `draw`. */

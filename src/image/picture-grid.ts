@@ -30,3 +30,10 @@ export function pictureGrid(rows: readonly (readonly RgbImage[])[]): RgbImage {
   });
   return { width, height, data };
 }
+
+/** Pictures as rows of so many; the last may be shorter. */
+export function gridRows(pictures: readonly RgbImage[], columns: number): (readonly RgbImage[])[] {
+  return Array.from({ length: Math.ceil(pictures.length / columns) }, (_, row) =>
+    pictures.slice(row * columns, (row + 1) * columns),
+  );
+}

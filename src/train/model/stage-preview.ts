@@ -10,7 +10,7 @@ import { SharedLoop } from "../../generate/shared-loop.ts";
 import { Slot } from "../../generate/slot.ts";
 import { seededNoise } from "../../generate/token-noise.ts";
 import { encodePng } from "../../image/encode-png.ts";
-import { pictureGrid } from "../../image/picture-grid.ts";
+import { gridRows, pictureGrid } from "../../image/picture-grid.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { tokenWidth } from "../../model/config.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
@@ -65,8 +65,5 @@ export async function drawPromptGrid(
   for (const { canvas } of slots) {
     pictures.push((await decodePicture(sessions, canvas.cells(), prompt.grid)).pixels);
   }
-  const rows = Array.from({ length: Math.ceil(pictures.length / COLUMNS) }, (_, row) =>
-    pictures.slice(row * COLUMNS, (row + 1) * COLUMNS),
-  );
-  return encodePng(pictureGrid(rows), nodeZlib);
+  return encodePng(pictureGrid(gridRows(pictures, COLUMNS)), nodeZlib);
 }
