@@ -18,9 +18,11 @@ const HOUSE: readonly (readonly string[])[] = [
   ["generate"],
   ["node"],
   ["train", "convert"],
-  ["evaluate"],
+  ["evaluate", "serve"],
   ["cli"],
 ];
+/** The rooms inside `serve/`. */
+const SERVE: readonly (readonly string[])[] = [["contract"], ["queue", "store"], ["draw"], ["http"]];
 /** The rooms inside `train/`. */
 const TRAIN: readonly (readonly string[])[] = [
   ["step-random.ts", "plain-json.ts"],
@@ -41,9 +43,13 @@ const NODE_PLACES = [
   "train/",
   "evaluate/",
   "convert/",
+  "serve/queue/",
+  "serve/store/",
+  "serve/draw/",
+  "serve/http/",
   "cli/",
 ] as const;
-const NATIVE_PACKAGES: ReadonlySet<string> = new Set(["sharp", "commander", "undici"]);
+const NATIVE_PACKAGES: ReadonlySet<string> = new Set(["sharp", "commander", "undici", "pg", "pg-boss"]);
 /** Tests are Node programs: they read files and open models as users do, wherever they stand. */
 const TESTS = /\.test\.ts$|(?:^|\/)test-[a-z-]+\.ts$/;
 const ROOMS_FOR_TESTS: ReadonlySet<string> = new Set(["files", "node"]);
@@ -118,6 +124,9 @@ for (const entry of readdirSync(source, { recursive: true, encoding: "utf8" })) 
       faultOf(HOUSE, 0, place, target) ??
       (place.startsWith("train/") && target.startsWith("train/")
         ? faultOf(TRAIN, 1, place, target)
+        : undefined) ??
+      (place.startsWith("serve/") && target.startsWith("serve/")
+        ? faultOf(SERVE, 1, place, target)
         : undefined);
     if (fault !== undefined) faults.push(`src/${place}: ${fault}`);
   }
