@@ -1,7 +1,7 @@
 /** @file What a drawing is to whoever asked for it, and what is settled before its first token. */
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
-import type { DrawingJob, JobGround } from "./drawing-job.ts";
+import type { DrawingJob, JobGround, JobTokens } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import type { Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
@@ -56,6 +56,8 @@ export interface DrawingProgress {
   tokens(): TokenBatch;
   /** A copy of all that it takes to go on from here: see {@link Drawing.job}. */
   job(): DrawingJob;
+  /** What a journal of the job lacks that holds `written` tokens of each picture. */
+  tokensBehind(written: readonly number[]): JobTokens;
 }
 
 /** A picture as it is finished, while others may still be drawn. */

@@ -11,7 +11,7 @@ import type {
   PlanWatch,
   ThoughtProgress,
 } from "./drawing.ts";
-import { type DrawingJob, jobOf } from "./drawing-job.ts";
+import { type DrawingJob, jobOf, tokensBehind } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import { Growing } from "./growing.ts";
 import { decodePicture, isDecodedAtOnce, previewPicture } from "./image-coder.ts";
@@ -125,8 +125,8 @@ class ModelDrawing implements Drawing {
   }
 
   async #settle(): Promise<DrawingPlan> {
-    const own = this.#signal === undefined ? [] : [this.#signal];
-    const signal = this.#sessions.signal(AbortSignal.any([...own, this.#left.signal]));
+    using relay = this.#sessions.relay(this.#signal, this.#left.signal);
+    const { signal } = relay;
     const onThought = (progress: ThoughtProgress): void => this.#thoughts.push(progress);
     try {
       return await typed(untilAborted(this.#plan({ signal, onThought }), signal));
@@ -137,8 +137,8 @@ class ModelDrawing implements Drawing {
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
     const { slots: planned, signal: own } = plan;
-    const given = own === undefined ? this.#left.signal : AbortSignal.any([own, this.#left.signal]);
-    const signal = this.#sessions.signal(given);
+    using relay = this.#sessions.relay(own, this.#left.signal);
+    const { signal } = relay;
     const slots = planned.map((slot) => slot.withSignal(signal));
     const decoded = new Map<Slot, Promise<Picture>>();
     let last: Promise<unknown> = Promise.resolve();
@@ -165,7 +165,7 @@ class ModelDrawing implements Drawing {
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
-    return Promise.all(slots.map((slot) => decoded.get(slot) as Promise<Picture>));
+    return await Promise.all(slots.map((slot) => decoded.get(slot) as Promise<Picture>));
   }
 
   async #decode(
@@ -208,6 +208,7 @@ class ModelDrawing implements Drawing {
         return { data, shape: [slots.length, cells, width] };
       },
       job: () => jobOf(plan, passed),
+      tokensBehind: (written) => tokensBehind(plan, slots, passed, written),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {

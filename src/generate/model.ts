@@ -176,11 +176,11 @@ export class Model implements AsyncDisposable {
   /** Says what a picture shows, in the words the model was trained with. */
   caption(image: ImageInput, options: WriteOptions = {}): WrittenText {
     const { platform, sessions, tokenizer } = this.#context;
-    return this.#writeBehind(async () => {
+    return this.#writeBehind(async (signal) => {
       checkImageInput(image, 0);
       const [sized] = await readInputImages(platform, sessions, [image]);
       if (sized === undefined) throw new InputError("is missing", { where: "image" });
-      const [tokens] = await encodeInputImages(sessions, [sized], options.signal);
+      const [tokens] = await encodeInputImages(sessions, [sized], signal);
       const side = pixelsPerToken(sessions);
       const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
       const ids = imageIds(tokenizer, grid);
@@ -189,11 +189,14 @@ export class Model implements AsyncDisposable {
     }, options);
   }
 
-  #writeBehind(readRow: () => Promise<TokenRow>, options: WriteOptions): WrittenText {
+  #writeBehind(readRow: (signal: AbortSignal) => Promise<TokenRow>, options: WriteOptions): WrittenText {
     return new GrowingText(this.#writePieces(readRow, options));
   }
 
-  async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
+  async *#writePieces(
+    readRow: (signal: AbortSignal) => Promise<TokenRow>,
+    options: WriteOptions,
+  ): TextSource {
     this.#refuseClosed();
     const { maxTokens = DEFAULT_MAX_TOKENS, seed = DEFAULT_TEXT_SEED } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
@@ -206,14 +209,16 @@ export class Model implements AsyncDisposable {
     checkSignal(options.signal);
     refuseAborted(options.signal);
     const { sessions, tokenizer } = this.#context;
-    const row = await untilAborted(readRow(), sessions.signal(options.signal));
+    using relay = sessions.relay(options.signal);
+    const { signal } = relay;
+    const row = await untilAborted(readRow(signal), signal);
     const promptTokens = row.ids.length;
     this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, promptTokens, writtenTokens: maxTokens });
     const { specials } = tokenizer;
     const stop = new Set(
       [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),
     );
-    const steps = writeTokens(sessions, { ...options, row, maxTokens, seed, stop });
+    const steps = writeTokens(sessions, { ...options, signal, row, maxTokens, seed, stop });
     return yield* textPieces(tokenizer, steps);
   }
 

@@ -2,6 +2,7 @@
  * @file One token loop for all that a model draws at the same time: whoever wants slots drawn brings them at any moment, and
  * each step reads the weights once for everybody. No bit of a picture depends on its company ({@link TokenLoop}).
  */
+import { InputError } from "../errors.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
@@ -79,11 +80,12 @@ export class SharedLoop {
   /**
    * Draws slots from beginning to end, one yield for each step that one of them took part in. First come, first served;
    * slots for which there is no room yet follow when others have left. The reader may be slow: nobody waits for it.
-   * @throws what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call
+   * @throws InputError for a slot that comes twice; what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call
    * are given up; AbortedError.
    */
   async *draw(slots: readonly Slot[]): AsyncGenerator<readonly TokenDrawn[], void> {
     if (slots.length === 0) return;
+    this.#refuseRepeated(slots);
     // Nothing is awaited between this and the party's coming: who asks at the same moment sees it.
     this.#check?.(slots, {
       slots: [...this.#parties].flatMap(({ open }) => [...open]),
@@ -107,6 +109,16 @@ export class SharedLoop {
       this.#parties.delete(party);
       // Nobody waits for this: the engine may be in the middle of a run that cannot be stopped.
       for (const slot of party.open) this.#loop?.leave(slot).catch(() => {});
+    }
+  }
+
+  /** One that is drawn in two places would be passed twice a step. */
+  #refuseRepeated(slots: readonly Slot[]): void {
+    const open = [...this.#parties].flatMap((party) => [...party.open]);
+    const seen = new Set(open);
+    for (const slot of slots) {
+      if (seen.has(slot)) throw new InputError("is drawn already", { where: slot.request.name });
+      seen.add(slot);
     }
   }
 
