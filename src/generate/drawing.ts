@@ -67,6 +67,16 @@ export interface FinishedPicture {
   readonly picture: Picture;
 }
 
+/** What a drawing makes the model read and draw, in tokens. */
+export interface DrawingCounts {
+  /** Of the prompts with all that stands around them, thoughts included; a prompt of several pictures counts once. */
+  readonly text: number;
+  /** Of the prompts' input images; an image of several prompts counts in each. */
+  readonly inputImages: number;
+  /** Of all pictures, drawn or kept. */
+  readonly output: number;
+}
+
 /** How much of pictures too large to be decoded at once is decoded. */
 export interface DecodingProgress {
   /** Pictures, with the part of the one that is being decoded. */
@@ -102,6 +112,8 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
    * as {@link pictures} does.
    */
   notes(): Promise<readonly (readonly DrawingNote[])[]>;
+  /** What it takes, known before the first token is drawn. Starts the work. Throws as {@link pictures} does. */
+  counts(): Promise<DrawingCounts>;
   /**
    * A copy of how far it has come: plain data, from which `model.resume` goes on to the same bits. Starts the work; also
    * there when the drawing was cancelled or failed. Throws only where the drawing could not be planned.

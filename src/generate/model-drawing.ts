@@ -1,10 +1,12 @@
 /** @file Pictures in the making: progress token by token, previews on demand, each picture as it is finished. */
 import { AbortedError, InputError, typedError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
+import { tokenWidth } from "../model/config.ts";
 import { untilAborted } from "./abort.ts";
 import type {
   DecodingProgress,
   Drawing,
+  DrawingCounts,
   DrawingPlan,
   DrawingProgress,
   FinishedPicture,
@@ -76,6 +78,11 @@ class ModelDrawing implements Drawing {
   async notes(): Promise<readonly (readonly DrawingNote[])[]> {
     void this.pictures();
     return (await this.#settled()).notes;
+  }
+
+  async counts(): Promise<DrawingCounts> {
+    void this.pictures();
+    return countsOf(await this.#settled(), tokenWidth(this.#sessions.folder.config));
   }
 
   async job(): Promise<DrawingJob> {
@@ -219,6 +226,18 @@ class ModelDrawing implements Drawing {
       },
     };
   }
+}
+
+/** @param width numbers of a token */
+function countsOf({ slots }: DrawingPlan, width: number): DrawingCounts {
+  // Guidance reads the other branches again, with nothing in them that was asked for.
+  const conditions = [...new Set(slots.flatMap(({ request }) => request.rows.slice(0, 1)))];
+  const inputImages = conditions
+    .flatMap(({ images = [] }) => images)
+    .reduce((sum, { tokens }) => sum + tokens.length / width, 0);
+  const all = conditions.reduce((sum, { ids }) => sum + ids.length, 0);
+  const output = slots.reduce((sum, { canvas }) => sum + canvas.count, 0);
+  return { text: all - inputImages, inputImages, output };
 }
 
 /** Does work when what was asked for before is done. */

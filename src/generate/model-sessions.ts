@@ -184,6 +184,18 @@ export class ModelSessions {
     });
   }
 
+  /** Whether the engines still take work. */
+  async answer(): Promise<boolean> {
+    try {
+      for (const engine of new Set([this.engine, this.#ownEngine ?? this.engine])) {
+        await (await engine.createState([1])).dispose();
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /**
    * Ends what still runs on the sessions, with an InputError that says so, and the autoencoder's engine. Resolves when no
    * weights are read any more, so that the folder's files can be closed.

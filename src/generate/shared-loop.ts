@@ -16,11 +16,13 @@ import { placesOf } from "./token-feeds.ts";
 import { TokenLoop } from "./token-loop.ts";
 
 export interface SharedLoopOptions {
+  /** Most slots in the loop at once; more wait. Default: no bound. */
+  readonly maxSlots?: number | undefined;
   /**
    * Bytes of keys and values that slots drawn together may take; more wait. A slot that is alone is drawn whatever it
    * takes. Default: no bound.
    */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /** Bytes of keys and values of prompts that are kept when they have been read, for those who bring them again. Default 0. */
   readonly promptBytes?: number;
   /** Looks at slots before they are taken in, beside those that are under way; throws to refuse them. Default: takes all. */
@@ -49,6 +51,7 @@ interface Party {
 
 export class SharedLoop {
   readonly #sessions: ModelSessions;
+  readonly #maxSlots: number;
   readonly #cacheBytes: number;
   readonly #prompts: PromptStore;
   readonly #check: SharedLoopOptions["check"];
@@ -59,9 +62,15 @@ export class SharedLoop {
 
   constructor(
     sessions: ModelSessions,
-    { cacheBytes = Number.POSITIVE_INFINITY, promptBytes = 0, check }: SharedLoopOptions = {},
+    {
+      maxSlots = Number.POSITIVE_INFINITY,
+      cacheBytes = Number.POSITIVE_INFINITY,
+      promptBytes = 0,
+      check,
+    }: SharedLoopOptions = {},
   ) {
     this.#sessions = sessions;
+    this.#maxSlots = maxSlots;
     this.#cacheBytes = cacheBytes;
     this.#check = check;
     this.#prompts = new PromptStore(sessions, promptBytes);
@@ -199,6 +208,7 @@ export class SharedLoop {
     let room = 0;
     for (const slot of waiting) {
       const together = [...drawn, ...waiting.slice(0, room), slot];
+      if (together.length > this.#maxSlots) break;
       if (together.length > 1 && cacheSize(together, config) > this.#cacheBytes) break;
       room++;
     }
