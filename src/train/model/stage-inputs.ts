@@ -38,8 +38,8 @@ export async function inputDigests(parts: {
 
 /** The start's nextstep.json, else the settings that samples are drawn with; the drawing order is that of this training. */
 export async function inheritedSettings(
-  { samples, rowLag }: ModelTrainConfig,
-  start: ModelFolder | undefined,
+  { samples, rowLag }: Pick<ModelTrainConfig, "samples" | "rowLag">,
+  start: Pick<ModelFolder, "files"> | undefined,
 ): Promise<Readonly<Record<string, JsonValue>>> {
   const drawn = { cfg: samples.guidance, steps: samples.steps };
   const order = rowLag === null ? {} : { rowLag };

@@ -198,11 +198,6 @@ describe("training of the model", () => {
       generation: { cfg: 3, steps: 2, rowLag: 1 },
     });
     expect(await settingsOf("one-by-one")).toMatchObject({ generation: { cfg: 3, steps: 2 } });
-    const start = join(root, "staggered-straight", "model");
-    const others = { start, textTokenizer: null, model: {}, steps: 1, imageSize: 48 };
-    await trainModel(settings("in-order-again", others));
-    const { generation } = (await settingsOf("in-order-again")) as { readonly generation: unknown };
-    expect(generation).toEqual({ cfg: 3, steps: 2 });
   });
 
   it("lets samples of a row see each other, or not", async () => {
