@@ -91,9 +91,13 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
   };
 }
 
-function parametersText(
+/**
+ * The text for galleries: that of the AUTOMATIC1111 web UI.
+ * @param shown size of the file's pixels, where it is not that of the recipe
+ */
+export function parametersText(
   { prompt, seed, width, height, model, settings }: Recipe,
-  shown: Pick<Recipe, "width" | "height">,
+  shown: Pick<Recipe, "width" | "height"> = { width, height },
 ): string {
   const isNative = shown.width === width && shown.height === height;
   const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
