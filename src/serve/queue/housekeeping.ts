@@ -40,7 +40,7 @@ export class Housekeeping implements AsyncDisposable {
       this.#every(LOOKS_SECONDS, () => sweep.sweepLooks()),
       this.#every(TIDY_SECONDS, () => core.database.tidy()),
       this.#every(RETENTION_SECONDS, () => gallery.sweep(retention), Object.keys(retention).length > 0),
-      this.#every(RETENTION_SECONDS, () => this.#forgetEnded()),
+      this.#every(RETENTION_SECONDS, () => this.forgetEnded()),
       this.#every(HOUR_SECONDS / 4, async () => {
         if (await this.#isMine("sweep", HOUR_SECONDS)) await sweep.sweepAll(signal);
       }),
@@ -72,7 +72,7 @@ export class Housekeeping implements AsyncDisposable {
     if (silent.length > 0) await this.#core.change((change) => takeBackLost(change, leaseSeconds));
   }
 
-  async #forgetEnded(): Promise<void> {
+  async forgetEnded(): Promise<void> {
     await this.#core.database.transaction("process", (sql) =>
       sql.query(
         `DELETE FROM ${SCHEMA}.job WHERE ended IS NOT NULL AND (

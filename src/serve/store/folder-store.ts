@@ -42,7 +42,7 @@ export class FolderStore implements BlobStore {
   async put(bytes: Uint8Array): Promise<string> {
     const name = blobNameOf(bytes);
     const path = this.#pathOf(name);
-    if (await becomesYoung(path, bytes.byteLength)) return name;
+    if (await becomesYoung(path, bytes)) return name;
     try {
       await makeDurableFolders(this.#blobs, name);
       await replaceFile(path, (file) => file.write(bytes));
@@ -58,7 +58,7 @@ export class FolderStore implements BlobStore {
     if (bytes === undefined || blobNameOf(bytes) === name) return bytes;
     throw new DataFormatError("holds other bytes than were stored", {
       where: path,
-      remedy: "look after the disk; what is drawn or uploaded again takes its place once the file is removed",
+      remedy: "look after the disk; the same bytes stored again put it right",
     });
   }
 
@@ -132,10 +132,10 @@ class FolderDrafts implements DraftStore {
   }
 }
 
-/** Whether the file was there in this length; it then counts as stored now. */
-async function becomesYoung(path: string, bytes: number): Promise<boolean> {
+/** Whether the file was there and right; it then counts as stored now. */
+async function becomesYoung(path: string, bytes: Uint8Array): Promise<boolean> {
   try {
-    if ((await stat(path)).size !== bytes) return false;
+    if ((await stat(path)).size !== bytes.byteLength || !(await readFile(path)).equals(bytes)) return false;
     const now = new Date();
     await utimes(path, now, now);
     return true;
