@@ -45,6 +45,8 @@ export interface Retention {
 
 export interface Gallery {
   get(id: string): Promise<GalleryEntry | undefined>;
+  /** The newest entry whose file has this name in the store; with `owner`, of those of that owner. */
+  find(blob: string, owner?: string | null): Promise<GalleryEntry | undefined>;
   list(filter: GalleryFilter): Promise<readonly GalleryEntry[]>;
   count(): Promise<number>;
   /** Removes an entry, and its blobs where nothing else names them. */

@@ -1,0 +1,123 @@
+/** @file The server's routes in one application, with what holds for all of them. */
+import { randomUUID } from "node:crypto";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { cors } from "hono/cors";
+import { ApiError, apiErrorOf } from "./api-error.ts";
+import { BodyBudget } from "./body-budget.ts";
+import { addNativeGallery } from "./native-gallery.ts";
+import { addNativeJobs } from "./native-jobs.ts";
+import { addOpenAiImages } from "./openai-images.ts";
+import { addOpenAiModels } from "./openai-models.ts";
+import { addOperations } from "./operations.ts";
+import { type Access, type RequestContext, type RequestEnv, Routes } from "./routes.ts";
+import type { ServerParts } from "./server-parts.ts";
+import { traceContext } from "./trace-context.ts";
+
+/** Ids that clients give are taken over if they can stand in a log. */
+const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
+const NO_ROUTE = "unknown";
+
+export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
+  const { site, limits, log, metrics } = parts;
+  const app = new OpenAPIHono<RequestEnv>();
+
+  app.use(async (context, next) => {
+    const began = performance.now();
+    const { incoming, outgoing } = context.env;
+    const given = context.req.header("x-request-id") ?? "";
+    const requestId = REQUEST_ID.test(given) ? given : `req_${randomUUID().replaceAll("-", "")}`;
+    context.set("requestId", requestId);
+    context.set("owner", null);
+    context.set("handler", NO_ROUTE);
+    const trace = traceContext(context.req.header("traceparent"));
+    outgoing.once("close", () => {
+      const seconds = (performance.now() - began) / 1000;
+      const handler = context.get("handler");
+      const method = incoming.method ?? "";
+      metrics.request(handler, method, outgoing.statusCode, seconds);
+      log.write("info", "request", {
+        request_id: requestId,
+        method,
+        handler,
+        status: outgoing.statusCode,
+        seconds: Math.round(seconds * 1000) / 1000,
+        owner: context.get("owner"),
+        client: incoming.socket.remoteAddress,
+        ...(outgoing.writableFinished ? {} : { cut_off: true }),
+        ...(trace === undefined ? {} : { trace_id: trace.traceId, parent_id: trace.parentId }),
+      });
+    });
+    await next();
+    context.header("x-request-id", requestId);
+    context.header("x-content-type-options", "nosniff");
+    // From here on the client has to take what it is given.
+    outgoing.setTimeout(limits.stallMs);
+  });
+  app.use(
+    cors({
+      origin: (origin) => (site.allowsOrigin(origin) ? origin : null),
+      allowHeaders: [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "prefer",
+        "traceparent",
+        "x-request-id",
+      ],
+      allowMethods: ["GET", "POST", "DELETE", "OPTIONS"],
+      exposeHeaders: ["x-request-id", "retry-after", "location"],
+      maxAge: 600,
+    }),
+  );
+  app.use(async (context, next) => {
+    const { method, headers } = context.env.incoming;
+    site.checkHost(headers.host);
+    site.checkSite(method ?? "", headers);
+    await next();
+  });
+
+  const routes = new Routes(app, limits, new BodyBudget(limits.bodiesBytes), (access) => (context) => {
+    context.set("owner", ownerOf(access, context, parts));
+  });
+  addOperations(routes, parts);
+  addOpenAiModels(routes, parts);
+  addOpenAiImages(routes, parts);
+  addNativeJobs(routes, parts);
+  addNativeGallery(routes, parts);
+  routes.close();
+
+  app.notFound((context) => {
+    const error = new ApiError(404, `Invalid URL (${context.req.method} ${context.req.path.slice(0, 200)})`);
+    return answerError(error, context);
+  });
+  app.onError((error, context) => answerError(error, context as RequestContext));
+
+  function answerError(error: unknown, context: RequestContext): Response {
+    const answer = apiErrorOf(error);
+    if (answer.status >= 500) {
+      const { cause = error } = answer;
+      log.write("error", "request failed", {
+        request_id: context.get("requestId"),
+        error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+      });
+    }
+    return new Response(JSON.stringify(answer.body), {
+      status: answer.status,
+      headers: { "content-type": "application/json", ...answer.headers },
+    });
+  }
+  return app;
+}
+
+/** @throws ApiError of status 401. */
+function ownerOf(access: Access, context: RequestContext, { keys }: ServerParts): string | null {
+  if (access === "open" || !keys.needed) return null;
+  if (access === "signed") {
+    const { expires, signature } = context.req.query();
+    if (expires !== undefined && signature !== undefined) {
+      const signer = keys.signer(context.req.path, Number(expires), signature);
+      if (signer !== undefined) return signer;
+    }
+  }
+  return keys.ownerOf(context.req.header("authorization"));
+}

@@ -1,0 +1,60 @@
+/** @file Fields that requests for pictures share, by OpenAI's names and those of the extensions. */
+import { z } from "zod";
+import { MAX_SEED } from "../../generate/settings.ts";
+import type { DrawRequest } from "../contract/draw-request.ts";
+import { SETTING_FIELDS } from "./setting-fields.ts";
+import { sizeField } from "./size-field.ts";
+
+const previewCount = z.int().min(0).max(3);
+
+/** What every request for pictures may say. */
+export const PICTURE_FIELDS = {
+  prompt: z.string().meta({ description: "What the picture is to show." }),
+  model: z
+    .string()
+    .optional()
+    .meta({ description: "A model that `/v1/models` lists. Default: the one that is served." }),
+  n: z.int().min(1).default(1).meta({ description: "Pictures, with seeds `seed`, `seed + 1`, ..." }),
+  size: sizeField,
+  seed: z
+    .int()
+    .min(0)
+    .max(MAX_SEED)
+    .optional()
+    .meta({ description: "Default: at random; told in the answer." }),
+  think: z.boolean().default(false).meta({ description: "Has the model write down what it will draw." }),
+  output_format: z.enum(["png", "jpeg", "webp"]).default("png"),
+  output_compression: z.int().min(0).max(100).default(100).meta({ description: "Quality of jpeg and webp." }),
+  ...SETTING_FIELDS,
+};
+
+/** Parameters of OpenAI's own that change nothing here: this model has no such choice. */
+export const HARMLESS_FIELDS = {
+  quality: z.enum(["auto", "low", "medium", "high", "standard", "hd"]).optional(),
+  style: z.enum(["vivid", "natural"]).optional(),
+  background: z
+    .enum(["auto", "opaque", "transparent"])
+    .optional()
+    .meta({ description: "Pictures are opaque; the answer says so." }),
+  moderation: z.enum(["auto", "low"]).optional(),
+  user: z.string().optional(),
+};
+
+/** How OpenAI's routes answer. */
+export const ANSWER_FIELDS = {
+  response_format: z.enum(["b64_json", "url"]).default("b64_json"),
+  stream: z.boolean().default(false),
+  partial_images: previewCount.default(0),
+};
+
+export const previewsField = z
+  .union([previewCount, z.literal("rows")])
+  .default(0)
+  .meta({ description: "Looks at the unfinished pictures, spread evenly; `rows`: one a row of tokens." });
+
+export function outputOf(fields: {
+  readonly output_format: DrawRequest["output"]["format"];
+  readonly output_compression: number;
+}): DrawRequest["output"] {
+  return { format: fields.output_format, quality: fields.output_compression };
+}

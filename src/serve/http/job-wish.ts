@@ -1,0 +1,218 @@
+/** @file What a native request asks for: the fields of generations, and all that pictures can be made from. */
+import { z } from "zod";
+import { blobName, type DrawGround } from "../contract/draw-request.ts";
+import type { GalleryEntry } from "../contract/gallery.ts";
+import { invalidRequest, notFound } from "./api-error.ts";
+import { ownEntry } from "./gallery-view.ts";
+import { HARMLESS_FIELDS, outputOf, PICTURE_FIELDS, previewsField } from "./image-fields.ts";
+import { type InputPicture, keepPicture, pictureSize } from "./input-picture.ts";
+import type { FilePart } from "./request-body.ts";
+import { checkModel } from "./served-models.ts";
+import type { ServerParts } from "./server-parts.ts";
+import { settingsOf } from "./setting-fields.ts";
+import { refuseOtherSize, type Wish } from "./settle-request.ts";
+import { parseSize } from "./size-field.ts";
+
+const pictureId = z.string().min(1).max(64);
+
+const jobImage = z
+  .union([blobName, z.strictObject({ picture: pictureId })])
+  .meta({ description: "The name of an upload, or a picture of the gallery." });
+
+export const jobFields = z.strictObject({
+  ...PICTURE_FIELDS,
+  ...HARMLESS_FIELDS,
+  prompt: PICTURE_FIELDS.prompt.optional().meta({ description: "Default with `from`: that picture's." }),
+  task: z.enum(["generation", "edit", "variation"]).optional().meta({
+    description: "How metrics and the gallery call it. Default: by what is given.",
+  }),
+  images: z.array(jobImage).max(16).default([]),
+  mask: blobName.optional().meta({ description: "Of the first image: which part is drawn anew." }),
+  mask_opens: z.enum(["transparent", "white", "black"]).default("transparent").meta({
+    description: "Which part of the mask that is.",
+  }),
+  place: z
+    .strictObject({ left: z.int().min(0), top: z.int().min(0) })
+    .optional()
+    .meta({
+      description: "The first image stands there, in pixels, on the canvas `size`; the rest is drawn.",
+    }),
+  from: z
+    .strictObject({ picture: pictureId, rows: z.int().min(0) })
+    .optional()
+    .meta({
+      description: "The first rows of tokens of a picture are kept; what is left out is as it was there.",
+    }),
+  paste_back: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Puts exact source pixels back where they are kept." }),
+  previews: previewsField,
+});
+
+export const jobFileFields = { image: "Pictures, instead of `images`.", mask: "The mask itself." };
+
+type JobFields = z.output<typeof jobFields>;
+
+/** @throws ApiError for what does not fit, or is not there. */
+export async function jobWish(
+  fields: JobFields,
+  files: readonly FilePart[],
+  parts: ServerParts,
+  owner: string | null,
+): Promise<Wish> {
+  checkModel(fields.model, parts.model);
+  const { mask, place, from } = fields;
+  const grounds = Object.entries({ mask, place, from }).filter(([, value]) => value !== undefined);
+  if (grounds.length > 1) {
+    const [one, other] = grounds.map(([name]) => name);
+    throw invalidRequest(`'${one}' and '${other}' exclude each other.`, { param: other ?? null });
+  }
+  const common = {
+    count: fields.n,
+    seed: fields.seed,
+    settings: settingsOf(fields),
+    pasteBack: fields.paste_back,
+    think: fields.think,
+    output: outputOf(fields),
+    previews: fields.previews,
+  };
+  const size = parseSize(fields.size, parts.limits.pixels);
+  if (from !== undefined) {
+    const entry = await ownEntry(parts, from.picture, owner);
+    if (entry === undefined) throw notFound("picture", from.picture);
+    return { ...common, ...fromPicture(entry, from, size, fields, common.settings) };
+  }
+  const prompt = fields.prompt;
+  if (prompt === undefined) {
+    throw invalidRequest("Missing required parameter: 'prompt'.", {
+      param: "prompt",
+      code: "missing_required_parameter",
+    });
+  }
+  const images = await inputPictures(fields.images, files, parts, owner);
+  const ground = await groundOf(fields, files, images, parts);
+  return {
+    ...common,
+    prompt,
+    task: fields.task ?? (images.length === 0 ? "generation" : "edit"),
+    size: size === "auto" && place === undefined ? (images[0]?.size ?? "auto") : size,
+    images: images.map(({ blob }) => blob),
+    readImages:
+      images.length > 0 && (ground === null || (ground.kind === "mask" && parts.model.abilities.edit)),
+    ground,
+  };
+}
+
+/** A picture of the gallery drawn on from a row: what is not said is as it was. */
+function fromPicture(
+  { request }: GalleryEntry,
+  { picture, rows }: { readonly picture: string; readonly rows: number },
+  size: Wish["size"],
+  fields: JobFields,
+  settings: Wish["settings"],
+): Pick<Wish, "task" | "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "ground"> {
+  if (fields.images.length > 0) {
+    throw invalidRequest("'from' and 'images' exclude each other.", { param: "images" });
+  }
+  refuseOtherSize(size, request.asked, "the size of the picture whose rows are kept");
+  return {
+    task: fields.task ?? "variation",
+    prompt: fields.prompt ?? request.prompt,
+    size: request.asked,
+    native: request.native,
+    settings: { ...request.settings, ...settings },
+    images: request.images,
+    readImages: request.readImages,
+    ground: { kind: "rows", picture, rows },
+  };
+}
+
+async function inputPictures(
+  named: JobFields["images"],
+  files: readonly FilePart[],
+  parts: ServerParts,
+  owner: string | null,
+): Promise<readonly InputPicture[]> {
+  const given = files.filter(({ field }) => field.startsWith("image"));
+  if (named.length + given.length > parts.limits.images) {
+    throw invalidRequest(`Invalid 'images': at most ${parts.limits.images} pictures are taken.`, {
+      param: "images",
+      code: "array_above_max_length",
+    });
+  }
+  // One after the other: each may be large.
+  const pictures: InputPicture[] = [];
+  for (const [index, image] of named.entries()) {
+    pictures.push(await namedPicture(image, `images[${index}]`, parts, owner));
+  }
+  for (const { bytes } of given) pictures.push(await keepPicture(bytes, "image", parts));
+  return pictures;
+}
+
+async function namedPicture(
+  image: JobFields["images"][number],
+  param: string,
+  parts: ServerParts,
+  owner: string | null,
+): Promise<InputPicture> {
+  if (typeof image === "string") return uploaded(image, param, parts);
+  const entry = await ownEntry(parts, image.picture, owner);
+  if (entry === undefined) throw notFound("picture", image.picture);
+  return { blob: entry.blob, size: { width: entry.width, height: entry.height } };
+}
+
+async function uploaded(blob: string, param: string, { store, limits }: ServerParts): Promise<InputPicture> {
+  const bytes = await store.get(blob);
+  if (bytes === undefined) {
+    throw invalidRequest(`Invalid '${param}': there is no such upload, or it is there no more.`, {
+      param,
+      code: "upload_not_found",
+    });
+  }
+  return { blob, size: await pictureSize(bytes, param, limits) };
+}
+
+async function groundOf(
+  { mask, mask_opens: opens, place }: JobFields,
+  files: readonly FilePart[],
+  images: readonly InputPicture[],
+  parts: ServerParts,
+): Promise<DrawGround | null> {
+  const file = files.find(({ field }) => field === "mask" || field === "mask[]");
+  if (mask === undefined && file === undefined && place === undefined) return null;
+  const [first] = images;
+  if (first === undefined) {
+    const param = place === undefined ? "mask" : "place";
+    throw invalidRequest(`'${param}' is of an image, and there is none.`, { param });
+  }
+  if (place !== undefined) {
+    const { tokenSide } = parts.model;
+    const [left, top] = [place.left, place.top].map((pixels) => pixels / tokenSide) as [number, number];
+    if (!(Number.isInteger(left) && Number.isInteger(top))) {
+      throw invalidRequest(`Invalid 'place': both are whole multiples of ${tokenSide} pixels.`, {
+        param: "place",
+      });
+    }
+    return { kind: "place", left, top };
+  }
+  const given =
+    file === undefined
+      ? await uploaded(mask ?? "", "mask", parts)
+      : await keepPicture(file.bytes, "mask", parts);
+  checkMaskSize(given, first);
+  return { kind: "mask", mask: given.blob, opens };
+}
+
+/** @throws ApiError unless the mask lies on the image, pixel on pixel. */
+export function checkMaskSize(mask: InputPicture, image: InputPicture): void {
+  refuseMask(mask.size.width === image.size.width && mask.size.height === image.size.height, mask, image);
+}
+
+function refuseMask(fits: boolean, { size: mask }: InputPicture, { size: image }: InputPicture): void {
+  if (fits) return;
+  throw invalidRequest(
+    `Invalid 'mask': its size ${mask.width}x${mask.height} is not that of the first image, ${image.width}x${image.height}.`,
+    { param: "mask", code: "invalid_mask" },
+  );
+}
