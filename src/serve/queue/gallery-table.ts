@@ -58,6 +58,16 @@ export class GalleryTable implements Gallery {
     return (await database.query<GalleryEntry>(`${READ} WHERE id = $1::uuid`, [id]))[0];
   }
 
+  async find(blob: string, owner?: string | null): Promise<GalleryEntry | undefined> {
+    const rows = await this.#core.database.query<GalleryEntry>(
+      `${READ} WHERE blob = $1 AND ($2::boolean OR owner IS NOT DISTINCT FROM $3)
+         AND id IN (SELECT picture FROM ${SCHEMA}.blob_use WHERE name = $1)
+       ORDER BY place DESC LIMIT 1`,
+      [blob, owner === undefined, owner ?? null],
+    );
+    return rows[0];
+  }
+
   async list({ before, limit, owner }: GalleryFilter): Promise<readonly GalleryEntry[]> {
     if (before !== undefined && !isId(before)) return [];
     const values: Value[] = [limit, owner ?? null, before ?? null];

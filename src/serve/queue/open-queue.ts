@@ -134,10 +134,9 @@ class DatabaseQueue implements OpenQueue {
 
   async move(id: string, before: string | null): Promise<JobRecord | undefined> {
     if (!isId(id)) return undefined;
-    return this.#core.change(async (change) => {
-      await moveJob(change, id, before);
-      return readJob(change, id);
-    });
+    return this.#core.change(async (change) =>
+      (await moveJob(change, id, before)) ? readJob(change, id) : undefined,
+    );
   }
 
   async counts(): Promise<{ readonly queued: number; readonly drawing: number }> {

@@ -1,6 +1,6 @@
 /** @file A store for tests, in which files can be as old as a test wants them. */
+import { createHash } from "node:crypto";
 import type { BlobStore, DraftStore, StoredBlob } from "../contract/blob-store.ts";
-import { blobNameOf } from "./blob-name.ts";
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -18,7 +18,7 @@ export class MemoryStore implements BlobStore {
   };
 
   async put(bytes: Uint8Array): Promise<string> {
-    const name = blobNameOf(bytes);
+    const name = createHash("sha256").update(bytes).digest("hex");
     this.files.set(name, { bytes, modified: now() });
     return name;
   }
