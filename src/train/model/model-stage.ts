@@ -72,7 +72,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
   constructor(parts: StageParts) {
     this.#parts = parts;
     const { engine, config, model, data, trainables } = parts;
-    const { seed, readNoise, swapTokens } = config;
+    const { seed, readNoise, swapTokens, rowLag } = config;
     this.trainables = trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
@@ -82,6 +82,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
     this.planner = new Pretraining(model, data, {
       seed,
       corruption: { noise: readNoise, swap: swapTokens },
+      rowLag,
     });
     this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS);
     if (config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
@@ -160,6 +161,7 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
     textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
     captions: plainJson(captions),
     ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
+    rowLag: config.rowLag,
     optimizer,
     muon: config.muon === null ? null : plainJson({ ...config.muon, learningRate: undefined }),
     loop: { accumulate, maxGradientNorm, schedule, ema },

@@ -1,5 +1,6 @@
 /** @file Config of model training. The defaults are the published recipe where it says something. */
 import { z } from "zod";
+import { MAX_LAG } from "../../generate/settings.ts";
 import {
   adamWSchema,
   engineSchema,
@@ -133,6 +134,11 @@ export const modelTrainConfigSchema = z.strictObject({
    * by the token at the same place of another picture of the batch.
    */
   swapTokens: z.number().min(0).max(1).default(0),
+  /**
+   * Tokens by which a row of a picture that is learnt is ahead of the next one: it sees what it would see when it is drawn
+   * staggered by as many. Null: raster order.
+   */
+  rowLag: z.int().min(1).max(MAX_LAG).nullable().default(null),
   /**
    * Which samples are shown at first, e.g. those of few subjects; the first entry that still holds does. Needs
    * `packing` null. May change when a run is continued.

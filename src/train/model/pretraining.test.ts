@@ -93,7 +93,12 @@ interface Cut {
   readonly accumulate: number;
 }
 
-function objectiveOf(layout: Layout, cut: Cut, model: ReturnType<typeof modelOf>): Pretraining {
+function objectiveOf(
+  layout: Layout,
+  cut: Cut,
+  model: ReturnType<typeof modelOf>,
+  rowLag: number | null = null,
+): Pretraining {
   const options = { seed: SEED, ...cut, pad };
   const pictures = source(0, "image_text_pair", 3);
   const packed = { ...options, maxLength: MAX_LENGTH, eos, grids: GRIDS };
@@ -109,7 +114,8 @@ function objectiveOf(layout: Layout, cut: Cut, model: ReturnType<typeof modelOf>
       const tokens = new Float32Array(grid[0] * grid[1] * tokenWidth(model));
       return { grid, tokens: new CounterRng(sample).fillNormal(tokens) };
     });
-  return new Pretraining(model, { batches, load }, { seed: SEED, corruption: { noise: 1, swap: 0.6 } });
+  const corruption = { noise: 1, swap: 0.6 };
+  return new Pretraining(model, { batches, load }, { seed: SEED, corruption, rowLag });
 }
 
 function addFeeds(hash: Hash, feeds: Readonly<Record<string, HostTensor>>): void {

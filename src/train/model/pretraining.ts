@@ -2,8 +2,10 @@
  * @file The objective of pre-training and fine-tuning: rows of text and images, cross-entropy and flow matching
  * (docs/nextstep-spec.md 4.5).
  */
+import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
+import { type Grid, gridText } from "../../sequence/segments.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
 import { AttentionMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
@@ -17,7 +19,8 @@ import {
   readSources,
   readTokens,
 } from "../objective/read-corruption.ts";
-import { type BatchImage, trainingFeeds, trainingParts } from "../objective/training-feeds.ts";
+import type { BatchImage } from "../objective/token-rows.ts";
+import { trainingFeeds, trainingParts } from "../objective/training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts";
 import type { JsonValue } from "../plain-json.ts";
 import { randomFor } from "../step-random.ts";
@@ -57,6 +60,8 @@ export interface PretrainingPlan extends StepPlan {
 export interface PretrainingOptions {
   readonly seed: number;
   readonly corruption: ReadCorruption;
+  /** Of the drawing order that pictures are learnt in; null: raster order. */
+  readonly rowLag: number | null;
 }
 
 export class Pretraining implements Objective<PretrainingPlan> {
@@ -64,6 +69,8 @@ export class Pretraining implements Objective<PretrainingPlan> {
   readonly #data: Pick<TrainingData, "batches" | "load">;
   readonly #options: PretrainingOptions;
   readonly #masks = new AttentionMasks();
+  /** By the grid's text. */
+  readonly #orders = new Map<string, DrawingOrder>();
   /** Pictures of the update under way: its parts swap tokens with each other. */
   #loaded: { readonly plan: PretrainingPlan; readonly pictures: Map<number, PictureTokens> } | undefined;
 
@@ -113,7 +120,8 @@ export class Pretraining implements Objective<PretrainingPlan> {
 
   graph(plan: PretrainingPlan, part: number): GraphChoice {
     const { rows, counts } = plan.batches[part]!;
-    const parts = trainingParts(rows, counts.predictions);
+    const images = rows.images.map((image) => ({ order: this.#orderOf(image) }));
+    const parts = trainingParts({ ...rows, images }, counts.predictions);
     return { key: JSON.stringify(parts), build: () => trainingGraph(this.#model, parts) };
   }
 
@@ -132,7 +140,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
         const { noiseStrength, latentPatchSize: patch } = this.#model;
         addRasterNoise(seen, noiseStrength, { grid, patch }, CounterRng.from(rasterNoise));
       }
-      return { tokens, read: seen, predicted: image.predicted };
+      return { tokens, read: seen, predicted: image.predicted, order: this.#orderOf(image) };
     });
     const draws = flowDraws(this.#model, plan.flow, firstPrediction, counts.predictions);
     return trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts, this.#masks).feeds;
@@ -154,6 +162,21 @@ export class Pretraining implements Objective<PretrainingPlan> {
 
   restorePosition(position: JsonValue): void {
     this.#data.batches.restorePosition(position);
+  }
+
+  /** A picture that is not predicted is given when the model draws, too, and read as prompts are: in raster order. */
+  #orderOf({
+    grid,
+    predicted,
+  }: {
+    readonly grid: Grid;
+    readonly predicted: boolean;
+  }): DrawingOrder | undefined {
+    const { rowLag } = this.#options;
+    if (rowLag === null || !predicted) return undefined;
+    const order = this.#orders.get(gridText(grid)) ?? new DrawingOrder(grid, rowLag);
+    this.#orders.set(gridText(grid), order);
+    return order;
   }
 
   /** Clean tokens of pictures and of all that they read from, by their numbers in the update. */

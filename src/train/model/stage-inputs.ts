@@ -36,15 +36,21 @@ export async function inputDigests(parts: {
   };
 }
 
-/** The start's nextstep.json, else the settings that samples are drawn with. */
+/** The start's nextstep.json, else the settings that samples are drawn with; the drawing order is that of this training. */
 export async function inheritedSettings(
-  { samples }: ModelTrainConfig,
-  start: ModelFolder | undefined,
+  { samples, rowLag }: Pick<ModelTrainConfig, "samples" | "rowLag">,
+  start: Pick<ModelFolder, "files"> | undefined,
 ): Promise<Readonly<Record<string, JsonValue>>> {
-  if (start !== undefined && (await start.files.has(NEXTSTEP_FILE))) {
-    return settingsSchema.parse(await readJson(await start.files.open(NEXTSTEP_FILE)));
+  const drawn = { cfg: samples.guidance, steps: samples.steps };
+  const order = rowLag === null ? {} : { rowLag };
+  if (start === undefined || !(await start.files.has(NEXTSTEP_FILE))) {
+    return { generation: { ...drawn, ...order } };
   }
-  return { generation: { cfg: samples.guidance, steps: samples.steps } };
+  const settings = settingsSchema.parse(await readJson(await start.files.open(NEXTSTEP_FILE)));
+  // Without an entry of its own, the start draws with the published settings, which know no other order.
+  if (settings.generation === undefined && rowLag === null) return settings;
+  const { rowLag: _startOrder, ...generation } = settingsSchema.parse(settings.generation ?? drawn);
+  return { ...settings, generation: { ...generation, ...order } };
 }
 
 /** The content of nextstep.json: what is inherited, with the subjects and words of training added to the start's. */

@@ -3,6 +3,7 @@ import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { Canvas } from "../../generate/canvas.ts";
+import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { decodePicture } from "../../generate/image-coder.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { promptTokenRows } from "../../generate/prompt-rows.ts";
@@ -21,15 +22,15 @@ import type { ModelTrainConfig } from "./model-train-config.ts";
 const COLUMNS = 4;
 
 /**
- * Draws the configured prompts with the model in `folder`, a row of four after the other.
+ * Draws the configured prompts with the model in `folder`, in the order that it learns, a row of four after the other.
  * @returns a PNG.
  */
 export async function drawPromptGrid(
   folder: string,
   tokenizer: TextTokenizer,
-  config: Pick<ModelTrainConfig, "samples" | "imageSize" | "engine">,
+  config: Pick<ModelTrainConfig, "samples" | "imageSize" | "engine" | "rowLag">,
 ): Promise<Uint8Array> {
-  const { samples, imageSize, engine: settings } = config;
+  const { samples, imageSize, engine: settings, rowLag } = config;
   const { threads, spin } = settings;
   // An engine of its own, so that the weights bound here are freed with it.
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
@@ -51,7 +52,7 @@ export async function drawPromptGrid(
     (_prompt, index) =>
       new Slot({
         rows: rowsOf.filter((_row, place) => place % prompt.pictures === index),
-        canvas: new Canvas(prompt.grid, tokenWidth(model.config)),
+        canvas: new Canvas(prompt.grid, tokenWidth(model.config), new DrawingOrder(prompt.grid, rowLag)),
         sampler: "ode",
         solver: { steps: samples.steps },
         guidance: { cfg: samples.guidance, cfgImg: 1, schedule: "constant" },

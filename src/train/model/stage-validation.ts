@@ -1,5 +1,6 @@
 /** @file Losses of a model on held-out samples, with their own captions and with those of others. */
 import { DataFormatError } from "../../errors.ts";
+import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import type { Engine, Session } from "../../runtime/engine.ts";
@@ -9,12 +10,8 @@ import type { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
 import { onSample } from "../data/sample-error.ts";
 import { drawFlow } from "../objective/flow-draws.ts";
-import {
-  predictionCount,
-  type TokenRows,
-  type TrainingFeeds,
-  trainingFeeds,
-} from "../objective/training-feeds.ts";
+import type { TokenRows } from "../objective/token-rows.ts";
+import { predictionCount, type TrainingFeeds, trainingFeeds } from "../objective/training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts";
 import { type NamedBuffer, weightFeeds } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
@@ -39,7 +36,7 @@ interface Batch {
   readonly other: TrainingFeeds;
 }
 
-/** The same samples, times and noise at every validation, so that runs and steps compare. */
+/** The same samples, in the order that is learnt, the same times and noise at every validation, so that runs and steps compare. */
 export class ModelValidation {
   readonly #session: Session;
   readonly #batches: readonly Batch[];
@@ -54,7 +51,7 @@ export class ModelValidation {
     config: NextStepConfig,
     samples: readonly HeldOutSample[],
     latents: LatentStore,
-    pad: number,
+    { pad, rowLag }: { readonly pad: number; readonly rowLag: number | null },
   ): Promise<ModelValidation> {
     const batches: Batch[] = [];
     for (let start = 0; start < samples.length; start += BATCH) {
@@ -62,14 +59,18 @@ export class ModelValidation {
       const tokens = await latents.load(group.map(({ index }) => ({ sample: index, image: 0 })));
       const feedsOf = (kind: "own" | "other"): TrainingFeeds => {
         const rows = group.map((sample) => ({ sample: sample[kind], images: [] }));
-        const images = tokens.map(({ tokens: clean }) => ({ tokens: clean, read: clean, predicted: true }));
+        const images = tokens.map(({ tokens: clean, grid }) => ({
+          ...{ tokens: clean, read: clean, predicted: true },
+          order: rowLag === null ? undefined : new DrawingOrder(grid, rowLag),
+        }));
         const batch: TokenRows = { ...padRows(rows, pad), images };
         const rng = randomFor(0, "validation", start);
         return trainingFeeds(config, batch, drawFlow(config, predictionCount(config, batch), rng));
       };
       batches.push({ own: feedsOf("own"), other: feedsOf("other") });
     }
-    const { metrics } = trainingGraph(config, { images: true, imageLoss: true, maskPerRow: false });
+    const parts = { images: true, imageLoss: true, maskPerRow: rowLag !== null };
+    const { metrics } = trainingGraph(config, parts);
     const session = await engine.createSession(writeOnnx({ ...metrics }, { parameters: "inputs" }));
     return new ModelValidation(session, batches);
   }

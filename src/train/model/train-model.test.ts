@@ -175,6 +175,31 @@ describe("training of the model", () => {
     expect((await weightsOf("mixed-broken")).equals(await weightsOf("mixed-straight"))).toBe(true);
   });
 
+  it("learns rows that are drawn staggered, and goes on with the same lag alone", async () => {
+    // Three rows are the fewest of which two can be drawn at once.
+    const staggered = {
+      imageSize: 48,
+      rowLag: 1,
+      steps: 3,
+      samples: { prompts: ["a red square"], steps: 2 },
+    };
+    await trainModel(settings("staggered-straight", staggered));
+    await trainInterrupted(settings("staggered-broken", staggered), 2);
+    const straight = await weightsOf("staggered-straight");
+    expect((await weightsOf("staggered-broken")).equals(straight)).toBe(true);
+    await trainModel(settings("one-by-one", { ...staggered, rowLag: null }));
+    expect((await weightsOf("one-by-one")).equals(straight)).toBe(false);
+    await expect(trainModel(settings("staggered-broken", { ...staggered, rowLag: 2 }))).rejects.toThrow(
+      /rowLag/,
+    );
+    const settingsOf = async (output: string): Promise<unknown> =>
+      JSON.parse(await readFile(join(root, output, "model", "nextstep.json"), "utf8"));
+    expect(await settingsOf("staggered-straight")).toMatchObject({
+      generation: { cfg: 3, steps: 2, rowLag: 1 },
+    });
+    expect(await settingsOf("one-by-one")).toMatchObject({ generation: { cfg: 3, steps: 2 } });
+  });
+
   it("lets samples of a row see each other, or not", async () => {
     // Two samples fit into 40 ids, one into 24: there is nothing to isolate in such a row.
     for (const maxLength of [24, 40]) {

@@ -94,7 +94,8 @@ async function createValidation(
   const latents = await openLatents(parts, data, "image_text_pair");
   try {
     const samples = await heldOutSamples(data, latents, tokenizer, config, { found: faults, set });
-    return await ModelValidation.create(engine, model, samples, latents, tokenizer.specials.pad);
+    const { pad } = tokenizer.specials;
+    return await ModelValidation.create(engine, model, samples, latents, { pad, rowLag: config.rowLag });
   } finally {
     await latents.dispose();
   }

@@ -8,31 +8,9 @@ import { IGNORED_LABEL } from "../../sequence/segments.ts";
 import { joinedFloats } from "../../tensor/joined.ts";
 import { AttentionMasks } from "./attention-mask.ts";
 import { countLosses, type LossCounts, lossFactors } from "./loss-counts.ts";
+import { hasOrders, type StaggeredLayout, staggeredLayout } from "./staggered-rows.ts";
+import type { TokenRows } from "./token-rows.ts";
 import type { TrainingParts } from "./training-graph.ts";
-
-/** One image of a batch as tokens in raster order. */
-export interface BatchImage {
-  /** Clean tokens [count * 64]: what is to be predicted. */
-  readonly tokens: Float32Array;
-  /** The tokens as the backbone reads them, same size; the clean ones unless they are corrupted on purpose. */
-  readonly read: Float32Array;
-  /** Whether the image loss counts it. */
-  readonly predicted: boolean;
-}
-
-/** Rows of one length. Positions that only fill a row up have the padding id and ignored labels. */
-export interface TokenRows {
-  readonly rows: number;
-  readonly tokens: number;
-  /** [rows * tokens] */
-  readonly ids: Int32Array;
-  /** [rows * tokens], -100 where the language loss looks away. */
-  readonly labels: Int32Array;
-  /** In the order of their placeholders: row by row, then along the row. */
-  readonly images: readonly BatchImage[];
-  /** [rows * tokens], which sample of its row a position belongs to; given when samples do not see each other. */
-  readonly samples?: Int32Array;
-}
 
 /** Random draws of the flow-matching loss, image tokens in the order of the batch's predicted images. */
 export interface FlowDraws {
@@ -59,10 +37,15 @@ export function predictionCount(config: NextStepConfig, batch: TokenRows): numbe
 
 /** The graph that rows need. */
 export function trainingParts(
-  { images, samples }: { readonly images: readonly unknown[]; readonly samples?: Int32Array },
+  batch: { readonly images: readonly { readonly order?: unknown }[]; readonly samples?: Int32Array },
   predictions: number,
 ): TrainingParts {
-  return { images: images.length > 0, imageLoss: predictions > 0, maskPerRow: samples !== undefined };
+  const { images, samples } = batch;
+  return {
+    images: images.length > 0,
+    imageLoss: predictions > 0,
+    maskPerRow: samples !== undefined || hasOrders(batch),
+  };
 }
 
 function indices(values: Int32Array, shape: readonly number[]): HostTensor {
@@ -73,23 +56,38 @@ function floats(data: Float32Array, shape: readonly number[]): HostTensor {
   return { dtype: "float32", shape, data };
 }
 
-/** Where each position's embedding comes from: text ids in order, then image tokens in order. */
-function placeEmbeddings(config: NextStepConfig, { ids, images }: TokenRows): Record<string, Int32Array> {
+/** Rows as they are laid out: their ids, and behind them the stand-ins of drawing orders. */
+type LaidRows = TokenRows & Omit<StaggeredLayout, "sights">;
+
+/**
+ * Where each position's embedding comes from: text ids in order, then image tokens in order, then stand-ins. Positions
+ * behind the ids that have no stand-in have the padding id.
+ */
+function placeEmbeddings(
+  config: NextStepConfig,
+  { rows, tokens, columns, ids, images, standIns }: LaidRows,
+): Record<string, Int32Array> {
   const width = tokenWidth(config);
   const placeholders = ids.reduce((sum, id) => sum + (id === config.placeholder ? 1 : 0), 0);
-  const tokens = images.reduce((sum, image) => sum + image.tokens.length / width, 0);
-  if (placeholders !== tokens) {
-    throw new InputError(`${placeholders} image positions for ${tokens} image tokens`, { where: "batch" });
+  const read = images.reduce((sum, image) => sum + image.tokens.length / width, 0);
+  if (placeholders !== read) {
+    throw new InputError(`${placeholders} image positions for ${read} image tokens`, { where: "batch" });
   }
-  const texts = ids.length - placeholders;
+  const texts = rows * columns - placeholders - standIns.length;
   const textIds = new Int32Array(texts);
-  const source = new Int32Array(ids.length);
-  const places = new Int32Array(ids.length);
+  const source = new Int32Array(rows * columns);
+  const places = new Int32Array(rows * columns);
+  const standInAt = new Map(standIns.map(({ row, column }, index) => [row * columns + column, index]));
   let text = 0;
   let image = texts;
-  ids.forEach((id, at) => {
-    const from = id === config.placeholder ? image++ : text;
-    if (from === text) textIds[text++] = id;
+  source.forEach((_, at) => {
+    const column = at % columns;
+    const id = column < tokens ? ids[at - Math.floor(at / columns) * (columns - tokens)] : undefined;
+    const standIn = standInAt.get(at);
+    let from = text;
+    if (id === config.placeholder) from = image++;
+    else if (standIn !== undefined) from = texts + placeholders + standIn;
+    else textIds[text++] = id ?? config.pad ?? 0;
     source[at] = from;
     places[from] = at;
   });
@@ -104,11 +102,14 @@ interface Predictions {
 
 /**
  * Position j is an image position iff the id after it is a placeholder, else a language position; the last position
- * of a row predicts nothing.
+ * of a row predicts nothing. A token that has a stand-in in front of it is predicted from that.
  */
-function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions {
-  const { rows, tokens, ids, labels, images } = batch;
+function listPredictions(config: NextStepConfig, batch: LaidRows): Predictions {
+  const { rows, tokens, columns, ids, labels, images, standIns } = batch;
   const width = tokenWidth(config);
+  const standInFor = new Map(
+    standIns.map(({ row, column, predicts }) => [row * columns + predicts, row * columns + column]),
+  );
   const imagePositions: number[] = [];
   const lmPositions: number[] = [];
   const lmLabels: number[] = [];
@@ -116,9 +117,10 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
   let token = 0;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < tokens; column++) {
-      const at = row * tokens + column;
-      if (ids[at] !== config.placeholder) {
-        const label = labels[at] as number;
+      const at = row * columns + column;
+      const id = row * tokens + column;
+      if (ids[id] !== config.placeholder) {
+        const label = labels[id] as number;
         if (column === 0 || label === IGNORED_LABEL) continue;
         lmPositions.push(at - 1);
         lmLabels.push(label);
@@ -128,7 +130,7 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
       if (column === 0) {
         throw new InputError("a row begins with an image token, which nothing predicts", { where: "batch" });
       }
-      if (predicted) imagePositions.push(at - 1);
+      if (predicted) imagePositions.push(standInFor.get(at) ?? at - 1);
       if (++token === clean.length / width) {
         image++;
         token = 0;
@@ -138,8 +140,33 @@ function listPredictions(config: NextStepConfig, batch: TokenRows): Predictions 
   return { imagePositions, lmPositions, labels: lmLabels };
 }
 
+/** Rotary positions: columns, but for stand-ins. [rows * columns] */
+function rotaryPositions({ rows, columns, standIns }: LaidRows): Int32Array {
+  const positions = Int32Array.from({ length: rows * columns }, (_, at) => at % columns);
+  for (const { row, column, position } of standIns) positions[row * columns + column] = position;
+  return positions;
+}
+
+function maskOf(
+  { rows, tokens, samples }: TokenRows,
+  layout: StaggeredLayout | undefined,
+  masks: AttentionMasks,
+): HostTensor {
+  if (layout === undefined) {
+    return samples === undefined ? masks.causal(tokens) : masks.isolated(samples, rows, tokens);
+  }
+  const { columns, sights } = layout;
+  // Whichever sample the columns behind the ids belong to: nothing looks there, and stand-ins have a sight of their own.
+  const wide = Int32Array.from(
+    { length: rows * columns },
+    (_, at) => samples?.[Math.floor(at / columns) * tokens + Math.min(at % columns, tokens - 1)] ?? 0,
+  );
+  return masks.staggered(wide, sights, rows, columns);
+}
+
 /**
- * The graph's inputs for a batch, and which graph it needs. Positions run on along a row.
+ * The graph's inputs for a batch, and which graph it needs. Positions run on along a row. A row is as long as its ids and
+ * the stand-ins of its drawing orders.
  * @param counts what the losses are means over: the batch, unless it is a part of an update.
  * @param masks where a mask of an earlier batch may be found; the feeds of that batch are no longer good.
  * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
@@ -154,11 +181,14 @@ export function trainingFeeds(
   const { rows, tokens, images } = batch;
   const { headBatchMultiplier: repeats } = config;
   const width = tokenWidth(config);
-  const { textIds, source, places } = placeEmbeddings(config, batch) as Record<
+  const layout = staggeredLayout(config, batch);
+  const laid = { ...batch, ...(layout ?? { columns: tokens, standIns: [] }) };
+  const { columns } = laid;
+  const { textIds, source, places } = placeEmbeddings(config, laid) as Record<
     "textIds" | "source" | "places",
     Int32Array
   >;
-  const { imagePositions, lmPositions, labels } = listPredictions(config, batch);
+  const { imagePositions, lmPositions, labels } = listPredictions(config, laid);
   const predictions = predictionCount(config, batch);
   if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
     throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
@@ -168,34 +198,32 @@ export function trainingFeeds(
   if (lmPositions.length === 0) throw new InputError("no text to predict", { where: "batch" });
   const parts = trainingParts(batch, predictions);
   const predicting = Int32Array.from(predictions > 0 ? [...imagePositions, ...lmPositions] : lmPositions);
-  const predictingPlaces = new Int32Array(rows * tokens).fill(predicting.length);
+  const predictingPlaces = new Int32Array(rows * columns).fill(predicting.length);
   predicting.forEach((position, place) => {
     predictingPlaces[position] = place;
   });
-  const { cosines, sines } = rotaryTables(config, tokens);
-  const table = [tokens, config.headDim / 2];
-  const columns = Int32Array.from({ length: rows * tokens }, (_, at) => at % tokens);
+  // The engine takes no table that is shorter than the rows.
+  const { cosines, sines } = rotaryTables(config, columns);
+  const table = [columns, config.headDim / 2];
   const factors = lossFactors(config, counts);
   const lmCount = lmPositions.length;
   const imageCount = predictions * repeats;
   const feeds: Record<string, HostTensor> = {
     text_ids: indices(textIds, [textIds.length]),
-    source: indices(source, [rows, tokens]),
-    source_places: indices(places, [rows * tokens]),
-    positions: indices(columns, [rows, tokens]),
+    source: indices(source, [rows, columns]),
+    source_places: indices(places, [rows * columns]),
+    positions: indices(rotaryPositions(laid), [rows, columns]),
     cosines: floats(cosines, table),
     sines: floats(sines, table),
-    mask: batch.samples === undefined ? masks.causal(tokens) : masks.isolated(batch.samples, rows, tokens),
+    mask: maskOf(batch, layout, masks),
     predicting: indices(predicting, [predicting.length]),
-    predicting_places: indices(predictingPlaces, [rows * tokens]),
+    predicting_places: indices(predictingPlaces, [rows * columns]),
     labels: indices(Int32Array.from(labels), [lmCount]),
     lm_factor: floats(Float32Array.of(factors.lm), []),
   };
   if (parts.images) {
-    feeds.read_tokens = floats(joinedFloats(images.map(({ read }) => read)), [
-      rows * tokens - textIds.length,
-      width,
-    ]);
+    const read = [...images.map((image) => image.read), ...laid.standIns.map(({ token }) => token)];
+    feeds.read_tokens = floats(joinedFloats(read), [rows * columns - textIds.length, width]);
   }
   if (parts.imageLoss) {
     const clean = images.filter(({ predicted }) => predicted).map((image) => image.tokens);

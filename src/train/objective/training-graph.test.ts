@@ -6,7 +6,8 @@ import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
 import { drawFlow } from "./flow-draws.ts";
 import { GradientSession } from "./gradient-session.ts";
-import { predictionCount, type TokenRows, trainingFeeds } from "./training-feeds.ts";
+import type { TokenRows } from "./token-rows.ts";
+import { predictionCount, trainingFeeds } from "./training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "./training-graph.ts";
 
 const json = {

@@ -23,7 +23,7 @@ export interface TrainingParts {
   readonly images: boolean;
   /** There are image tokens to predict: the flow head and its condition are trained. */
   readonly imageLoss: boolean;
-  /** Each row has a mask of its own, instead of one causal mask for all. */
+  /** Each row has a mask of its own, instead of one causal mask for all: for isolated samples and drawing orders. */
   readonly maskPerRow: boolean;
 }
 
@@ -33,11 +33,12 @@ export const IMAGE_SUM = "image_sum";
 
 /**
  * The graph of `loss = lm_factor * lm_sum + image_factor * image_sum` with inputs, all without a name's prefix:
- * - `text_ids` int64 [texts], `read_tokens` [images, 64]: the text ids and the image tokens of all rows, row by row.
+ * - `text_ids` int64 [texts], `read_tokens` [images, 64]: the text ids and the image tokens of all rows, row by row, and
+ *   behind them the stand-ins of drawing orders.
  * - `source` int64 [rows, tokens]: the row of concat(text, image) that stands at a position; `source_places` int64
  *   [texts + images] is its inverse.
  * - `positions` int64 [rows, tokens], `cosines` and `sines` [positions, headDim / 2], `mask` as the backbone takes it.
- * - `predicting` int64 [predictions + lm]: positions (row * tokens + column) whose next token is predicted, image
+ * - `predicting` int64 [predictions + lm]: positions (row * tokens + column) from which a token is predicted, image
  *   tokens first; `predicting_places` int64 [rows * tokens] its inverse (the number of predictions where none is).
  * - `labels` int64 [lm]; `targets` [predictions, 64] clean tokens; `times` [predictions, repeats], `noise`
  *   [predictions, repeats, 64]: every image token is trained at `repeats` times of its own.
@@ -47,6 +48,25 @@ export const IMAGE_SUM = "image_sum";
  */
 export function trainingGraph(config: NextStepConfig, parts: TrainingParts): LossGraph {
   const scope = new ParameterScope();
+  const states = predictingStates(scope, config, parts);
+  const [imageHidden, lmHidden] = parts.imageLoss
+    ? (split(states, 0, ["predictions", "lm"]) as [Value, Value])
+    : [undefined, states];
+  const lmSum = lmLossSum(scope, config, lmHidden);
+  const lmPart = mul(lmSum, input("lm_factor", "float32", []));
+  if (imageHidden === undefined) {
+    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: [...scope.values().values()] };
+  }
+  const imageSum = imageLossSum(scope, config, imageHidden);
+  return {
+    loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
+    metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
+    parameters: [...scope.values().values()],
+  };
+}
+
+/** The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [predictions + lm, D] */
+export function predictingStates(scope: ParameterScope, config: NextStepConfig, parts: TrainingParts): Value {
   const width = tokenWidth(config);
   const half = config.headDim / 2;
   const textEmbeds = embedTokens(scope, config, input("text_ids", "int64", ["texts"])); // [texts, D]
@@ -67,25 +87,11 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts): Los
   });
   const positions = multiplySizes("rows", "tokens");
   const predictions = parts.imageLoss ? "predictions" : 0;
-  const predicting = selectRows(
+  return selectRows(
     reshape(hidden, [positions, config.hiddenSize]),
     input("predicting", "int64", [addSizes(predictions, "lm")]),
     input("predicting_places", "int64", [positions]),
-  ); // [predictions + lm, D]
-  const [imageHidden, lmHidden] = parts.imageLoss
-    ? (split(predicting, 0, [predictions, "lm"]) as [Value, Value])
-    : [undefined, predicting];
-  const lmSum = lmLossSum(scope, config, lmHidden);
-  const lmPart = mul(lmSum, input("lm_factor", "float32", []));
-  if (imageHidden === undefined) {
-    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: [...scope.values().values()] };
-  }
-  const imageSum = imageLossSum(scope, config, imageHidden);
-  return {
-    loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
-    metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
-    parameters: [...scope.values().values()],
-  };
+  );
 }
 
 /** Sum of the cross-entropies of the `labels`. hidden [lm, D] -> [] */

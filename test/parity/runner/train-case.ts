@@ -8,11 +8,8 @@ import { patchify } from "../../../src/image/patchify.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../../src/model/config.ts";
 import { type Tensor, toFloat32 } from "../../../src/tensor/tensor.ts";
 import { GradientSession } from "../../../src/train/objective/gradient-session.ts";
-import {
-  type BatchImage,
-  type TokenRows,
-  trainingFeeds,
-} from "../../../src/train/objective/training-feeds.ts";
+import type { BatchImage, TokenRows } from "../../../src/train/objective/token-rows.ts";
+import { trainingFeeds } from "../../../src/train/objective/training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "../../../src/train/objective/training-graph.ts";
 import { adamW } from "../../../src/train/optimizer/adamw.ts";
 import { clippingFactor, gradientNorm } from "../../../src/train/optimizer/gradient-clipping.ts";
