@@ -26,6 +26,8 @@ const LICENCES = [
   "NOTICE",
   "licenses/onnxruntime/LICENSE",
   "licenses/onnxruntime/ThirdPartyNotices.txt",
+  "licenses/svelte/LICENSE.md",
+  "licenses/ibm-plex-mono/LICENSE",
 ];
 /** What no user needs: tests, sources, source maps, packages inside the package. */
 const UNWANTED = /(^|\/)(node_modules|src|test|scripts)\/|\.test\.|\.map$|(?<!\.d)\.ts$/;

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { accept, remarksOn, stemsAt, suggest } from "./words.ts";
+
+const SUBJECTS = ["red apple", "dog", "giraffe", "red heart", "crescent moon", "birthday cake"];
+const WORDS = ["a", "on", "red", "apple", "dog", "giraffe", "blue", "background"];
+
+describe("suggestions", () => {
+  it("are subjects that begin with the words at the caret, then such with a word that does", () => {
+    const subjects = (text: string) => suggest(text, text.length, SUBJECTS).map(({ subject }) => subject);
+    expect(subjects("a red")).toEqual(["red apple", "red heart"]);
+    expect(subjects("a red ap")).toEqual(["red apple"]);
+    expect(subjects("a moo")).toEqual(["crescent moon"]);
+    expect(subjects("a girafe")).toEqual(["giraffe"]);
+    expect(subjects("a giraffe")).toEqual([]);
+    expect(subjects("a g")).toEqual([]);
+    expect(subjects("")).toEqual([]);
+  });
+
+  it("do not come inside a word", () => {
+    expect(stemsAt("red apple", 2)).toEqual([]);
+    expect(stemsAt("red apple", 3)).toEqual([{ start: 0, text: "red" }]);
+  });
+
+  it("replace what they complete, and leave what follows", () => {
+    const text = "a red ap on blue";
+    const [found] = suggest(text, 8, SUBJECTS);
+    expect(found && accept(text, 8, found)).toEqual({ text: "a red apple on blue", caret: 11 });
+  });
+});
+
+describe("remarks", () => {
+  const model = { sizes: ["128x128"], subjects: SUBJECTS, words: WORDS } as const;
+  it("name words that the model does not know with what it knows instead", () => {
+    const [remark] = remarksOn("a red appel", { width: 128, height: 128 }, model);
+    expect(remark).toMatchObject({ kind: "words", words: ["appel"], closest: ["red apple"] });
+    const [colour] = remarksOn("a dog on blu background", { width: 128, height: 128 }, model);
+    expect(colour).toMatchObject({ words: ["blu"], closest: ["blue"] });
+  });
+
+  it("name sizes that it was not trained for, and are silent where nothing is known", () => {
+    expect(remarksOn("a dog", { width: 256, height: 128 }, model)).toMatchObject([{ kind: "size" }]);
+    expect(remarksOn("xyz", { width: 1, height: 1 }, { sizes: [], subjects: [], words: [] })).toEqual([]);
+  });
+});

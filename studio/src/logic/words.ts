@@ -1,0 +1,92 @@
+/** @file What the model knows of what is typed: suggestions at the caret, and an honest word about the rest. */
+import { closestSubjects } from "../../../src/generate/closest-subjects.ts";
+import { notesOn } from "../../../src/generate/drawing-notes.ts";
+import type { Capabilities, Note } from "../api/answers.ts";
+import { parseSize, type Size } from "./grid.ts";
+
+/** What stands in front of the caret and may become a subject: its last words, up to the word under the caret. */
+export interface Stem {
+  readonly start: number;
+  readonly text: string;
+}
+
+const MOST_SUGGESTIONS = 6;
+/** Words of a subject that may be spelled out before it is taken. */
+const MOST_WORDS = 3;
+const LEAST_CHARACTERS = 2;
+const CLOSEST_WORDS = 3;
+
+/** Stems at the caret, the longest first; none inside a word, or behind one that has ended. */
+export function stemsAt(text: string, caret: number): readonly Stem[] {
+  if (/^[\p{L}\p{N}]/u.test(text.slice(caret))) return [];
+  const before = text.slice(0, caret);
+  const tail = /[\p{L}\p{N}]+(?: [\p{L}\p{N}]+)*$/u.exec(before);
+  if (tail === null) return [];
+  const stems: Stem[] = [];
+  for (const { index } of tail[0].matchAll(/[\p{L}\p{N}]+/gu)) {
+    stems.push({ start: tail.index + index, text: before.slice(tail.index + index).toLowerCase() });
+  }
+  return stems.slice(-MOST_WORDS);
+}
+
+export interface Suggestion {
+  readonly subject: string;
+  /** What taking it replaces, up to the caret. */
+  readonly start: number;
+}
+
+/** Subjects for what is being typed: such that begin with it, then such with a word that does, then spelled alike. */
+export function suggest(text: string, caret: number, subjects: readonly string[]): readonly Suggestion[] {
+  const found = new Map<string, number>();
+  const stems = stemsAt(text, caret).filter(({ text: stem }) => stem.length >= LEAST_CHARACTERS);
+  for (const begins of [
+    (subject: string, stem: string) => subject.toLowerCase().startsWith(stem),
+    (subject: string, stem: string) => subject.toLowerCase().includes(` ${stem}`),
+  ]) {
+    for (const { start, text: stem } of stems) {
+      for (const subject of subjects) {
+        if (found.size === MOST_SUGGESTIONS) break;
+        if (begins(subject, stem) && !found.has(subject)) found.set(subject, start);
+      }
+    }
+  }
+  const last = stems.at(-1);
+  if (found.size === 0 && last !== undefined) {
+    for (const subject of closestSubjects(last.text, subjects, MOST_SUGGESTIONS))
+      found.set(subject, last.start);
+  }
+  const typed = new Set(stems.map(({ text: stem }) => stem));
+  return [...found].flatMap(([subject, start]) =>
+    typed.has(subject.toLowerCase()) ? [] : { subject, start },
+  );
+}
+
+/** The text with a suggestion taken, and where the caret goes. */
+export function accept(
+  text: string,
+  caret: number,
+  { subject, start }: Suggestion,
+): { readonly text: string; readonly caret: number } {
+  return { text: text.slice(0, start) + subject + text.slice(caret), caret: start + subject.length };
+}
+
+/**
+ * What a person should know before drawing, by the very rules that the server's notes follow; the closest may also be
+ * plain words, such as colours, where no subject is close.
+ */
+export function remarksOn(
+  prompt: string,
+  { width, height }: Size,
+  { sizes, subjects, words }: Pick<Capabilities, "sizes" | "subjects" | "words">,
+): readonly Note[] {
+  const notes: readonly Note[] = notesOn(prompt, [height, width], {
+    sizes: sizes.map(parseSize).map((size) => [size.height, size.width]),
+    subjects,
+    words,
+  });
+  return notes.map((note) => {
+    const [word] = note.words ?? [];
+    if (word === undefined || (note.closest ?? []).length > 0) return note;
+    return { ...note, closest: closestSubjects(word, words, CLOSEST_WORDS) };
+  });
+}
