@@ -63,7 +63,8 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
   };
 }
 
-function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {
+/** The text for galleries: that of the AUTOMATIC1111 web UI. */
+export function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {
   const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
   const { lastSteps, stepSchedule, rowLag } = settings;
   return formatParameters({

@@ -81,9 +81,9 @@ function issueError(issue: z.core.$ZodIssue, given: unknown): ApiError {
         `Invalid value: ${shown(issue.input)}. Supported values are: ${listed(issue.values.map(shown))}.`,
       );
     case "too_big":
-      return boundError(param, issue, "above maximum", Number(issue.maximum), "<=");
+      return boundError(param, issue, "maximum", Number(issue.maximum));
     case "too_small":
-      return boundError(param, issue, "below minimum", Number(issue.minimum), ">=");
+      return boundError(param, issue, "minimum", Number(issue.minimum));
     case "invalid_union": {
       // The branch that came furthest says what is wrong with it.
       const branches = issue.errors.filter((issues) => issues.length > 0);
@@ -109,25 +109,24 @@ function allowedWords(issue: z.core.$ZodIssue): string[] {
 
 function boundError(
   param: string,
-  issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall,
-  side: "above maximum" | "below minimum",
+  { origin, input }: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall,
+  which: "maximum" | "minimum",
   bound: number,
-  sign: string,
 ): ApiError {
-  const { origin, input } = issue;
-  const [adjective, most] = side === "above maximum" ? ["long", "maximum"] : ["short", "minimum"];
+  const [long, above, sign] = which === "maximum" ? ["long", "above", "<="] : ["short", "below", ">="];
+  const side = `${above}_${which.slice(0, 3)}`;
   if (origin === "string" || origin === "array") {
     const length = typeof input === "string" || Array.isArray(input) ? input.length : 0;
-    const code = `${origin}_${side.replace(" ", "_")}_length`;
+    const kind = typeWord(origin);
     return invalidRequest(
-      `Invalid '${param}': ${origin} too ${adjective}. Expected ${origin === "string" ? "a string" : "an array"} with ${most} length ${bound}, but got ${origin === "string" ? "a string" : "an array"} with length ${length} instead.`,
-      { param, code },
+      `Invalid '${param}': ${origin} too ${long}. Expected ${kind} with ${which} length ${bound}, but got ${kind} with length ${length} instead.`,
+      { param, code: `${origin}_${side}_length` },
     );
   }
   const kind = origin === "int" || Number.isInteger(input) ? "integer" : "decimal";
   return invalidRequest(
-    `Invalid '${param}': ${kind} ${side} value. Expected a value ${sign} ${bound}, but got ${shown(input)} instead.`,
-    { param, code: `${kind}_${side.replace(" ", "_")}_value` },
+    `Invalid '${param}': ${kind} ${above} ${which} value. Expected a value ${sign} ${bound}, but got ${shown(input)} instead.`,
+    { param, code: `${kind}_${side}_value` },
   );
 }
 

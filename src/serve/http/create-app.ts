@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
+import { addA1111Routes } from "./a1111-routes.ts";
 import { ApiError, apiErrorOf } from "./api-error.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { addNativeGallery } from "./native-gallery.ts";
@@ -18,7 +19,7 @@ const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 const NO_ROUTE = "unknown";
 
 export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
-  const { site, limits, log, metrics } = parts;
+  const { site, limits, log, metrics, page } = parts;
   const app = new OpenAPIHono<RequestEnv>();
 
   app.use(async (context, next) => {
@@ -53,22 +54,21 @@ export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
     // From here on the client has to take what it is given.
     outgoing.setTimeout(limits.stallMs);
   });
-  app.use(
-    cors({
-      origin: (origin) => (site.allowsOrigin(origin) ? origin : null),
-      allowHeaders: [
-        "authorization",
-        "content-type",
-        "idempotency-key",
-        "prefer",
-        "traceparent",
-        "x-request-id",
-      ],
-      allowMethods: ["GET", "POST", "DELETE", "OPTIONS"],
-      exposeHeaders: ["x-request-id", "retry-after", "location"],
-      maxAge: 600,
-    }),
-  );
+  const crossSite = cors({
+    origin: (origin) => (site.allowsOrigin(origin) ? origin : null),
+    allowHeaders: [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      "prefer",
+      "traceparent",
+      "x-request-id",
+    ],
+    allowMethods: ["GET", "POST", "DELETE", "OPTIONS"],
+    exposeHeaders: ["x-request-id", "retry-after", "location"],
+    maxAge: 600,
+  });
+  if (site.allowsSome) app.use(crossSite);
   app.use(async (context, next) => {
     const { method, headers } = context.env.incoming;
     site.checkHost(headers.host);
@@ -84,10 +84,25 @@ export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
   addOpenAiImages(routes, parts);
   addNativeJobs(routes, parts);
   addNativeGallery(routes, parts);
+  addA1111Routes(routes, parts);
   routes.close();
 
   app.notFound((context) => {
-    const error = new ApiError(404, `Invalid URL (${context.req.method} ${context.req.path.slice(0, 200)})`);
+    const { method, path } = context.req;
+    const etag = context.req.header("if-none-match");
+    const encodings = context.req.header("accept-encoding");
+    const file =
+      method === "GET" || method === "HEAD"
+        ? page.answer(path, {
+            ...(etag === undefined ? {} : { etag }),
+            ...(encodings === undefined ? {} : { encodings }),
+          })
+        : undefined;
+    if (file !== undefined) {
+      context.set("handler", "page");
+      return file;
+    }
+    const error = new ApiError(404, `Invalid URL (${method} ${path.slice(0, 200)})`);
     return answerError(error, context);
   });
   app.onError((error, context) => answerError(error, context as RequestContext));

@@ -38,6 +38,17 @@ export const HARMLESS_FIELDS = {
     .meta({ description: "Pictures are opaque; the answer says so." }),
   moderation: z.enum(["auto", "low"]).optional(),
   user: z.string().optional(),
+  input_fidelity: z.enum(["high", "low"]).optional(),
+};
+
+/** How a mask, and what is kept outside of it, is meant. */
+export const MASK_FIELDS = {
+  mask_opens: z.enum(["transparent", "white", "black"]).default("transparent").meta({
+    description: "Which part of the mask is drawn anew.",
+  }),
+  paste_back: z.boolean().default(true).meta({
+    description: "Puts exact source pixels back where they are kept.",
+  }),
 };
 
 /** How OpenAI's routes answer. */

@@ -48,3 +48,25 @@ export async function keepPicture(
   const size = await pictureSize(bytes, param, limits);
   return { blob: await store.put(bytes), size };
 }
+
+/** The size of an answer that has that of a picture, or its shape where the picture is larger than what is answered. */
+export function fittingSize(
+  picture: InputPicture | undefined,
+  { pixels }: Pick<ServerLimits, "pixels">,
+): PixelSize | "auto" {
+  if (picture === undefined) return "auto";
+  const { width, height } = picture.size;
+  const scale = Math.sqrt(pixels / (width * height));
+  if (scale >= 1) return { width, height };
+  const [wide, high] = [width, height].map((side) => Math.max(1, Math.floor(side * scale)));
+  return { width: wide ?? 1, height: high ?? 1 };
+}
+
+/** @throws ApiError unless the mask lies on the image, pixel on pixel. */
+export function checkMaskSize({ size: mask }: InputPicture, { size: image }: InputPicture): void {
+  if (mask.width === image.width && mask.height === image.height) return;
+  throw invalidRequest(
+    `Invalid 'mask': its size ${mask.width}x${mask.height} is not that of the first image, ${image.width}x${image.height}.`,
+    { param: "mask", code: "invalid_mask" },
+  );
+}

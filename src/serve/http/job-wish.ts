@@ -4,8 +4,8 @@ import { blobName, type DrawGround } from "../contract/draw-request.ts";
 import type { GalleryEntry } from "../contract/gallery.ts";
 import { invalidRequest, notFound } from "./api-error.ts";
 import { ownEntry } from "./gallery-view.ts";
-import { HARMLESS_FIELDS, outputOf, PICTURE_FIELDS, previewsField } from "./image-fields.ts";
-import { type InputPicture, keepPicture, pictureSize } from "./input-picture.ts";
+import { HARMLESS_FIELDS, MASK_FIELDS, outputOf, PICTURE_FIELDS, previewsField } from "./image-fields.ts";
+import { checkMaskSize, fittingSize, type InputPicture, keepPicture, pictureSize } from "./input-picture.ts";
 import type { FilePart } from "./request-body.ts";
 import { checkModel } from "./served-models.ts";
 import type { ServerParts } from "./server-parts.ts";
@@ -28,9 +28,6 @@ export const jobFields = z.strictObject({
   }),
   images: z.array(jobImage).max(16).default([]),
   mask: blobName.optional().meta({ description: "Of the first image: which part is drawn anew." }),
-  mask_opens: z.enum(["transparent", "white", "black"]).default("transparent").meta({
-    description: "Which part of the mask that is.",
-  }),
   place: z
     .strictObject({ left: z.int().min(0), top: z.int().min(0) })
     .optional()
@@ -43,10 +40,7 @@ export const jobFields = z.strictObject({
     .meta({
       description: "The first rows of tokens of a picture are kept; what is left out is as it was there.",
     }),
-  paste_back: z
-    .boolean()
-    .default(true)
-    .meta({ description: "Puts exact source pixels back where they are kept." }),
+  ...MASK_FIELDS,
   previews: previewsField,
 });
 
@@ -96,7 +90,7 @@ export async function jobWish(
     ...common,
     prompt,
     task: fields.task ?? (images.length === 0 ? "generation" : "edit"),
-    size: size === "auto" && place === undefined ? (images[0]?.size ?? "auto") : size,
+    size: size === "auto" && place === undefined ? fittingSize(images[0], parts.limits) : size,
     images: images.map(({ blob }) => blob),
     readImages:
       images.length > 0 && (ground === null || (ground.kind === "mask" && parts.model.abilities.edit)),
@@ -202,17 +196,4 @@ async function groundOf(
       : await keepPicture(file.bytes, "mask", parts);
   checkMaskSize(given, first);
   return { kind: "mask", mask: given.blob, opens };
-}
-
-/** @throws ApiError unless the mask lies on the image, pixel on pixel. */
-export function checkMaskSize(mask: InputPicture, image: InputPicture): void {
-  refuseMask(mask.size.width === image.size.width && mask.size.height === image.size.height, mask, image);
-}
-
-function refuseMask(fits: boolean, { size: mask }: InputPicture, { size: image }: InputPicture): void {
-  if (fits) return;
-  throw invalidRequest(
-    `Invalid 'mask': its size ${mask.width}x${mask.height} is not that of the first image, ${image.width}x${image.height}.`,
-    { param: "mask", code: "invalid_mask" },
-  );
 }

@@ -1,13 +1,10 @@
 /** @file The native routes of finished pictures, and of uploads. */
 import { z } from "zod";
-import { nodeZlib } from "../../files/zlib.ts";
-import { findPngText, readPngTexts } from "../../formats/png-text.ts";
-import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../../generate/recipe.ts";
-import { pictureFormat } from "../../image/picture-format.ts";
 import type { GalleryEntry } from "../contract/gallery.ts";
 import { invalidRequest, notFound } from "./api-error.ts";
 import { entrySchema, entryView, ownEntry } from "./gallery-view.ts";
 import { keepPicture } from "./input-picture.ts";
+import { recipeIn } from "./picture-recipe.ts";
 import type { CheckedRequest, Routes } from "./routes.ts";
 import type { ServerParts } from "./server-parts.ts";
 
@@ -177,17 +174,6 @@ export function addNativeGallery(routes: Routes, parts: ServerParts): void {
       return file(request, entry, entry.thumbnail, "image/webp");
     },
   );
-}
-
-/** The recipe in a PNG; null where there is none, or none that can be read. */
-async function recipeIn(bytes: Uint8Array): Promise<Recipe | null> {
-  if (pictureFormat(bytes) !== "PNG") return null;
-  try {
-    const text = findPngText(await readPngTexts(bytes, nodeZlib), RECIPE_KEYWORD);
-    return text === undefined ? null : parseRecipe(text, "recipe");
-  } catch {
-    return null;
-  }
 }
 
 /** Prompt and seed in letters that every system takes. */

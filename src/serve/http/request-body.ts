@@ -169,12 +169,13 @@ async function readForm(
     if (!fileFields.includes(field)) refuse(`Unknown parameter: '${field}'.`, field);
     const pieces: Buffer[] = [];
     stream.on("data", (piece: Buffer) => pieces.push(piece));
-    files.push(
-      new Promise((resolve, reject) => {
-        stream.on("end", () => resolve({ field, bytes: Buffer.concat(pieces) }));
-        stream.on("error", reject);
-      }),
-    );
+    const file = new Promise<FilePart>((resolve, reject) => {
+      stream.on("end", () => resolve({ field, bytes: Buffer.concat(pieces) }));
+      stream.on("error", reject);
+    });
+    // Nobody waits for the files of a form that is refused.
+    file.catch(() => {});
+    files.push(file);
   });
   parser.on("fieldsLimit", () => refuse(`The form has more than ${MAX_FIELDS} fields.`));
   parser.on("filesLimit", () => refuse(`The form has more than ${MAX_FILES} files.`));

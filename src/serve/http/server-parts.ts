@@ -7,6 +7,7 @@ import type { ServedModel } from "../contract/served-model.ts";
 import type { SettledSize } from "../contract/size-policy.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { ServerLimits } from "./limits.ts";
+import type { PageFiles } from "./page-files.ts";
 import type { ServerLog } from "./server-log.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 import type { ServerState } from "./server-state.ts";
@@ -34,6 +35,5 @@ export interface ServerParts {
   readonly version: string;
   /** Most jobs that wait, as the queue was told. */
   readonly maxQueued: number;
-  /** Folder of the page's files; undefined where none was built. */
-  readonly pageFolder: string | undefined;
+  readonly page: PageFiles;
 }

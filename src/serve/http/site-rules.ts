@@ -64,6 +64,11 @@ export class SiteRules {
     });
   }
 
+  /** Whether pages of any other site may use the server. */
+  get allowsSome(): boolean {
+    return this.#origins.size > 0;
+  }
+
   allowsOrigin(origin: string): boolean {
     return this.#origins.has("*") || this.#origins.has(origin);
   }

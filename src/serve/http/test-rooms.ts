@@ -1,11 +1,10 @@
 /** @file Queue, gallery, store and worker of tests: in memory, and behaving as the contracts say. */
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { nodeZlib } from "../../files/zlib.ts";
+import sharp from "sharp";
 import { setPngTexts } from "../../formats/png-text.ts";
 import { RECIPE_KEYWORD, RECIPE_VERSION, type Recipe } from "../../generate/recipe.ts";
 import { PLAIN_SETTINGS } from "../../generate/settings.ts";
-import { encodePng } from "../../image/encode-png.ts";
 import type { BlobStore, DraftStore } from "../contract/blob-store.ts";
 import type { DrawRequest, PixelSize } from "../contract/draw-request.ts";
 import type { Gallery, GalleryEntry, GalleryFilter, NewPicture } from "../contract/gallery.ts";
@@ -297,8 +296,8 @@ export class TestWorker implements AsyncDisposable {
   readonly #work: Promise<void>;
   /** Jobs that it holds. */
   readonly drawing = new Set<string>();
-  /** Rows are painted while this is resolved. */
-  gate: Promise<void> = Promise.resolve();
+  /** Awaited before each row of a picture, from 1. */
+  beforeRow: (row: number) => Promise<void> = async () => {};
 
   constructor(
     queue: MemoryQueue,
@@ -345,7 +344,7 @@ export class TestWorker implements AsyncDisposable {
       const looks = request.previews === "rows" ? rows : request.previews;
       let number = 0;
       for (let row = 1; row <= rows; row++) {
-        await this.gate;
+        await this.beforeRow(row);
         await pause(this.rowMs);
         if (job.signal.aborted || this.#stop.signal.aborted) return;
         job.progress({ token: row * columns, of: rows * columns, rows: row, ofRows: rows, secondsLeft: 0 });
@@ -402,11 +401,21 @@ function recipeOf({ prompt, seed, native, settings }: DrawRequest, index: number
   };
 }
 
+/** Pictures of one grey, by size: painting them is most of what the tests would wait for. */
+const painted = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
 function paint({ asked }: { readonly asked: PixelSize }, shade: number): Promise<Uint8Array<ArrayBuffer>> {
-  return squarePng(asked, shade);
+  const name = `${asked.width} ${asked.height} ${shade % 4}`;
+  const made = painted.get(name) ?? squarePng(asked, 60 * (shade % 4));
+  painted.set(name, made);
+  return made;
 }
 
 /** A PNG of one grey. */
-export function squarePng({ width, height }: PixelSize, shade = 128): Promise<Uint8Array<ArrayBuffer>> {
-  return encodePng({ width, height, data: new Uint8Array(3 * width * height).fill(shade) }, nodeZlib);
+export async function squarePng({ width, height }: PixelSize, shade = 128): Promise<Uint8Array<ArrayBuffer>> {
+  const background = { r: shade, g: shade, b: shade };
+  const png = await sharp({ create: { width, height, channels: 3, background } })
+    .png()
+    .toBuffer();
+  return new Uint8Array(png);
 }

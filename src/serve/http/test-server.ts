@@ -4,6 +4,7 @@ import type { ServedModel } from "../contract/served-model.ts";
 import { SizePolicy } from "../contract/size-policy.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { PageFiles } from "./page-files.ts";
 import { serverLog } from "./server-log.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ServerParts } from "./server-parts.ts";
@@ -80,7 +81,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     metrics: new ServerMetrics(model.id, queue),
     version: "0.0.0",
     maxQueued: queue.maxQueued,
-    pageFolder: options.pageFolder,
+    page: options.pageFolder === undefined ? PageFiles.none : await PageFiles.load(options.pageFolder),
   };
   const server = await startServer(parts, { host: "127.0.0.1", port: 0 });
   const { url, port } = server;
