@@ -9,6 +9,7 @@ export type ErrorCode =
   | "unsupported"
   | "memory"
   | "download"
+  | "storage"
   | "aborted"
   | "engine";
 
@@ -92,6 +93,14 @@ export class DownloadError extends NextStepError {
   override readonly name = "DownloadError";
   constructor(reason: string, details?: ErrorDetails) {
     super("download", reason, details);
+  }
+}
+
+/** What a server keeps, a database, a folder or another server's files, cannot be read or written at the moment. */
+export class StorageError extends NextStepError {
+  override readonly name = "StorageError";
+  constructor(reason: string, details?: ErrorDetails) {
+    super("storage", reason, details);
   }
 }
 

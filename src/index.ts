@@ -24,6 +24,7 @@ export {
   ModelFormatError,
   NextStepError,
   ShapeError,
+  StorageError,
   UnsupportedError,
 } from "./errors.ts";
 export type { TextSampling } from "./generate/choose-token.ts";

@@ -40,6 +40,11 @@ export class JobKeeper {
     this.#file = file;
   }
 
+  /** Whether there is a job that `nextstep resume` goes on with. */
+  get isKept(): boolean {
+    return this.#file !== undefined;
+  }
+
   /** Before the first token. */
   async start(job: () => Promise<DrawingJob>): Promise<void> {
     const { job: path, own } = this.#options;

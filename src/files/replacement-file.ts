@@ -11,6 +11,15 @@ import { hasCode, writeFailure } from "./write-failure.ts";
 /** What a killed process leaves of a file that it was writing. */
 const TEMPORARY_NAME = /^\.[0-9a-f]{16}\.partial$/;
 
+/** Without the target's name: the longest that a system takes would be too long with more around it. */
+export function temporaryName(): string {
+  return `.${randomBytes(8).toString("hex")}.partial`;
+}
+
+export function isTemporaryName(name: string): boolean {
+  return TEMPORARY_NAME.test(name);
+}
+
 /** One system call moves less than 2 GiB; smaller pieces keep the thread pool responsive. */
 export const MAX_WRITE_BYTES = 256 * 1024 * 1024;
 
@@ -62,8 +71,7 @@ export class ReplacementFile implements ByteSink {
     try {
       const folder = dirname(path);
       await makeFolder(folder);
-      // Without the target's name: the longest that a system takes would be too long with more around it.
-      const temporaryPath = join(folder, `.${randomBytes(8).toString("hex")}.partial`);
+      const temporaryPath = join(folder, temporaryName());
       return new ReplacementFile(path, temporaryPath, await open(temporaryPath, "wx"));
     } catch (error) {
       throw writeFailure(error, path);
@@ -143,7 +151,7 @@ export class ReplacementFile implements ByteSink {
 /** Removes what killed processes left below a folder of which it is known that nobody writes to it. */
 export async function removeTemporaryFiles(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (TEMPORARY_NAME.test(entry.name)) await rm(join(entry.parentPath, entry.name), { force: true });
+    if (isTemporaryName(entry.name)) await rm(join(entry.parentPath, entry.name), { force: true });
   }
 }
 

@@ -49,6 +49,11 @@ interface ModelParts extends Omit<PlanContext, "digest" | "refuseTooLarge"> {
   readonly memory: MemoryCheck | undefined;
 }
 
+/** What text is to stand behind: known before its images are encoded. */
+interface WritingPlan extends Pick<DrawingMemory, "promptTokens" | "images"> {
+  read(): Promise<TokenRow>;
+}
+
 export class Model implements AsyncDisposable {
   /** The model's folder. */
   readonly path: string;
@@ -168,7 +173,7 @@ export class Model implements AsyncDisposable {
         throw new InputError(`${describe(prompt)} is not a text`, { where: "prompt" });
       checkTextLength(prompt, tokenizer.longestToken, folder.config, "prompt");
       const ids = tokenizer.encode(prompt);
-      if (ids.length > 0) return { ids };
+      if (ids.length > 0) return { promptTokens: ids.length, read: async () => ({ ids }) };
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
     }, options);
   }
@@ -180,20 +185,23 @@ export class Model implements AsyncDisposable {
       checkImageInput(image, 0);
       const [sized] = await readInputImages(platform, sessions, [image]);
       if (sized === undefined) throw new InputError("is missing", { where: "image" });
-      const [tokens] = await encodeInputImages(sessions, [sized], options.signal);
       const side = pixelsPerToken(sessions);
       const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
       const ids = imageIds(tokenizer, grid);
       const start = ids.indexOf(tokenizer.specials.placeholder);
-      return { ids, images: [{ start, tokens: tokens as Float32Array }] };
+      const read = async (): Promise<TokenRow> => {
+        const [tokens] = await encodeInputImages(sessions, [sized], options.signal);
+        return { ids, images: [{ start, tokens: tokens as Float32Array }] };
+      };
+      return { promptTokens: ids.length, images: [sized.size], read };
     }, options);
   }
 
-  #writeBehind(readRow: () => Promise<TokenRow>, options: WriteOptions): WrittenText {
-    return new GrowingText(this.#writePieces(readRow, options));
+  #writeBehind(prepare: () => Promise<WritingPlan>, options: WriteOptions): WrittenText {
+    return new GrowingText(this.#writePieces(prepare, options));
   }
 
-  async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
+  async *#writePieces(prepare: () => Promise<WritingPlan>, options: WriteOptions): TextSource {
     this.#refuseClosed();
     const { maxTokens = DEFAULT_MAX_TOKENS, seed = DEFAULT_TEXT_SEED } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
@@ -206,9 +214,10 @@ export class Model implements AsyncDisposable {
     checkSignal(options.signal);
     refuseAborted(options.signal);
     const { sessions, tokenizer } = this.#context;
-    const row = await untilAborted(readRow(), sessions.signal(options.signal));
-    const promptTokens = row.ids.length;
-    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, promptTokens, writtenTokens: maxTokens });
+    const signal = sessions.signal(options.signal);
+    const { read, ...behind } = await untilAborted(prepare(), signal);
+    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, writtenTokens: maxTokens, ...behind });
+    const row = await untilAborted(read(), signal);
     const { specials } = tokenizer;
     const stop = new Set(
       [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),

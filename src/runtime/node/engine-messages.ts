@@ -11,6 +11,7 @@ import {
   ModelFormatError,
   NextStepError,
   ShapeError,
+  StorageError,
   UnsupportedError,
 } from "../../errors.ts";
 import type { OnnxModel } from "../../graph/onnx-writer.ts";
@@ -111,6 +112,7 @@ const ERROR_CLASSES: Readonly<
   shape: ShapeError,
   unsupported: UnsupportedError,
   download: DownloadError,
+  storage: StorageError,
   aborted: AbortedError,
   engine: EngineError,
 };

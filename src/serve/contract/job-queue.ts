@@ -25,7 +25,7 @@ export interface JobQueue extends AsyncDisposable {
   watch(id: string, signal: AbortSignal): AsyncGenerator<JobRecord>;
   /** Ends a job that has not ended; answers with what it is then. */
   cancel(id: string): Promise<JobRecord | undefined>;
-  /** Puts a queued job in front of another queued one, or last. */
+  /** Puts a queued job in front of another one of its model, or last; undefined where either does not wait. */
   move(id: string, before: string | null): Promise<JobRecord | undefined>;
   /** Counts by status, for metrics and limits. */
   counts(): Promise<{ readonly queued: number; readonly drawing: number }>;

@@ -77,6 +77,4 @@ export interface NewJob {
   readonly owner: string | null;
   /** `Idempotency-Key`, with the digest of the request as it came: another request under the same key is refused. */
   readonly idempotency: { readonly key: string; readonly digest: string } | null;
-  /** Cancelled when whoever asked goes away; false for jobs that are asked about later. */
-  readonly attended: boolean;
 }

@@ -80,6 +80,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   // The request asks for more than this machine has, now and later.
   memory: 400,
   aborted: 503,
+  storage: 503,
   download: 500,
   engine: 500,
   "model-format": 500,

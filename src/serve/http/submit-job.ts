@@ -39,7 +39,7 @@ export async function submitJob(
   const attended = waits && key === undefined;
   const idempotency =
     key === undefined ? null : { key: `${owner ?? ""}:${key}`, digest: wishDigest(wish, request) };
-  const record = await parts.queue.submit({ request, model: parts.model.id, owner, idempotency, attended });
+  const record = await parts.queue.submit({ request, model: parts.model.id, owner, idempotency });
   parts.log.write("info", "job accepted", {
     request_id: context.get("requestId"),
     job: record.id,

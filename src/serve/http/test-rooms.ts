@@ -36,6 +36,9 @@ export class MemoryStore implements BlobStore {
       async remove(job) {
         drafts.delete(job);
       },
+      async *list() {
+        for (const job of drafts.keys()) yield { job, modified: 0 };
+      },
     };
   }
 
