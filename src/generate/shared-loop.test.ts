@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { AbortedError, EngineError } from "../errors.ts";
+import { AbortedError, EngineError, InputError } from "../errors.ts";
 import { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
@@ -143,6 +143,18 @@ describe("the shared loop", () => {
     expect(await stays).toEqual(expected);
     expect(leave).toHaveBeenCalledTimes(2);
     leave.mockRestore();
+  });
+
+  it("refuses a slot that comes twice, together or while it is drawn", async () => {
+    const [slot, other] = (await slots(2, 4)) as [Slot, Slot];
+    const loop = new SharedLoop(sessions);
+    await expect(drawn(loop, [slot, other, slot])).rejects.toThrow(InputError);
+    const expected = await drawn(new SharedLoop(sessions), [afresh(slot)]);
+    const first = drawn(loop, [slot]);
+    await expect(drawn(loop, [other, slot])).rejects.toThrow("picture 1: is drawn already");
+    expect(await first).toEqual(expected);
+    // The refused party left nothing behind.
+    expect(await drawn(loop, [other])).toHaveLength(1);
   });
 
   it("ends pictures that are known already without a step", async () => {
