@@ -56,7 +56,7 @@ export class JobKeeper {
   async follow(progress: DrawingProgress): Promise<void> {
     if (this.#given) return;
     try {
-      if (this.#file !== undefined) await this.#file.append(progress.job());
+      if (this.#file !== undefined) await this.#file.append(progress);
       else if (this.#isLong(progress)) this.#file = await this.#createBeside(progress.job());
     } catch (error) {
       if (!(error instanceof NextStepError)) throw error;
