@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { InputError } from "../../errors.ts";
 import { hasCode } from "../../files/write-failure.ts";
 import { ApiError, apiErrorOf } from "./api-error.ts";
 import { createApp } from "./create-app.ts";
+import { newRequestId } from "./request-id.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { bracketed } from "./site-rules.ts";
 
@@ -22,6 +23,8 @@ const REQUEST_MS = 300_000;
 const CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Answers that are being written when the server ends get so long. */
+const LAST_ANSWERS_MS = 5_000;
 /** Each may hold a stream's buffers. */
 const MAX_CONNECTIONS = 1024;
 
@@ -29,7 +32,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number;
   /** `http://HOST:PORT`. */
   readonly url: string;
-  /** Takes no new connections; resolves when those that are open have ended. */
+  /** Takes no new connections; resolves when those that are open have ended, which they have some seconds for. */
   close(): Promise<void>;
 }
 
@@ -41,13 +44,13 @@ export async function startServer(parts: ServerParts, { host, port }: ListenOpti
     hostname: bracketed(host),
     errorHandler: (error) => {
       const answer = apiErrorOf(
-        error instanceof Error && error.name === "RequestError"
+        error instanceof RequestError
           ? new ApiError(400, "The request line or the Host header is malformed.")
           : error,
       );
       return new Response(JSON.stringify(answer.body), {
         status: answer.status,
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", "x-request-id": newRequestId() },
       });
     },
   });
@@ -73,7 +76,11 @@ export async function startServer(parts: ServerParts, { host, port }: ListenOpti
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= new Promise((resolve) => {
-      server.close(() => resolve());
+      const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+      server.close(() => {
+        clearTimeout(late);
+        resolve();
+      });
       server.closeIdleConnections();
     });
     return closing;
@@ -103,7 +110,7 @@ function refuseMalformed(error: Error, socket: Socket): void {
       : ["400 Bad Request", "The request is not HTTP."];
   const body = JSON.stringify(new ApiError(400, words).body);
   socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nx-request-id: ${newRequestId()}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 
