@@ -33,6 +33,7 @@ export type { DrawOptions } from "./generate/draw-options.ts";
 export type {
   DecodingProgress,
   Drawing,
+  DrawingCounts,
   DrawingProgress,
   FinishedPicture,
   ThoughtProgress,

@@ -15,5 +15,5 @@ const own = ownOf({ out: { kind: "folder", path: out }, preview: false });
 await using job = await JobFile.replace(path, { job: await drawing.job(), own });
 for await (const progress of drawing) {
   writeSync(1, `${progress.token}\n`);
-  await job.append(progress.job());
+  await job.append(progress);
 }

@@ -159,7 +159,7 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
         refuseUsage(command, "--use-norm and --no-use-norm exclude each other: give one of them");
       refuseUsage(command, drawContradiction(prompts, options, terminal));
       const { runDraw } = await import("./draw.ts");
-      await runDraw(prompts, options, terminal);
+      await runDraw(prompts, options, terminal, (contradiction) => refuseUsage(command, contradiction));
     });
   addOutputOptions(
     program

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
+import { PLAIN_SETTINGS } from "../generate/settings.ts";
+import { drawContradiction, outputContradiction, ownContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions } from "./draw-options.ts";
 import { testTerminal } from "./test-terminal.ts";
 
@@ -61,4 +62,26 @@ it("keeps PNGs off the terminal", () => {
   expect(outputContradiction({ ...PLAIN, out: STDOUT }, 1, testTerminal({ isTTY: true }))).toContain(
     "terminal",
   );
+});
+
+it("names what contradicts the model's own settings", () => {
+  const drawing = { ...PLAIN_SETTINGS, sampler: "ode", steps: 16, lastSteps: 8 } as const;
+  const own = { drawing, editing: { ...drawing, sampler: "sde", lastSteps: null } } as const;
+  const contradicts = (options: Partial<DrawCommandOptions>) =>
+    ownContradiction({ ...PLAIN, ...options }, own);
+  expect(contradicts({ noiseLevel: 1 })).toMatch(/^--noise-level .* ode.*: add --sampler/);
+  expect(contradicts({ lastSteps: 17 })).toMatch(/^--last-steps 17 .* 16 .*: add --steps/);
+  expect(contradicts({ steps: 7 })).toMatch(/^--steps 7 .* 8 .*: add --last-steps/);
+  expect(contradicts({ image: ["a.png"], stepSchedule: "cosine" })).toMatch(
+    /^--step-schedule .*: add --last-steps/,
+  );
+  for (const options of [
+    {},
+    { noiseLevel: 1, sampler: "cps" },
+    { image: ["a.png"], noiseLevel: 1, steps: 2 },
+    { stepSchedule: "cosine" },
+    { lastSteps: 20, steps: 20 },
+    { steps: 8 },
+  ] as const)
+    expect(contradicts(options), JSON.stringify(options)).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 /** @file Options of drawing that cannot be meant together, or that would do nothing beside each other. */
 import { resolve } from "node:path";
+import type { DefaultSettings } from "../generate/default-settings.ts";
 import { DEFAULT_COUNT } from "../generate/draw-options.ts";
 import { NOISY_SAMPLERS } from "../generate/solvers.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
@@ -70,4 +71,22 @@ export function drawContradiction(
     }
   }
   return outputContradiction(options, prompts.length * (options.count ?? DEFAULT_COUNT), terminal);
+}
+
+/** The same of a command line beside the settings that the model has of its own. */
+export function ownContradiction(
+  options: DrawCommandOptions,
+  { drawing, editing }: DefaultSettings,
+): string | undefined {
+  const own = options.image === undefined ? drawing : editing;
+  const { noiseLevel, sampler = own.sampler, stepSchedule } = options;
+  const { steps = own.steps, lastSteps = own.lastSteps } = options;
+  if (noiseLevel !== undefined && !NOISY_SAMPLERS.includes(sampler))
+    return `--noise-level does nothing with ${sampler}, which the model draws with: add --sampler ${NOISY_SAMPLERS.join(" or ")}`;
+  if (stepSchedule !== undefined && lastSteps === null)
+    return "--step-schedule does nothing where all tokens have the same steps: add --last-steps";
+  if (lastSteps === null || lastSteps <= steps) return undefined;
+  return options.lastSteps === undefined
+    ? `--steps ${steps} is less than the ${lastSteps} that the model ends with: add --last-steps`
+    : `--last-steps ${lastSteps} is more than the ${steps} steps that the model begins with: add --steps`;
 }

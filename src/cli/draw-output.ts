@@ -67,14 +67,19 @@ export async function writePictures(
   return { saved, failures };
 }
 
-/** Seeds bring back what could not be saved. */
-export function notSaved(failures: readonly FailedSave[], of: number): Error {
+/**
+ * What brings back what could not be saved.
+ * @param isKept whether a job holds it; else seeds do.
+ */
+export function notSaved(failures: readonly FailedSave[], of: number, isKept: boolean): Error {
   const [first] = failures;
   const { where, reason } = first?.error ?? {};
   const seeds = failures.map(({ picture }) => picture.seed).join(", ");
   return new InputError(`${reason}; ${failures.length} of ${of} pictures are not saved`, {
     ...(where === undefined ? {} : { where }),
-    remedy: `make room or give another --out, and draw with seed ${seeds} again`,
+    remedy: isKept
+      ? "make room, and `nextstep resume` saves them"
+      : `make room or give another --out, and draw with seed ${seeds} again`,
     cause: first?.error,
   });
 }

@@ -1,18 +1,17 @@
 /** @file `nextstep PROMPT...` and `nextstep again FILE`: draws, shows, writes. */
-import { ConfigError, InputError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { readWholeFile } from "../files/file-source.ts";
 import { openSafetensors } from "../files/safetensors-files.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { readPngTexts } from "../formats/png-text.ts";
-import type { DefaultSettings } from "../generate/default-settings.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
-import { NOISY_SAMPLERS } from "../generate/solvers.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { toFloat32 } from "../tensor/tensor.ts";
 import { threadsAgain } from "./again-threads.ts";
+import { ownContradiction } from "./draw-contradictions.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
 import { notSaved, report, saveTokens, showPictures, writePictures } from "./draw-output.ts";
 import { checkNewJob, JobKeeper } from "./job-keeper.ts";
@@ -29,15 +28,19 @@ const NOISE_TENSOR = "noise";
 /** Most numbers of given noise: 2 GiB, far beyond what any drawing takes. */
 const MAX_NOISE_NUMBERS = 1 << 29;
 
-/** Draws each prompt and writes the pictures. */
+/**
+ * Draws each prompt and writes the pictures.
+ * @param refuse ends the command where an option contradicts what the model's own settings are, which is known only now.
+ */
 export async function runDraw(
   prompts: readonly string[],
   options: DrawCommandOptions,
   terminal: Terminal,
+  refuse: (contradiction: string | undefined) => void,
 ): Promise<void> {
   await checkOutputs(options);
   await using model = await openNamedModel(options, terminal);
-  refuseIdle(options, model.defaults);
+  refuse(ownContradiction(options, model.defaults));
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
   await drawAndWrite(model.start(prompts, given), {
     options,
@@ -58,24 +61,6 @@ export async function runAgain(file: string, options: OutputOptions, terminal: T
 function newKeeper(options: OutputOptions, terminal: Terminal): JobKeeper {
   const { job, out } = options;
   return new JobKeeper({ ...(job === undefined ? {} : { job }), out, own: ownOf(options) }, terminal);
-}
-
-/** @throws ConfigError for an option that does nothing beside what the model's own settings are. */
-function refuseIdle(options: DrawCommandOptions, { drawing, editing }: DefaultSettings): void {
-  const own = options.image === undefined ? drawing : editing;
-  const { noiseLevel, sampler = own.sampler, stepSchedule, lastSteps = own.lastSteps } = options;
-  if (noiseLevel !== undefined && !NOISY_SAMPLERS.includes(sampler)) {
-    throw new ConfigError(`does nothing with ${sampler}, which the model draws with`, {
-      where: "--noise-level",
-      remedy: `add --sampler ${NOISY_SAMPLERS.join(" or ")}`,
-    });
-  }
-  if (stepSchedule !== undefined && lastSteps === null) {
-    throw new ConfigError("does nothing where all tokens have the same steps", {
-      where: "--step-schedule",
-      remedy: "add --last-steps",
-    });
-  }
 }
 
 /** Before anything is drawn. */
@@ -191,7 +176,7 @@ async function drawAll(drawing: Drawing, destination: Destination, preview: Prev
       showPictures(saved, options, terminal);
       terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);
     }
-    if (failures.length > 0) throw notSaved(failures, pictures.length);
+    if (failures.length > 0) throw notSaved(failures, pictures.length, keeper.isKept);
   }
   if (options.saveTokens !== undefined) await saveTokens(options.saveTokens, pictures);
   await preview.finish(pictures);

@@ -36,6 +36,14 @@ function progressAt(token: number): DrawingProgress {
     of: 256,
     rows: Math.floor(token / 16),
     job: () => jobAt(token),
+    tokensBehind: (written) => {
+      const { tokenWidth, pictures } = jobAt(token);
+      const behind = pictures.map(({ tokens }, index) => {
+        const from = written[index] ?? 0;
+        return { from, tokens: tokens.subarray(from * tokenWidth) };
+      });
+      return { tokenWidth, pictures: behind };
+    },
     preview: none,
     tokens: () => ({ data: new Float32Array(), shape: [] }),
   };

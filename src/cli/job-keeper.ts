@@ -40,6 +40,11 @@ export class JobKeeper {
     this.#file = file;
   }
 
+  /** Whether there is a job that `nextstep resume` goes on with. */
+  get isKept(): boolean {
+    return this.#file !== undefined;
+  }
+
   /** Before the first token. */
   async start(job: () => Promise<DrawingJob>): Promise<void> {
     const { job: path, own } = this.#options;
@@ -51,7 +56,7 @@ export class JobKeeper {
   async follow(progress: DrawingProgress): Promise<void> {
     if (this.#given) return;
     try {
-      if (this.#file !== undefined) await this.#file.append(progress.job());
+      if (this.#file !== undefined) await this.#file.append(progress);
       else if (this.#isLong(progress)) this.#file = await this.#createBeside(progress.job());
     } catch (error) {
       if (!(error instanceof NextStepError)) throw error;

@@ -29,6 +29,9 @@ function progressAt(rows: number, preview: () => Promise<RgbImage[]>): DrawingPr
     job: () => {
       throw new Error("not asked for");
     },
+    tokensBehind: () => {
+      throw new Error("not asked for");
+    },
     tokens: () => ({ data: new Float32Array(), shape: [] }),
   };
 }

@@ -33,8 +33,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 it("shows the thought on a terminal, keeps it in JSON and picture, and does not think anew for that", async () => {
   const watched = testTerminal({ isTTY: true, environment: { TERM: "xterm" } });
   const json = testTerminal();
-  await runDraw(["rain"], options, watched);
-  await runDraw(["rain"], { ...options, json: true }, json);
+  await runDraw(["rain"], options, watched, () => {});
+  await runDraw(["rain"], { ...options, json: true }, json, () => {});
   expect(watched.written.err()).toContain("thinking: mu\nprompt in its own words: d!\n");
   expect(json.written.err()).toBe("");
   const [drawn] = JSON.parse(json.written.out()).pictures;

@@ -255,6 +255,9 @@ describe("convertPassing", () => {
     await expect(convert({ settings: settings({ HF_HUB_OFFLINE: "1" }) })).rejects.toThrow(ConfigError);
     await expect(convert({}, "org/none")).rejects.toThrow(DownloadError);
     expect(await readdir(scratch)).toEqual([]);
+    await mkdir(target);
+    await expect(convert({}, "org/none")).rejects.toThrow(DownloadError);
+    expect(await readdir(scratch)).toEqual(["out"]);
     const config = files.find(({ path }) => path === "config.json")!;
     const json = JSON.parse(Buffer.from(config.bytes).toString());
     const quantized = Buffer.from(JSON.stringify({ ...json, quantization_config: { quant_method: "gptq" } }));

@@ -1,5 +1,5 @@
 /** @file Converts a model from the hub while it is fetched, so that it is never on the disk as a whole. */
-import { rm, rmdir } from "node:fs/promises";
+import { rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConversionBits } from "../checkpoint/quantized/conversion-formats.ts";
 import { UnsupportedError } from "../errors.ts";
@@ -48,6 +48,7 @@ export async function convertPassing(request: PassingConversion): Promise<Conver
     return finished;
   }
   const { onRetry, clock, onFetched, onSpace, onProgress } = request;
+  const isNew = (await stat(target).catch(() => undefined)) === undefined;
   const passing = isSame ? { repository: name.repository, revision: begun.revision as string } : name;
   await using model = await PassingModel.open(passing, settings, {
     folder: join(target, PASSING_FOLDER),
@@ -55,7 +56,8 @@ export async function convertPassing(request: PassingConversion): Promise<Conver
     ...(onRetry === undefined ? {} : { onRetry }),
     ...(clock === undefined ? {} : { clock }),
   }).catch(async (error: unknown) => {
-    await rmdir(target).catch(() => {});
+    // A folder that was there is somebody's.
+    if (isNew) await rmdir(target).catch(() => {});
     throw error;
   });
   const files = new LocalFolder(model.folder);

@@ -118,7 +118,7 @@ export async function planDrawing(
     writtenTokens: think === undefined ? 0 : think.maxTokens + 1,
     images: images.map((image) => image.size),
   });
-  const tokens = await encodeInputImages(sessions, images, signal);
+  const tokens = await encodeInputImages(sessions, images, watch?.signal ?? signal);
   const seed = options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS);
   const seeds = plain.map(({ copy }) => seed + copy);
   const draws = Math.max(...scenes.map(({ settings }) => noiseDraws(settings.sampler, settings.steps)));

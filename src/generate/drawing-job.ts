@@ -73,6 +73,34 @@ export function jobOf(
   return { ...ground, pictures };
 }
 
+/** Tokens of a job's pictures, in the order in which they are drawn, without the first ones. */
+export interface JobTokens {
+  readonly tokenWidth: number;
+  readonly pictures: readonly {
+    /** Tokens that are left out. */
+    readonly from: number;
+    /** [passed - from, 64] */
+    readonly tokens: Float32Array;
+  }[];
+}
+
+/**
+ * A copy of the tokens by which pictures are ahead of what is written of them.
+ * @param passed tokens that each picture has, of which `written` are left out
+ */
+export function tokensBehind(
+  { ground: { tokenWidth } }: Pick<JobSource, "ground">,
+  slots: JobSource["slots"],
+  passed: readonly number[],
+  written: readonly number[],
+): JobTokens {
+  const pictures = slots.map(({ canvas }, index) => {
+    const from = written[index] ?? 0;
+    return { from, tokens: canvas.tokens(from, Math.max(from, passed[index] as number)) };
+  });
+  return { tokenWidth, pictures };
+}
+
 /** Cells of each picture of a job. */
 export function jobCells({ grid }: Pick<JobGround, "grid">): number {
   return grid[0] * grid[1];

@@ -1,7 +1,7 @@
 /** @file What a drawing is to whoever asked for it, and what is settled before its first token. */
 import type { RgbImage } from "../image/pixels.ts";
 import type { Grid } from "../sequence/segments.ts";
-import type { DrawingJob, JobGround } from "./drawing-job.ts";
+import type { DrawingJob, JobGround, JobTokens } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import type { Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
@@ -56,6 +56,8 @@ export interface DrawingProgress {
   tokens(): TokenBatch;
   /** A copy of all that it takes to go on from here: see {@link Drawing.job}. */
   job(): DrawingJob;
+  /** What a journal of the job lacks that holds `written` tokens of each picture. */
+  tokensBehind(written: readonly number[]): JobTokens;
 }
 
 /** A picture as it is finished, while others may still be drawn. */
@@ -63,6 +65,16 @@ export interface FinishedPicture {
   /** Place among {@link Drawing.pictures}. */
   readonly index: number;
   readonly picture: Picture;
+}
+
+/** What a drawing makes the model read and draw, in tokens. */
+export interface DrawingCounts {
+  /** Of the prompts with all that stands around them, thoughts included; a prompt of several pictures counts once. */
+  readonly text: number;
+  /** Of the prompts' input images; an image of several prompts counts in each. */
+  readonly inputImages: number;
+  /** Of all pictures, drawn or kept. */
+  readonly output: number;
 }
 
 /** How much of pictures too large to be decoded at once is decoded. */
@@ -100,6 +112,8 @@ export interface Drawing extends AsyncIterable<DrawingProgress> {
    * as {@link pictures} does.
    */
   notes(): Promise<readonly (readonly DrawingNote[])[]>;
+  /** What it takes, known before the first token is drawn. Starts the work. Throws as {@link pictures} does. */
+  counts(): Promise<DrawingCounts>;
   /**
    * A copy of how far it has come: plain data, from which `model.resume` goes on to the same bits. Starts the work; also
    * there when the drawing was cancelled or failed. Throws only where the drawing could not be planned.

@@ -15,7 +15,7 @@ import { DataFormatError } from "../errors.ts";
 import { crc32 } from "../formats/crc32.ts";
 import { floatBytes, floatsOf } from "../tensor/float-bytes.ts";
 import { joinedBytes, joinedFloats } from "../tensor/joined.ts";
-import type { DrawingJob, JobImage, JobPicture } from "./drawing-job.ts";
+import type { DrawingJob, JobImage, JobPicture, JobTokens } from "./drawing-job.ts";
 import { jobCells } from "./drawing-job.ts";
 import { type JobHead, parseJobHead } from "./job-head.ts";
 
@@ -65,29 +65,19 @@ export function encodeJob({ job, own }: JobDocument): Uint8Array<ArrayBuffer> {
       GROUND,
       [...images.map(({ tokens }) => tokens), ...pictures.flatMap(({ kept }) => kept ?? [])].map(floatBytes),
     ),
-    encodeTokens(
-      job,
-      pictures.map(() => 0),
-    ),
+    encodeTokens({ tokenWidth, pictures: pictures.map(({ tokens }) => ({ from: 0, tokens })) }),
   ]);
 }
 
-/**
- * The records by which a journal catches up with a job.
- * @param written cells of each picture that it holds already
- */
-export function encodeTokens(
-  { pictures, tokenWidth }: DrawingJob,
-  written: readonly number[],
-): Uint8Array<ArrayBuffer> {
+/** The records by which a journal catches up with a job. */
+export function encodeTokens({ pictures }: JobTokens): Uint8Array<ArrayBuffer> {
   return joinedBytes(
-    pictures.flatMap(({ tokens }, picture) => {
-      const from = written[picture] ?? 0;
-      if (from * tokenWidth >= tokens.length) return [];
+    pictures.flatMap(({ from, tokens }, picture) => {
+      if (tokens.length === 0) return [];
       const place = new DataView(new ArrayBuffer(8));
       place.setUint32(0, picture, true);
       place.setUint32(4, from, true);
-      return [framed(TOKENS, [new Uint8Array(place.buffer), floatBytes(tokens.subarray(from * tokenWidth))])];
+      return [framed(TOKENS, [new Uint8Array(place.buffer), floatBytes(tokens)])];
     }),
   );
 }

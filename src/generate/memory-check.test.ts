@@ -10,6 +10,7 @@ import { nodePlatform } from "../node/platform.ts";
 import { MemoryCheck, memoryOf } from "./memory-check.ts";
 import { type DrawingMemory, MemoryEstimator, type MemoryPart, type ModelMemory } from "./memory-estimate.ts";
 import { Model } from "./model.ts";
+import type { Platform } from "./platform.ts";
 import { testModelPath } from "./test-models.ts";
 
 const GB = 1e9;
@@ -159,6 +160,17 @@ describe("MemoryCheck", () => {
     new MemoryCheck(published(blocks(4))).refuseWeights(available);
   });
 
+  it("gives programs all that its refusals say", () => {
+    const available = { bytes: 16 * GB, of: "this machine" };
+    const refused = refusal(() => new MemoryCheck(published(() => "bfloat16")).refuseWeights(available));
+    const { reason, remedy, needed } = refused;
+    expect(JSON.parse(JSON.stringify(refused))).toEqual({
+      ...{ name: "InsufficientMemoryError", code: "memory", where: "memory" },
+      ...{ reason, remedy, needed, available: 16 * GB },
+    });
+    expect(refused.message).toBe(`memory: ${reason} (${remedy})`);
+  });
+
   it("says of what others quantized that it takes more while it is repacked, which a conversion does not", () => {
     const check = new MemoryCheck(small(published(blocks(4), true)));
     const { message } = refusal(() => check.refuseWeights({ bytes: 1.5 * GB, of: "this machine" }));
@@ -221,12 +233,23 @@ describe("an open model", () => {
     await using folder = await openModelFolder(new LocalFolder(path));
     const model = memoryOf(folder) as ModelMemory;
     const { parts, opening } = new MemoryEstimator(model).estimate(picture(16));
-    const enough = short(opening - parts.program);
+    const picturePixels = { width: 32, height: 32, data: new Uint8Array(3 * 32 * 32) };
+    let engines = 0;
+    const enough: Platform = {
+      ...short(opening - parts.program),
+      createEngine: (options) => {
+        engines++;
+        return nodePlatform.createEngine(options);
+      },
+    };
     await using open = await Model.open(enough, path);
     await expect(open.draw("a cat", { size: { width: 512, height: 512 } })).rejects.toThrow(
       /512 x 512 takes/,
     );
     await expect(open.write("a cat").text()).rejects.toThrow(/text of \d+ tokens takes/);
+    await expect(open.caption(picturePixels).text()).rejects.toThrow(/text of \d+ tokens takes/);
+    // The autoencoder has an engine of its own: nothing was encoded.
+    expect(engines).toBe(1);
     await using unchecked = await Model.open(enough, path, { checkMemory: false });
     const drawing = unchecked.start("a cat", { size: { width: 32, height: 32 }, steps: 1 });
     expect(await drawing.pictures()).toHaveLength(1);

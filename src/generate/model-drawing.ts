@@ -1,17 +1,19 @@
 /** @file Pictures in the making: progress token by token, previews on demand, each picture as it is finished. */
 import { AbortedError, InputError, typedError } from "../errors.ts";
 import type { RgbImage } from "../image/pixels.ts";
+import { tokenWidth } from "../model/config.ts";
 import { untilAborted } from "./abort.ts";
 import type {
   DecodingProgress,
   Drawing,
+  DrawingCounts,
   DrawingPlan,
   DrawingProgress,
   FinishedPicture,
   PlanWatch,
   ThoughtProgress,
 } from "./drawing.ts";
-import { type DrawingJob, jobOf } from "./drawing-job.ts";
+import { type DrawingJob, jobOf, tokensBehind } from "./drawing-job.ts";
 import type { DrawingNote } from "./drawing-notes.ts";
 import { Growing } from "./growing.ts";
 import { decodePicture, isDecodedAtOnce, previewPicture } from "./image-coder.ts";
@@ -78,6 +80,11 @@ class ModelDrawing implements Drawing {
     return (await this.#settled()).notes;
   }
 
+  async counts(): Promise<DrawingCounts> {
+    void this.pictures();
+    return countsOf(await this.#settled(), tokenWidth(this.#sessions.folder.config));
+  }
+
   async job(): Promise<DrawingJob> {
     void this.pictures();
     return jobOf(await this.#settled());
@@ -125,8 +132,8 @@ class ModelDrawing implements Drawing {
   }
 
   async #settle(): Promise<DrawingPlan> {
-    const own = this.#signal === undefined ? [] : [this.#signal];
-    const signal = this.#sessions.signal(AbortSignal.any([...own, this.#left.signal]));
+    using relay = this.#sessions.relay(this.#signal, this.#left.signal);
+    const { signal } = relay;
     const onThought = (progress: ThoughtProgress): void => this.#thoughts.push(progress);
     try {
       return await typed(untilAborted(this.#plan({ signal, onThought }), signal));
@@ -137,8 +144,8 @@ class ModelDrawing implements Drawing {
 
   async #draw(plan: DrawingPlan): Promise<readonly Picture[]> {
     const { slots: planned, signal: own } = plan;
-    const given = own === undefined ? this.#left.signal : AbortSignal.any([own, this.#left.signal]);
-    const signal = this.#sessions.signal(given);
+    using relay = this.#sessions.relay(own, this.#left.signal);
+    const { signal } = relay;
     const slots = planned.map((slot) => slot.withSignal(signal));
     const decoded = new Map<Slot, Promise<Picture>>();
     let last: Promise<unknown> = Promise.resolve();
@@ -165,7 +172,7 @@ class ModelDrawing implements Drawing {
     }
     // Pictures all of whose tokens were given never enter the loop.
     for (const slot of slots) decode(slot);
-    return Promise.all(slots.map((slot) => decoded.get(slot) as Promise<Picture>));
+    return await Promise.all(slots.map((slot) => decoded.get(slot) as Promise<Picture>));
   }
 
   async #decode(
@@ -208,6 +215,7 @@ class ModelDrawing implements Drawing {
         return { data, shape: [slots.length, cells, width] };
       },
       job: () => jobOf(plan, passed),
+      tokensBehind: (written) => tokensBehind(plan, slots, passed, written),
       preview: async () => {
         const pictures: RgbImage[] = [];
         for (const [picture, { canvas }] of slots.entries()) {
@@ -218,6 +226,18 @@ class ModelDrawing implements Drawing {
       },
     };
   }
+}
+
+/** @param width numbers of a token */
+function countsOf({ slots }: DrawingPlan, width: number): DrawingCounts {
+  // Guidance reads the other branches again, with nothing in them that was asked for.
+  const conditions = [...new Set(slots.flatMap(({ request }) => request.rows.slice(0, 1)))];
+  const inputImages = conditions
+    .flatMap(({ images = [] }) => images)
+    .reduce((sum, { tokens }) => sum + tokens.length / width, 0);
+  const all = conditions.reduce((sum, { ids }) => sum + ids.length, 0);
+  const output = slots.reduce((sum, { canvas }) => sum + canvas.count, 0);
+  return { text: all - inputImages, inputImages, output };
 }
 
 /** Does work when what was asked for before is done. */

@@ -8,7 +8,7 @@ import type { AutoencoderConfig } from "../model/autoencoder-config.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Engine, Session, State, WeightSource } from "../runtime/engine.ts";
-import { promptly, untilAborted } from "./abort.ts";
+import { promptly, type Relay, relayed, untilAborted } from "./abort.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
@@ -53,6 +53,22 @@ export class ModelSessions {
       if (autoencoderEngine === undefined) return engine;
       this.#ownEngine ??= autoencoderEngine();
       return this.#ownEngine;
+    };
+  }
+
+  /**
+   * A signal for all of a caller's work, that says so when the sessions are closed; to be disposed when the work is done.
+   * {@link signal} gives it back as it is.
+   */
+  relay(...own: readonly (AbortSignal | undefined)[]): Relay {
+    const relay = relayed(...own, this.#closing.signal);
+    this.#signals.add(relay.signal);
+    return {
+      signal: relay.signal,
+      [Symbol.dispose]: () => {
+        this.#signals.delete(relay.signal);
+        relay[Symbol.dispose]();
+      },
     };
   }
 
@@ -166,6 +182,18 @@ export class ModelSessions {
       where: path,
       remedy: "put the image tokenizer's files into its folder vae/",
     });
+  }
+
+  /** Whether the engines still take work. */
+  async answer(): Promise<boolean> {
+    try {
+      for (const engine of new Set([this.engine, this.#ownEngine ?? this.engine])) {
+        await (await engine.createState([1])).dispose();
+      }
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**

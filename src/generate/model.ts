@@ -2,8 +2,10 @@
 import { modelDigest } from "../checkpoint/model-digest.ts";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError, refuseAborted } from "../errors.ts";
+import type { ImageSize } from "../image/pixels.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
+import { thoughtMarkers } from "../sequence/thought-markers.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { untilAborted } from "./abort.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
@@ -12,7 +14,13 @@ import { type PlanContext, planDrawing } from "./draw-plan.ts";
 import type { Drawing, DrawingPlan, PlanWatch } from "./drawing.ts";
 import type { DrawingJob } from "./drawing-job.ts";
 import { pixelsPerToken } from "./image-coder.ts";
-import { encodeInputImages, type ImageInput, readInputImages } from "./input-images.ts";
+import {
+  encodeInputImages,
+  type ImageInput,
+  readInputImages,
+  type SizedImage,
+  trainedSide,
+} from "./input-images.ts";
 import { MemoryCheck, memoryOf } from "./memory-check.ts";
 import { type DrawingMemory, MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
@@ -44,9 +52,15 @@ function memoryCheckOf(folder: ModelFolder): MemoryCheck | undefined {
 
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest" | "refuseTooLarge"> {
+  readonly options: Pick<OpenOptions, "maxPictures" | "cacheBytes" | "promptBytes">;
   readonly engine: Engine;
   /** Undefined where memory is not to be checked. */
   readonly memory: MemoryCheck | undefined;
+}
+
+/** What text is to stand behind: known before its images are encoded. */
+interface WritingPlan extends Pick<DrawingMemory, "promptTokens" | "images"> {
+  read(signal: AbortSignal): Promise<TokenRow>;
 }
 
 export class Model implements AsyncDisposable {
@@ -63,7 +77,7 @@ export class Model implements AsyncDisposable {
   #digest: Promise<string> | undefined;
   #closed = false;
 
-  private constructor({ engine, memory, ...context }: ModelParts) {
+  private constructor({ engine, memory, options, ...context }: ModelParts) {
     const { platform, folder, defaults, trained } = context;
     this.path = folder.path;
     this.defaults = defaults;
@@ -71,7 +85,9 @@ export class Model implements AsyncDisposable {
     this.#engine = engine;
     this.#memory = memory;
     this.#loop = new SharedLoop(context.sessions, {
-      promptBytes: KEPT_PROMPT_BYTES,
+      maxSlots: options.maxPictures,
+      cacheBytes: options.cacheBytes,
+      promptBytes: options.promptBytes ?? KEPT_PROMPT_BYTES,
       check: (slots, underWay) => this.#refuseBeside(slots, underWay),
     });
     this.#context = {
@@ -111,7 +127,8 @@ export class Model implements AsyncDisposable {
       const memory = options.checkMemory === false ? undefined : memoryCheckOf(folder);
       const available = platform.availableMemory();
       if (available !== undefined) memory?.refuseWeights(available);
-      return new Model({ platform, folder, sessions, tokenizer, defaults, trained, threads, engine, memory });
+      const read = { platform, folder, sessions, tokenizer, defaults, trained };
+      return new Model({ ...read, threads, engine, memory, options });
     } catch (error) {
       const closed = opening.then(
         (folder) => folder[Symbol.asyncDispose](),
@@ -126,6 +143,36 @@ export class Model implements AsyncDisposable {
   /** Name of the model's folder. */
   get name(): string {
     return this.#context.folder.files.name;
+  }
+
+  /**
+   * Pixels on a side of a token: pictures are whole tokens.
+   * @throws ModelFormatError without an autoencoder
+   */
+  get pixelsPerToken(): number {
+    return pixelsPerToken(this.#context.sessions);
+  }
+
+  /** Height and width of the square pictures that it was trained on. Throws as {@link pixelsPerToken} does. */
+  get size(): ImageSize {
+    const side = trainedSide(this.#context.sessions);
+    return [side, side];
+  }
+
+  /** Whether it may be asked to think: its vocabulary has the markers, and its folder does not list captions without them. */
+  get thinks(): boolean {
+    const { tokenizer, trained } = this.#context;
+    return trained.words === undefined && thoughtMarkers(tokenizer).length > 0;
+  }
+
+  /** Pictures that wait for a place among those that are drawn at once. */
+  get waiting(): number {
+    return this.#loop.waiting;
+  }
+
+  /** Whether its engines still answer: one whose thread has ended does not any more, and the model must be opened anew. */
+  answers(): Promise<boolean> {
+    return this.#closed ? Promise.resolve(false) : this.#context.sessions.answer();
   }
 
   /**
@@ -160,6 +207,30 @@ export class Model implements AsyncDisposable {
     return this.#drawing(() => planResume(this.#context, job, options), options);
   }
 
+  /**
+   * The tokens of a picture, as drawings keep them: [rows * columns, 64], in raster order. A picture file is brought to the
+   * aspect bucket of the model's image size that is nearest in shape; pixels whose sides are whole tokens are taken as they
+   * are.
+   * @throws InputError or DataFormatError for what is no picture; InsufficientMemoryError; AbortedError
+   */
+  async encode(
+    image: ImageInput,
+    options: Pick<DrawOptions, "signal"> = {},
+  ): Promise<{ readonly grid: Grid; readonly tokens: Float32Array }> {
+    this.#refuseClosed();
+    checkImageInput(image, 0);
+    checkSignal(options.signal);
+    const { platform, sessions } = this.#context;
+    using relay = sessions.relay(options.signal);
+    const reading = readInputImages(platform, sessions, [image]);
+    const [sized] = await untilAborted(reading, relay.signal);
+    const { size } = sized as SizedImage;
+    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, promptTokens: 1, images: [size] });
+    const [tokens] = await encodeInputImages(sessions, [sized as SizedImage], relay.signal);
+    const side = pixelsPerToken(sessions);
+    return { grid: [size[0] / side, size[1] / side], tokens: tokens as Float32Array };
+  }
+
   /** Continues a text. */
   write(prompt: string, options: WriteOptions = {}): WrittenText {
     const { tokenizer, folder } = this.#context;
@@ -168,7 +239,7 @@ export class Model implements AsyncDisposable {
         throw new InputError(`${describe(prompt)} is not a text`, { where: "prompt" });
       checkTextLength(prompt, tokenizer.longestToken, folder.config, "prompt");
       const ids = tokenizer.encode(prompt);
-      if (ids.length > 0) return { ids };
+      if (ids.length > 0) return { promptTokens: ids.length, read: async () => ({ ids }) };
       throw new InputError("is empty", { where: "prompt", remedy: "give some text to continue" });
     }, options);
   }
@@ -180,20 +251,23 @@ export class Model implements AsyncDisposable {
       checkImageInput(image, 0);
       const [sized] = await readInputImages(platform, sessions, [image]);
       if (sized === undefined) throw new InputError("is missing", { where: "image" });
-      const [tokens] = await encodeInputImages(sessions, [sized], options.signal);
       const side = pixelsPerToken(sessions);
       const grid: Grid = [sized.size[0] / side, sized.size[1] / side];
       const ids = imageIds(tokenizer, grid);
       const start = ids.indexOf(tokenizer.specials.placeholder);
-      return { ids, images: [{ start, tokens: tokens as Float32Array }] };
+      const read = async (signal: AbortSignal): Promise<TokenRow> => {
+        const [tokens] = await encodeInputImages(sessions, [sized], signal);
+        return { ids, images: [{ start, tokens: tokens as Float32Array }] };
+      };
+      return { promptTokens: ids.length, images: [sized.size], read };
     }, options);
   }
 
-  #writeBehind(readRow: () => Promise<TokenRow>, options: WriteOptions): WrittenText {
-    return new GrowingText(this.#writePieces(readRow, options));
+  #writeBehind(prepare: () => Promise<WritingPlan>, options: WriteOptions): WrittenText {
+    return new GrowingText(this.#writePieces(prepare, options));
   }
 
-  async *#writePieces(readRow: () => Promise<TokenRow>, options: WriteOptions): TextSource {
+  async *#writePieces(prepare: () => Promise<WritingPlan>, options: WriteOptions): TextSource {
     this.#refuseClosed();
     const { maxTokens = DEFAULT_MAX_TOKENS, seed = DEFAULT_TEXT_SEED } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
@@ -206,14 +280,16 @@ export class Model implements AsyncDisposable {
     checkSignal(options.signal);
     refuseAborted(options.signal);
     const { sessions, tokenizer } = this.#context;
-    const row = await untilAborted(readRow(), sessions.signal(options.signal));
-    const promptTokens = row.ids.length;
-    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, promptTokens, writtenTokens: maxTokens });
+    using relay = sessions.relay(options.signal);
+    const { signal } = relay;
+    const { read, ...behind } = await untilAborted(prepare(), signal);
+    this.#refuseTooLarge({ grid: [0, 0], pictures: 0, rows: 1, writtenTokens: maxTokens, ...behind });
+    const row = await untilAborted(read(signal), signal);
     const { specials } = tokenizer;
     const stop = new Set(
       [specials.eos, specials.boi, specials.area].filter((id): id is number => id !== null),
     );
-    const steps = writeTokens(sessions, { ...options, row, maxTokens, seed, stop });
+    const steps = writeTokens(sessions, { ...options, signal, row, maxTokens, seed, stop });
     return yield* textPieces(tokenizer, steps);
   }
 

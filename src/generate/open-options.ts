@@ -25,6 +25,15 @@ export interface OpenOptions {
    * false is for machines on which it is not. Default true.
    */
   readonly checkMemory?: boolean;
+  /** Most pictures that are drawn at once, from 1; more wait, first come, first served. Default: no bound. */
+  readonly maxPictures?: number;
+  /**
+   * Bytes of keys and values that pictures drawn at once may take; more wait. A picture that is alone is drawn whatever it
+   * takes. Default: no bound.
+   */
+  readonly cacheBytes?: number;
+  /** Bytes of keys and values of prompts that are kept for when they come again. Default 32 MiB. */
+  readonly promptBytes?: number;
   /** Cancels opening. An open model is not affected: what it does later has signals of its own. */
   readonly signal?: AbortSignal;
   /**
@@ -34,12 +43,25 @@ export interface OpenOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
+/** Options that are whole numbers, and the least that each may be. */
+const COUNTS = [
+  ["maxPictures", 1],
+  ["cacheBytes", 0],
+  ["promptBytes", 0],
+] as const;
+
 /** @throws InputError naming the option that does not fit, and what it may be. */
-export function checkOpenOptions({ threads }: OpenOptions): void {
+export function checkOpenOptions(options: OpenOptions): void {
+  const { threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
     throw new InputError(`${describe(threads)} is not a number of threads`, {
       where: "threads",
       remedy: `use 1 to ${MAX_THREADS}`,
     });
+  }
+  for (const [name, least] of COUNTS) {
+    const value = options[name];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
+    throw new InputError(`${describe(value)} is not a whole number from ${least}`, { where: name });
   }
 }

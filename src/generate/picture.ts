@@ -39,21 +39,49 @@ export interface Picture extends PictureParts {
   save(path: string): Promise<void>;
 }
 
+/** What a picture's file says of it. */
+export interface PictureTexts {
+  /** For galleries. */
+  readonly parameters: string;
+  /** The recipe, as JSON. */
+  readonly recipe: string;
+  /** The mark of a generated picture. */
+  readonly xmp: string;
+}
+
+/**
+ * @param shown size of the file's pixels, where it is not that of the recipe
+ * @param ofOthers whether parts of given pictures are in it
+ */
+export function pictureTexts(
+  recipe: Recipe,
+  shown: Pick<Recipe, "width" | "height"> = recipe,
+  ofOthers = recipe.images !== undefined,
+): PictureTexts {
+  return {
+    parameters: parametersText(recipe, shown),
+    recipe: JSON.stringify(recipe),
+    xmp: xmpPacket(ofOthers ? "compositeWithTrainedAlgorithmicMedia" : "trainedAlgorithmicMedia"),
+  };
+}
+
+/** A PNG file with texts. */
+export function pngWithTexts(
+  png: Uint8Array,
+  { parameters, recipe, xmp }: PictureTexts,
+): Uint8Array<ArrayBuffer> {
+  return setPngTexts(png, [
+    { keyword: PARAMETERS_KEYWORD, text: parameters },
+    { keyword: RECIPE_KEYWORD, text: recipe, kind: "iTXt" },
+    { keyword: XMP_KEYWORD, text: xmp, kind: "iTXt" },
+  ]);
+}
+
 /** Gives a picture its file form. */
 export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zlib" | "writeFile">): Picture {
   const { pixels, recipe } = parts;
   const toPng = async (): Promise<Uint8Array<ArrayBuffer>> =>
-    setPngTexts(await encodePng(pixels, platform.zlib), [
-      { keyword: PARAMETERS_KEYWORD, text: parametersText(recipe) },
-      { keyword: RECIPE_KEYWORD, text: JSON.stringify(recipe), kind: "iTXt" },
-      {
-        keyword: XMP_KEYWORD,
-        text: xmpPacket(
-          recipe.images === undefined ? "trainedAlgorithmicMedia" : "compositeWithTrainedAlgorithmicMedia",
-        ),
-        kind: "iTXt",
-      },
-    ]);
+    pngWithTexts(await encodePng(pixels, platform.zlib), pictureTexts(recipe));
   return {
     ...parts,
     prompt: recipe.prompt,
@@ -63,8 +91,15 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
   };
 }
 
-/** The text for galleries: that of the AUTOMATIC1111 web UI. */
-export function parametersText({ prompt, seed, width, height, model, settings }: Recipe): string {
+/**
+ * The text for galleries: that of the AUTOMATIC1111 web UI.
+ * @param shown size of the file's pixels, where it is not that of the recipe
+ */
+export function parametersText(
+  { prompt, seed, width, height, model, settings }: Recipe,
+  shown: Pick<Recipe, "width" | "height"> = { width, height },
+): string {
+  const isNative = shown.width === width && shown.height === height;
   const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
   const { lastSteps, stepSchedule, rowLag } = settings;
   return formatParameters({
@@ -86,7 +121,8 @@ export function parametersText({ prompt, seed, width, height, model, settings }:
       ...(rowLag === null ? [] : [["Row lag", String(rowLag)] as const]),
       ["Shift", String(shift)],
       ["Seed", String(seed)],
-      ["Size", `${width}x${height}`],
+      ["Size", `${shown.width}x${shown.height}`],
+      ...(isNative ? [] : [["Native size", `${width}x${height}`] as const]),
       ["Model", model],
     ]),
   });

@@ -135,7 +135,12 @@ describe("bytes of a job", () => {
     const { jobs } = await jobsOf(["rain", "a boat"], { seed: 3, size: SIZE, steps: 2 });
     const [start, ...later] = jobs as [DrawingJob, ...DrawingJob[]];
     const head = encodeJob({ job: start, own: { out: "x" } });
-    const records = later.map((job, index) => encodeTokens(job, [index, index]));
+    const records = later.map(({ tokenWidth, pictures }, from) =>
+      encodeTokens({
+        tokenWidth,
+        pictures: pictures.map(({ tokens }) => ({ from, tokens: tokens.subarray(from * tokenWidth) })),
+      }),
+    );
     return { head, records, jobs };
   };
 

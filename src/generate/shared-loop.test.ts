@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { AbortedError, EngineError } from "../errors.ts";
+import { AbortedError, EngineError, InputError } from "../errors.ts";
 import { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import { SharedLoop } from "./shared-loop.ts";
@@ -89,6 +89,19 @@ describe("the shared loop", () => {
     expect([...counts].sort()).toEqual([1, 2]);
   });
 
+  it("draws no more at once than it may, though there is room", async () => {
+    const party = await slots(2, 4, 6);
+    const alone = await drawn(
+      new SharedLoop(sessions),
+      party.map((slot) => afresh(slot)),
+    );
+    const loop = new SharedLoop(sessions, { maxSlots: 2 });
+    const counts = new Set<number>();
+    for await (const events of loop.draw(party)) counts.add(events.length);
+    expect(party.map(({ canvas }) => canvas.tokens())).toEqual(alone);
+    expect([...counts].sort()).toEqual([1, 2]);
+  });
+
   it("gives up what is left, waiting or drawn, and goes on with the others", async () => {
     const [left, waiting, other] = (await slots(2, 4, 6)) as [Slot, Slot, Slot];
     const expected = await drawn(new SharedLoop(sessions), [afresh(other)]);
@@ -143,6 +156,18 @@ describe("the shared loop", () => {
     expect(await stays).toEqual(expected);
     expect(leave).toHaveBeenCalledTimes(2);
     leave.mockRestore();
+  });
+
+  it("refuses a slot that comes twice, together or while it is drawn", async () => {
+    const [slot, other] = (await slots(2, 4)) as [Slot, Slot];
+    const loop = new SharedLoop(sessions);
+    await expect(drawn(loop, [slot, other, slot])).rejects.toThrow(InputError);
+    const expected = await drawn(new SharedLoop(sessions), [afresh(slot)]);
+    const first = drawn(loop, [slot]);
+    await expect(drawn(loop, [other, slot])).rejects.toThrow("picture 1: is drawn already");
+    expect(await first).toEqual(expected);
+    // The refused party left nothing behind.
+    expect(await drawn(loop, [other])).toHaveLength(1);
   });
 
   it("ends pictures that are known already without a step", async () => {

@@ -2,6 +2,7 @@
  * @file One token loop for all that a model draws at the same time: whoever wants slots drawn brings them at any moment, and
  * each step reads the weights once for everybody. No bit of a picture depends on its company ({@link TokenLoop}).
  */
+import { InputError } from "../errors.ts";
 import type { NextStepConfig } from "../model/config.ts";
 import { untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
@@ -15,11 +16,13 @@ import { placesOf } from "./token-feeds.ts";
 import { TokenLoop } from "./token-loop.ts";
 
 export interface SharedLoopOptions {
+  /** Most slots in the loop at once; more wait. Default: no bound. */
+  readonly maxSlots?: number | undefined;
   /**
    * Bytes of keys and values that slots drawn together may take; more wait. A slot that is alone is drawn whatever it
    * takes. Default: no bound.
    */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /** Bytes of keys and values of prompts that are kept when they have been read, for those who bring them again. Default 0. */
   readonly promptBytes?: number;
   /** Looks at slots before they are taken in, beside those that are under way; throws to refuse them. Default: takes all. */
@@ -48,6 +51,7 @@ interface Party {
 
 export class SharedLoop {
   readonly #sessions: ModelSessions;
+  readonly #maxSlots: number;
   readonly #cacheBytes: number;
   readonly #prompts: PromptStore;
   readonly #check: SharedLoopOptions["check"];
@@ -58,9 +62,15 @@ export class SharedLoop {
 
   constructor(
     sessions: ModelSessions,
-    { cacheBytes = Number.POSITIVE_INFINITY, promptBytes = 0, check }: SharedLoopOptions = {},
+    {
+      maxSlots = Number.POSITIVE_INFINITY,
+      cacheBytes = Number.POSITIVE_INFINITY,
+      promptBytes = 0,
+      check,
+    }: SharedLoopOptions = {},
   ) {
     this.#sessions = sessions;
+    this.#maxSlots = maxSlots;
     this.#cacheBytes = cacheBytes;
     this.#check = check;
     this.#prompts = new PromptStore(sessions, promptBytes);
@@ -79,11 +89,12 @@ export class SharedLoop {
   /**
    * Draws slots from beginning to end, one yield for each step that one of them took part in. First come, first served;
    * slots for which there is no room yet follow when others have left. The reader may be slow: nobody waits for it.
-   * @throws what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call
+   * @throws InputError for a slot that comes twice; what {@link SharedLoopOptions.check} does; what befalls any of the slots, after which the others of this call
    * are given up; AbortedError.
    */
   async *draw(slots: readonly Slot[]): AsyncGenerator<readonly TokenDrawn[], void> {
     if (slots.length === 0) return;
+    this.#refuseRepeated(slots);
     // Nothing is awaited between this and the party's coming: who asks at the same moment sees it.
     this.#check?.(slots, {
       slots: [...this.#parties].flatMap(({ open }) => [...open]),
@@ -107,6 +118,16 @@ export class SharedLoop {
       this.#parties.delete(party);
       // Nobody waits for this: the engine may be in the middle of a run that cannot be stopped.
       for (const slot of party.open) this.#loop?.leave(slot).catch(() => {});
+    }
+  }
+
+  /** One that is drawn in two places would be passed twice a step. */
+  #refuseRepeated(slots: readonly Slot[]): void {
+    const open = [...this.#parties].flatMap((party) => [...party.open]);
+    const seen = new Set(open);
+    for (const slot of slots) {
+      if (seen.has(slot)) throw new InputError("is drawn already", { where: slot.request.name });
+      seen.add(slot);
     }
   }
 
@@ -187,6 +208,7 @@ export class SharedLoop {
     let room = 0;
     for (const slot of waiting) {
       const together = [...drawn, ...waiting.slice(0, room), slot];
+      if (together.length > this.#maxSlots) break;
       if (together.length > 1 && cacheSize(together, config) > this.#cacheBytes) break;
       room++;
     }

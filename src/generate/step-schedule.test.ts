@@ -10,9 +10,17 @@ it("lets the steps of a token fall from the first to the last", () => {
   expect(along("two-stage", 4)).toEqual([28, 28, 10, 10]);
   expect(along("two-stage", 5)).toEqual([28, 28, 28, 10, 10]);
   expect(along("linear", 1)).toEqual([28]);
-  const steps = along("linear", 64);
-  expect(steps).toEqual([...steps].sort((a, b) => b - a));
-  expect(steps.reduce((a, b) => a + b) / 64).toBeCloseTo(19, 1);
+  expect(along("cosine", 1)).toEqual([28]);
+  expect(along("cosine", 5)).toEqual([28, 25, 19, 12, 10]);
+  expect(along("cosine", 64).slice(0, 4)).toEqual([28, 27, 27, 27]);
+  for (const [schedule, mean] of [
+    ["linear", 19],
+    ["cosine", 18.5],
+  ] as const) {
+    const steps = along(schedule, 64);
+    expect(steps).toEqual([...steps].sort((a, b) => b - a));
+    expect(steps.reduce((a, b) => a + b) / 64).toBeCloseTo(mean, 1);
+  }
 });
 
 it("leaves them alone without annealing", () => {

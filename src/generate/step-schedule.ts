@@ -4,10 +4,13 @@
  */
 import { ConfigError } from "../errors.ts";
 
-/** How the steps fall from the first token to the last: in the middle of the picture at once, or evenly. */
-export type StepSchedule = "two-stage" | "linear";
+/**
+ * How the steps fall from the first token to the last: in the middle of the picture at once, evenly, or by half a wave of a
+ * cosine, slowly at both ends.
+ */
+export type StepSchedule = "two-stage" | "linear" | "cosine";
 
-export const STEP_SCHEDULES: readonly StepSchedule[] = ["two-stage", "linear"];
+export const STEP_SCHEDULES: readonly StepSchedule[] = ["two-stage", "linear", "cosine"];
 
 export interface StepAnnealing {
   /** Solver steps of the last token, at most those of the first. */
@@ -16,7 +19,9 @@ export interface StepAnnealing {
 }
 
 /**
- * Solver steps of the token of index `token` among `count`.
+ * Solver steps of the token of index `token` among `count`. `cosine` is as in the published code (MAR_DiSA/models/
+ * diffloss.py), which cuts off to whole steps. So it does for `linear`, too, which rounds here, and of an odd number of
+ * tokens its `two-stage` counts the one in the middle to the second half.
  * @param steps of the first token
  */
 export function stepsAt(
@@ -28,7 +33,10 @@ export function stepsAt(
   if (annealing === undefined) return steps;
   const { lastSteps, schedule } = annealing;
   if (schedule === "two-stage") return 2 * token < count ? steps : lastSteps;
-  return count < 2 ? steps : Math.round(steps + ((lastSteps - steps) * token) / (count - 1));
+  if (count < 2) return steps;
+  if (schedule === "linear") return Math.round(steps + ((lastSteps - steps) * token) / (count - 1));
+  const share = (Math.cos((Math.PI * token) / (count - 1)) + 1) / 2;
+  return lastSteps + Math.floor(share * (steps - lastSteps));
 }
 
 /**

@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeThinkingModel } from "../../test/support/thinking-model.ts";
 import { AbortedError, ConfigError, InputError } from "../errors.ts";
 import { nodePlatform } from "../node/platform.ts";
+import { CachedRows } from "./cached-rows.ts";
 import type { DrawOptions } from "./draw-options.ts";
 import type { Drawing, ThoughtProgress } from "./drawing.ts";
 import { encodeJob, parseJob } from "./job-format.ts";
@@ -72,6 +73,15 @@ describe("drawing with a thought", () => {
       ...["2m", "2u", "2d"],
     ]);
     expect(new Set(thoughtTexts(await drawing.pictures()))).toEqual(new Set([`${THINK}mud${THOUGHT}`]));
+  });
+
+  it("is read once with the prompt where pictures share it", async () => {
+    const appended = vi.spyOn(CachedRows.prototype, "append");
+    await model.draw("rain", { ...FAST, count: 3, think: true });
+    const longest = appended.mock.calls.map(([rows]) => rows.filter(({ ids }) => ids.length > 1).length);
+    appended.mockRestore();
+    // Condition and negative prompt: those of one picture, whatever the number of pictures.
+    expect(Math.max(...longest)).toBeLessThanOrEqual(2);
   });
 
   it("gives each picture a thought of its own above temperature 0, the same alone", async () => {

@@ -7,6 +7,7 @@ import { ProcessLock } from "../files/process-lock.ts";
 import { ReplacementFile, writeAll } from "../files/replacement-file.ts";
 import { syncHandle } from "../files/sync-folder.ts";
 import { hasCode, writeFailure } from "../files/write-failure.ts";
+import type { DrawingProgress } from "../generate/drawing.ts";
 import type { DrawingJob } from "../generate/drawing-job.ts";
 import {
   encodeJob,
@@ -111,16 +112,18 @@ export class JobFile implements AsyncDisposable {
   }
 
   /**
-   * Appends the tokens that the job has more than the file.
+   * Appends the tokens that the drawing has more than the file.
+   * @param progress asked for what is behind the tokens that the file holds of each picture
    * @throws InputError naming the file if it cannot be written.
    */
-  async append(job: DrawingJob): Promise<void> {
+  async append(progress: Pick<DrawingProgress, "tokensBehind">): Promise<void> {
+    const added = progress.tokensBehind(this.#written);
     try {
-      await writeAll(this.#handle, encodeTokens(job, this.#written));
+      await writeAll(this.#handle, encodeTokens(added));
     } catch (error) {
       throw writeFailure(error, this.path);
     }
-    this.#written = cellsOf(job);
+    this.#written = added.pictures.map(({ from, tokens }) => from + tokens.length / added.tokenWidth);
     const now = performance.now();
     if (now - this.#flushedAt < FLUSH_MS) return;
     this.#flushedAt = now;

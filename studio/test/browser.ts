@@ -7,12 +7,12 @@ import { type Browser, type BrowserContextOptions, chromium as driver, type Page
  * page is closed, and rules of the web that are switched off would hide what the tests look for.
  */
 const UNWANTED =
-  /^--(single-process|no-zygote|disable-web-security|allow-running-insecure-content|disable-site-isolation-trials|disable-features)/;
+  /^--(single-process|no-zygote|disable-web-security|allow-running-insecure-content|disable-site-isolation-trials|disable-features|ignore-gpu|in-process-gpu|use-gl|use-angle|enable-unsafe-swiftshader|headless)/;
 
 export async function launchBrowser(): Promise<Browser> {
   return driver.launch({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args.filter((argument) => !UNWANTED.test(argument)), "--no-sandbox"],
+    args: [...chromium.args.filter((argument) => !UNWANTED.test(argument)), "--no-sandbox", "--disable-gpu"],
     headless: true,
   });
 }

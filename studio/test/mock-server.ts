@@ -71,6 +71,7 @@ export class MockServer implements AsyncDisposable {
   failNext: string | undefined;
   private order: string[] = [];
   private count = 0;
+  private port = 0;
   private readonly server: Server;
   private readonly watchers = new Set<() => void>();
   private timer: NodeJS.Timeout | undefined;
@@ -103,17 +104,29 @@ export class MockServer implements AsyncDisposable {
     };
     const mock = new MockServer(options, trained);
     await new Promise<void>((resolve) => mock.server.listen(options.port ?? 0, "127.0.0.1", resolve));
+    mock.port = (mock.server.address() as AddressInfo).port;
     return mock;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends as if it were killed; what it knew is there when it is {@link restart}ed. */
+  async kill(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+    this.watchers.clear();
+  }
+
+  /** Listens again, on the same port. */
+  restart(): Promise<void> {
+    return new Promise((resolve) => this.server.listen(this.port, "127.0.0.1", resolve));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.timer);
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.kill();
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -21,6 +21,9 @@ const capabilitiesSchema = z
     subjects: z
       .array(z.string())
       .meta({ description: "Subjects that it was trained on; empty where it does not say." }),
+    words: z.array(z.string()).meta({
+      description: "Words of the captions that it was trained on; others are said to be unknown in `notes`.",
+    }),
     token_side: z
       .int()
       .meta({ description: "Pixels of a token's side: places and masks are in whole tokens." }),
@@ -84,7 +87,7 @@ export function addOperations(routes: Routes, parts: ServerParts): void {
       answers: { 200: { description: "Metrics.", type: "text/plain", schema: z.string() } },
     },
     async ({ context }) =>
-      context.body(await metrics.text(), 200, { "content-type": metrics.registry.contentType }),
+      context.body(await metrics.text(parts.queue), 200, { "content-type": metrics.contentType }),
   );
 
   routes.add(
@@ -114,6 +117,7 @@ export function addOperations(routes: Routes, parts: ServerParts): void {
         size: sizeText(model.size),
         sizes: (model.trained.sizes ?? []).map(([height, width]) => sizeText({ width, height })),
         subjects: [...(model.trained.subjects ?? [])],
+        words: [...(model.trained.words ?? [])],
         token_side: model.tokenSide,
         samplers: [...SAMPLER_NAMES],
         defaults: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addedCells, canvasOf, extendedGrid, NO_MARGINS, withMargin } from "./margins.ts";
+import { addedCells, canvasOf, extendedGrid, freeCells, NO_MARGINS, withMargin } from "./margins.ts";
 
 const GRID = { columns: 8, rows: 8 };
 
@@ -7,6 +7,8 @@ describe("margins", () => {
   it("make a canvas on which the picture stands at a whole cell", () => {
     const margins = { top: 1, right: 2, bottom: 0, left: 3 };
     expect(extendedGrid(GRID, margins)).toEqual({ columns: 13, rows: 9 });
+    expect(freeCells(GRID, margins)).toBe(3);
+    expect(freeCells(GRID, NO_MARGINS)).toBe(2);
     expect(addedCells(GRID, margins)).toBe(13 * 9 - 64);
     expect(canvasOf(GRID, margins, 16)).toEqual({ size: { width: 208, height: 144 }, left: 48, top: 16 });
   });

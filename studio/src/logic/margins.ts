@@ -16,6 +16,11 @@ export function extendedGrid({ columns, rows }: Grid, margins: Margins): Grid {
   };
 }
 
+/** Cells that the page keeps free at each side while they are dragged, so that nothing jumps under the pointer. */
+export function freeCells({ columns, rows }: Grid, margins: Margins): number {
+  return Math.max(2, Math.ceil(Math.max(columns, rows) / 4), ...Object.values(margins));
+}
+
 /** Cells that are to be written. */
 export function addedCells(grid: Grid, margins: Margins): number {
   const { columns, rows } = extendedGrid(grid, margins);

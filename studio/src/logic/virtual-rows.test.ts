@@ -8,9 +8,10 @@ describe("rowsInView", () => {
     expect(rowsInView(100, 144, 99 * 144, 720, 2)).toEqual({ first: 97, end: 100 });
   });
 
-  it("are none where the list is far below, far above or empty", () => {
-    expect(rowsInView(100, 144, -5000, 720, 2)).toEqual({ first: 0, end: 0 });
-    expect(rowsInView(3, 144, 5000, 720, 2)).toEqual({ first: 3, end: 3 });
+  it("are the nearest where the list is far below or above, none where it is empty", () => {
+    expect(rowsInView(100, 144, -5000, 720, 2)).toEqual({ first: 0, end: 2 });
+    expect(rowsInView(1, 144, -5000, 720, 2)).toEqual({ first: 0, end: 1 });
+    expect(rowsInView(3, 144, 5000, 720, 2)).toEqual({ first: 1, end: 3 });
     expect(rowsInView(0, 144, 0, 720, 2)).toEqual({ first: 0, end: 0 });
   });
 

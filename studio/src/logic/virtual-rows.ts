@@ -7,6 +7,7 @@ export interface RowRange {
 }
 
 /**
+ * Some rows are always there, those nearest to the window, so that the tab key finds them.
  * @param top how far the list's beginning is above the window's upper edge; negative below it
  * @param height of the window
  * @param spare rows kept on either side, so that scrolling finds them there
@@ -18,9 +19,13 @@ export function rowsInView(
   height: number,
   spare: number,
 ): RowRange {
-  const first = Math.max(0, Math.floor(top / rowHeight) - spare);
-  const end = Math.min(count, Math.ceil((top + height) / rowHeight) + spare);
-  return { first: Math.min(first, count), end: Math.max(end, Math.min(first, count)) };
+  const least = Math.min(count, Math.max(1, spare));
+  const first = Math.floor(top / rowHeight) - spare;
+  const end = Math.ceil((top + height) / rowHeight) + spare;
+  return {
+    first: Math.max(0, Math.min(first, count - least)),
+    end: Math.min(count, Math.max(end, least)),
+  };
 }
 
 /** How many columns of a width fit, with gaps between them; at least one. */
