@@ -1,7 +1,7 @@
 /** @file The store on a server that speaks S3. */
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
-import { ConfigError, StorageError } from "../../src/errors.ts";
+import { ConfigError } from "../../src/errors.ts";
 import { openStore } from "../../src/serve/store/open-store.ts";
 import { storeSuite } from "../../src/serve/store/test-store-suite.ts";
 import { service } from "./services.ts";
@@ -26,27 +26,12 @@ test("prefixes of one bucket know nothing of each other", async () => {
   for await (const { name } of none.list()) expect(name).not.toBe(blob);
 });
 
-test("more files than a page are listed", async () => {
-  await using store = await openStore(`s3://${bucket}/many`);
-  const count = 1100;
-  const put = async (from: number): Promise<void> => {
-    for (let i = from; i < count; i += 8) await store.put(new TextEncoder().encode(`${i}`));
-  };
-  await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(put));
-  const names = new Set<string>();
-  for await (const { name } of store.list()) names.add(name);
-  expect(names.size).toBe(count);
-});
-
 test("what is wrong is said when it is opened", async () => {
   await expect(openStore("s3://no-such-bucket-here/x")).rejects.toThrow("there is no such bucket");
   await expect(openStore("s3://")).rejects.toThrow(ConfigError);
   await expect(openStore("s3://UPPER/x")).rejects.toThrow(ConfigError);
-  const { AWS_ENDPOINT_URL, AWS_SECRET_ACCESS_KEY } = process.env;
-  process.env.AWS_SECRET_ACCESS_KEY = "another";
-  await expect(openStore(`s3://${bucket}`)).rejects.toThrow("the secret key does not fit");
-  process.env.AWS_SECRET_ACCESS_KEY = AWS_SECRET_ACCESS_KEY;
+  const { AWS_ENDPOINT_URL } = process.env;
   process.env.AWS_ENDPOINT_URL = "http://127.0.0.1:1";
-  await expect(openStore(`s3://${bucket}`)).rejects.toThrow(StorageError);
+  await expect(openStore(`s3://${bucket}`)).rejects.toThrow("nobody listens there");
   process.env.AWS_ENDPOINT_URL = AWS_ENDPOINT_URL;
 });

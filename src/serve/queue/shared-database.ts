@@ -146,26 +146,24 @@ class Listening implements AsyncDisposable {
     while (!signal.aborted) {
       const client = new pg.Client(options);
       const ended = new AbortController();
-      client.once("end", () => ended.abort());
-      client.once("error", () => ended.abort());
+      const end = (): void => ended.abort();
+      client.once("end", end);
+      client.on("error", end);
+      signal.addEventListener("abort", end);
       client.on("notification", ({ payload }) => onNotice(payload));
       try {
         await client.connect();
         await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
         onNotice(undefined);
-        await untilAny(signal, ended.signal);
+        if (!ended.signal.aborted) await once(ended.signal, "abort");
       } catch {
         // Whoever listens looks from time to time anyway.
       }
+      signal.removeEventListener("abort", end);
       await client.end().catch(() => {});
       await wait(LISTEN_AGAIN_MS, undefined, { signal }).catch(() => {});
     }
   }
-}
-
-async function untilAny(...signals: readonly AbortSignal[]): Promise<void> {
-  const any = AbortSignal.any([...signals]);
-  if (!any.aborted) await once(any, "abort");
 }
 
 async function queryOn<Row extends object>(
