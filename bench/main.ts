@@ -5,8 +5,11 @@
  * single sizes are options of their own (`--hidden`, `--layers`, ...). `--bits 4|8` measures head and backbone in blocks as
  * a conversion makes them, `--block-size` and `--symmetric` in others; `--model` those of a folder.
  */
+import { join } from "node:path";
 import { refuseUsage, toolOptions, wholeOption } from "../scripts/tool-options.ts";
+import { writeStandIn } from "../src/evaluate/stand-in/write-stand-in.ts";
 import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
+import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
 import { benchColdStart } from "./cold-start.ts";
@@ -15,7 +18,9 @@ import type { Measurement } from "./measure.ts";
 import { benchMemory, type MemoryMeasurement } from "./memory.ts";
 import { PeerMissingError } from "./peer/llama-cpp.ts";
 import { benchPeer, FEW_LAYERS, type PeerMeasurement } from "./peer/peer.ts";
+import { benchServe, type ServeMeasurement } from "./serve.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 import { benchTraining } from "./training.ts";
 
 const AUTOENCODERS = Object.freeze({
@@ -38,6 +43,8 @@ const RUN_SIZES = Object.freeze({
   width: 128,
   height: 128,
   pictures: 1,
+  /** Of a server, for each place. */
+  jobs: 2,
   batch: 32,
   "text-tokens": 16,
   "image-tokens": 64,
@@ -52,6 +59,9 @@ const RUN_SIZES = Object.freeze({
 /** Of `peer`, where others differ. */
 const PEER_SIZES = Object.freeze({ runs: 30, past: 640, layers: 4 });
 
+/** Of a stand-in that is served. */
+const SERVED_LAYERS = 2;
+
 /** What is measured, and the sizes of a run that it takes. */
 const BENCHMARKS = Object.freeze({
   head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
@@ -60,6 +70,8 @@ const BENCHMARKS = Object.freeze({
   train: "an update of training (--batch, --text-tokens, --image-tokens)",
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes)",
+  serve:
+    "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --model)",
   peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
 });
 type BenchmarkName = keyof typeof BENCHMARKS;
@@ -168,7 +180,20 @@ async function peer(): Promise<PeerMeasurement> {
   }
 }
 
-async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement> {
+/** The default model, that of `--model`, or a stand-in of the published sizes in 4 bits with few layers. */
+async function serve(): Promise<ServeMeasurement> {
+  const native = { width: size("width"), height: size("height") };
+  const options = { maxPictures: 16, promptBytes: 2 ** 30, ...(threads === 0 ? {} : { threads }) };
+  const sizes = { native, asked: native, steps: size("steps"), jobsEach: size("jobs") };
+  const measureModel = (path: string | undefined) => benchServe(() => open(path, options), sizes);
+  if (values.model !== undefined || shape !== "published") return measureModel(values.model);
+  await using folder = await TemporaryFolder.create();
+  const path = join(folder.path, "model");
+  await writeStandIn(path, { shape: "14b", bits: 4, layers: given.layers ?? SERVED_LAYERS });
+  return await measureModel(path);
+}
+
+async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement> {
   switch (name) {
     case "head": {
       // The head needs no layers, and a model has one at least.
@@ -202,6 +227,8 @@ async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement>
       return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
       return benchMemory(1e6 * size("megabytes"));
+    case "serve":
+      return serve();
     case "peer":
       return peer();
   }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** @file The `nextstep` command. Each command's code is loaded only when it is called: drawing starts at once. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { NextStepError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
+import { packageVersion } from "../node/package-root.ts";
 import { addCompletionCommand } from "./completion-command.ts";
 import { addConvertCommand } from "./convert-command.ts";
 import { addDataCommands } from "./data-command.ts";
@@ -12,6 +12,7 @@ import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exi
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
+import { addServeCommands } from "./serve-command.ts";
 import { addSynthCommand } from "./synth-command.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTextCommands } from "./text-command.ts";
@@ -68,6 +69,7 @@ ${EXIT_CODES_HELP}`,
   addDrawCommands(program, terminal);
   addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
+  addServeCommands(program, terminal);
   addInspectCommand(program, terminal);
   addPullCommand(program, terminal);
   addModelsCommand(program, terminal);
@@ -84,12 +86,6 @@ ${EXIT_CODES_HELP}`,
     // Output that could not be written sets a code of its own, before this or after.
     if (code !== 0) process.exitCode = code;
   }
-}
-
-function packageVersion(): string {
-  // Two folders above this file, in the sources as in the build.
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { gigabytes } from "../formats/gigabytes.ts";
 import { printable } from "../formats/quoted.ts";
 import type { Model } from "../generate/model.ts";
-import { type LoadProgress, MAX_THREADS } from "../generate/open-options.ts";
+import { type LoadProgress, MAX_THREADS, type OpenOptions } from "../generate/open-options.ts";
 import { integerBetween, withDefault } from "./option-values.ts";
 import { ERASE_LINE, rewritesLines } from "./progress-stream.ts";
 import type { Terminal } from "./terminal.ts";
@@ -28,11 +28,13 @@ export function addModelOptions(command: Command): Command {
 export async function openNamedModel(
   { model, threads, memoryCheck }: ModelOptions,
   terminal: Terminal,
+  more: Pick<OpenOptions, "maxPictures"> = {},
 ): Promise<Model> {
   // Loaded only by commands that draw or write.
   const { open } = await import("../node/open-model.ts");
   const { signal } = terminal;
   return open(model, {
+    ...more,
     signal,
     checkMemory: memoryCheck !== false,
     onProgress: scratchNotice(terminal),

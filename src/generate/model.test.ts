@@ -192,6 +192,40 @@ describe("drawing", () => {
     expect(wide.pixels.width).toBeGreaterThan(wide.pixels.height);
   });
 
+  it("encodes a picture to the tokens that a drawing keeps", async () => {
+    const { grid, tokens } = await model.encode(testImage(48, 32));
+    expect(grid).toEqual([2, 3]);
+    expect(tokens).toHaveLength(6 * 64);
+    const mask = Uint8Array.of(1, 1, 1, 1, 1, 0);
+    const keep = { data: tokens, mask, shape: [1, 6, 64] };
+    const drawn = await one(model.draw("rain", { ...FAST, seed: 5, keep }));
+    expect(drawn.tokens.subarray(0, 5 * 64)).toEqual(tokens.subarray(0, 5 * 64));
+    const sized = await model.encode(testImage(50, 32));
+    expect(sized.grid[0] * sized.grid[1] * 64).toBe(sized.tokens.length);
+    await expect(model.encode({ width: 1 } as unknown as RgbImage)).rejects.toThrow(InputError);
+    await expect(model.encode(testImage(48, 32), { signal: AbortSignal.abort() })).rejects.toThrow(
+      AbortedError,
+    );
+  });
+
+  it("counts what it takes before it is drawn", async () => {
+    const plain = await model.start("rain", { ...FAST, seed: 5, count: 3 }).counts();
+    expect(plain).toEqual({ text: plain.text, inputImages: 0, output: 18 });
+    const images = [testImage(48, 32)];
+    const edit = await model.start("rain", { ...FAST, seed: 5, images }).counts();
+    expect(edit).toMatchObject({ inputImages: 6, output: 6 });
+    const longer = await model.start("rain rain", { ...FAST, seed: 5 }).counts();
+    expect(longer.text).toBeGreaterThan(plain.text);
+  });
+
+  it("knows its sizes, and whether its engine answers", async () => {
+    expect([model.pixelsPerToken, model.size]).toEqual([16, [64, 64]]);
+    expect(await model.answers()).toBe(true);
+    const other = await open(testModelPath("v1.1"), { threads: 1 });
+    await other.close();
+    expect(await other.answers()).toBe(false);
+  });
+
   it("writes a PNG that holds its recipe, and draws it again", async () => {
     const picture = await one(model.draw("a boat", { ...FAST, seed: 9, sampler: "ode", positive: "nice" }));
     const path = join(scratch, "folder", "boat.png");
@@ -413,6 +447,14 @@ describe("opening", () => {
       expect(String(error)).toMatch(/was closed/);
     }
   });
+
+  it.each([{ maxPictures: 0 }, { cacheBytes: -1 }, { promptBytes: 0.5 }, { threads: 0 }])(
+    "refuses %o by name",
+    async (options) => {
+      const [name] = Object.keys(options);
+      await expect(open(testModelPath("v1.1"), options)).rejects.toThrow(new RegExp(`^${name}: `));
+    },
+  );
 
   it("answers with typed errors whatever JavaScript hands in", async () => {
     const call = (name: "draw" | "again" | "write", value: unknown): Promise<unknown> => {

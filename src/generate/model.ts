@@ -5,6 +5,7 @@ import { InputError, refuseAborted } from "../errors.ts";
 import type { ImageSize } from "../image/pixels.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
+import { thoughtMarkers } from "../sequence/thought-markers.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { untilAborted } from "./abort.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
@@ -156,6 +157,12 @@ export class Model implements AsyncDisposable {
   get size(): ImageSize {
     const side = trainedSide(this.#context.sessions);
     return [side, side];
+  }
+
+  /** Whether it may be asked to think: its vocabulary has the markers, and its folder does not list captions without them. */
+  get thinks(): boolean {
+    const { tokenizer, trained } = this.#context;
+    return trained.words === undefined && thoughtMarkers(tokenizer).length > 0;
   }
 
   /** Pictures that wait for a place among those that are drawn at once. */

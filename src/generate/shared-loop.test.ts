@@ -89,6 +89,19 @@ describe("the shared loop", () => {
     expect([...counts].sort()).toEqual([1, 2]);
   });
 
+  it("draws no more at once than it may, though there is room", async () => {
+    const party = await slots(2, 4, 6);
+    const alone = await drawn(
+      new SharedLoop(sessions),
+      party.map((slot) => afresh(slot)),
+    );
+    const loop = new SharedLoop(sessions, { maxSlots: 2 });
+    const counts = new Set<number>();
+    for await (const events of loop.draw(party)) counts.add(events.length);
+    expect(party.map(({ canvas }) => canvas.tokens())).toEqual(alone);
+    expect([...counts].sort()).toEqual([1, 2]);
+  });
+
   it("gives up what is left, waiting or drawn, and goes on with the others", async () => {
     const [left, waiting, other] = (await slots(2, 4, 6)) as [Slot, Slot, Slot];
     const expected = await drawn(new SharedLoop(sessions), [afresh(other)]);

@@ -45,7 +45,7 @@ export function infoText(
     denoising_strength: null,
     extra_generation_params: extraParameters(first, entry),
     index_of_first_image: 0,
-    infotexts: recipes.map((recipe) => parametersText(recipe)),
+    infotexts: entries.map((one) => parametersText(one.recipe, one)),
     styles: [],
     job_timestamp: timestamp(entry.created),
     clip_skip: 1,

@@ -66,8 +66,9 @@ export function notFound(what: string, id: string): ApiError {
   });
 }
 
-export function unavailable(message: string, code: string, retryAfter: number): ApiError {
-  return new ApiError(503, message, { code, headers: { "retry-after": String(retryAfter) } });
+/** @param cause for the log */
+export function unavailable(message: string, code: string, retryAfter: number, cause?: unknown): ApiError {
+  return new ApiError(503, message, { code, headers: { "retry-after": String(retryAfter) }, cause });
 }
 
 /** What of this package's errors are the request's own fault. */
@@ -109,6 +110,9 @@ export function apiErrorOf(error: unknown): ApiError {
     }
     if (error.code === "aborted") {
       return unavailable("The server is stopping. Please try again.", "stopping", 5);
+    }
+    if (error.code === "storage") {
+      return unavailable("The server's store does not answer, or is full.", "storage_unavailable", 30, error);
     }
   }
   return new ApiError(500, "The server had an error while processing your request.", {

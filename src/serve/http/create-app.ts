@@ -11,6 +11,7 @@ import { addOpenAiImages } from "./openai-images.ts";
 import { addOpenAiModels } from "./openai-models.ts";
 import { addOperations } from "./operations.ts";
 import { type Access, type RequestContext, type RequestEnv, Routes } from "./routes.ts";
+import { logFault } from "./server-log.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { traceContext } from "./trace-context.ts";
 
@@ -109,13 +110,7 @@ export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
 
   function answerError(error: unknown, context: RequestContext): Response {
     const answer = apiErrorOf(error);
-    if (answer.status >= 500) {
-      const { cause = error } = answer;
-      log.write("error", "request failed", {
-        request_id: context.get("requestId"),
-        error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-      });
-    }
+    logFault(error, context, log);
     return new Response(JSON.stringify(answer.body), {
       status: answer.status,
       headers: { "content-type": "application/json", ...answer.headers },

@@ -16,10 +16,17 @@ export const DONE: ServerEvent = { data: "[DONE]" };
  * clients from giving up. An error becomes an event, because the status is out already.
  *
  * @param events ended (`return`) when the client goes away
+ * @param onError told of every error that is answered so
  */
-export function eventStream(events: AsyncGenerator<ServerEvent>, pingMs: number): Response {
+export function eventStream(
+  events: AsyncGenerator<ServerEvent>,
+  pingMs: number,
+  onError: (error: unknown) => void,
+): Response {
   const encoder = new TextEncoder();
-  let next: Promise<IteratorResult<ServerEvent>> | undefined;
+  // Begun at once: a generator that never began does not clean up when it is ended.
+  let next: Promise<IteratorResult<ServerEvent>> | undefined = events.next();
+  next.catch(() => {});
   const stream = new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -27,8 +34,8 @@ export function eventStream(events: AsyncGenerator<ServerEvent>, pingMs: number)
         controller.enqueue(encoder.encode(": ok\n\n"));
       },
       async pull(controller) {
-        next ??= events.next();
         try {
+          next ??= events.next();
           const result = await beforePing(next, pingMs);
           if (result === undefined) {
             controller.enqueue(encoder.encode(": ping\n\n"));
@@ -38,12 +45,12 @@ export function eventStream(events: AsyncGenerator<ServerEvent>, pingMs: number)
           if (result.done === true) controller.close();
           else controller.enqueue(encoder.encode(eventText(result.value)));
         } catch (error) {
+          onError(error);
           controller.enqueue(encoder.encode(eventText(errorEvent(error))));
           controller.close();
         }
       },
       async cancel() {
-        next?.catch(() => {});
         await events.return(undefined);
       },
     },

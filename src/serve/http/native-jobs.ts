@@ -1,12 +1,13 @@
 /** @file The native routes of jobs: asked for now, looked after later. */
 import { z } from "zod";
+import { relayed } from "../../generate/abort.ts";
 import { ENDED, type JobRecord } from "../contract/job.ts";
 import { ApiError, notFound } from "./api-error.ts";
 import { eventStream, type ServerEvent } from "./event-stream.ts";
-import { firstOf } from "./first-signal.ts";
 import { jobSchema, jobStatus, jobView, ownJob } from "./job-view.ts";
 import { jobFields, jobFileFields, jobWish } from "./job-wish.ts";
 import type { CheckedRequest, Routes } from "./routes.ts";
+import { logFault } from "./server-log.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { submitJob } from "./submit-job.ts";
 
@@ -103,12 +104,12 @@ export function addNativeJobs(routes: Routes, parts: ServerParts): void {
     async (request) => {
       const record = await jobOf(request);
       async function* events(): AsyncGenerator<ServerEvent> {
-        using watched = firstOf(request.signal, state.stopping);
+        using watched = relayed(request.signal, state.stopping);
         for await (const now of queue.watch(record.id, watched.signal)) {
           yield { event: "job", data: JSON.stringify(await jobView(now, parts)) };
         }
       }
-      return eventStream(events(), limits.pingMs);
+      return eventStream(events(), limits.pingMs, (error) => logFault(error, request.context, parts.log));
     },
   );
 

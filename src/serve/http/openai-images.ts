@@ -14,6 +14,7 @@ import { recipeIn } from "./picture-recipe.ts";
 import type { FilePart } from "./request-body.ts";
 import type { CheckedRequest, Routes } from "./routes.ts";
 import { checkModel } from "./served-models.ts";
+import { logFault } from "./server-log.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { settingsOf } from "./setting-fields.ts";
 import type { Wish } from "./settle-request.ts";
@@ -207,7 +208,7 @@ async function answerWish(
     }
     if (fields.stream) {
       const events = imageEvents(accepted, kind, fields.partial_images, parts, signal);
-      return eventStream(events, parts.limits.pingMs);
+      return eventStream(events, parts.limits.pingMs, (error) => logFault(error, context, parts.log));
     }
     const { record, entries } = await finishedJob(accepted, parts, signal);
     const baseUrl = parts.site.baseUrl(context.env.incoming);

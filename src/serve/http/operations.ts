@@ -87,7 +87,7 @@ export function addOperations(routes: Routes, parts: ServerParts): void {
       answers: { 200: { description: "Metrics.", type: "text/plain", schema: z.string() } },
     },
     async ({ context }) =>
-      context.body(await metrics.text(), 200, { "content-type": metrics.registry.contentType }),
+      context.body(await metrics.text(parts.queue), 200, { "content-type": metrics.contentType }),
   );
 
   routes.add(

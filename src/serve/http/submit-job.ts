@@ -1,11 +1,11 @@
 /** @file Puts jobs into the queue and waits for them. */
 import { createHash } from "node:crypto";
 import { abortError } from "../../errors.ts";
+import { relayed } from "../../generate/abort.ts";
 import type { DrawRequest } from "../contract/draw-request.ts";
 import type { GalleryEntry } from "../contract/gallery.ts";
 import { ENDED, type JobRecord } from "../contract/job.ts";
 import { ApiError, faultError, invalidRequest, unavailable } from "./api-error.ts";
-import { firstOf } from "./first-signal.ts";
 import type { RequestContext } from "./routes.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { settleRequest, type Wish } from "./settle-request.ts";
@@ -37,8 +37,7 @@ export async function submitJob(
   const request = settleRequest(wish, parts);
   const owner = context.get("owner");
   const attended = waits && key === undefined;
-  const idempotency =
-    key === undefined ? null : { key: `${owner ?? ""}:${key}`, digest: wishDigest(wish, request) };
+  const idempotency = key === undefined ? null : { key, digest: wishDigest(wish, request) };
   const record = await parts.queue.submit({ request, model: parts.model.id, owner, idempotency });
   parts.log.write("info", "job accepted", {
     request_id: context.get("requestId"),
@@ -72,15 +71,21 @@ export async function* attendedRecords(
   signal: AbortSignal,
 ): AsyncGenerator<JobRecord> {
   const { queue, state } = parts;
-  using watched = firstOf(signal, state.stopping);
+  using watched = relayed(signal, state.stopping);
   let last = record;
   try {
     for await (const now of queue.watch(record.id, watched.signal)) {
       last = now;
       yield now;
     }
+    // What ended in the last moment is answered.
+    if (state.stopping.aborted && !ENDED.has(last.status)) {
+      last = (await queue.get(record.id)) ?? last;
+      if (ENDED.has(last.status)) yield last;
+    }
+    if (ENDED.has(last.status)) return;
     if (watched.signal.aborted) throw abortError(watched.signal);
-    if (!ENDED.has(last.status)) throw new ApiError(500, "The job was lost.", { code: "internal_error" });
+    throw new ApiError(500, "The job was lost.", { code: "internal_error" });
   } finally {
     if (attended && !ENDED.has(last.status)) await queue.cancel(record.id);
   }

@@ -125,7 +125,10 @@ export class MemoryQueue implements JobQueue {
 
   async submit(job: NewJob): Promise<JobRecord> {
     const known = this.jobs.find(
-      (held) => job.idempotency !== null && held.job.idempotency?.key === job.idempotency.key,
+      (held) =>
+        job.idempotency !== null &&
+        held.job.idempotency?.key === job.idempotency.key &&
+        held.job.owner === job.owner,
     );
     if (known !== undefined) {
       if (known.job.idempotency?.digest !== job.idempotency?.digest) throw new IdempotencyError();

@@ -78,7 +78,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     site: new SiteRules({ host: "127.0.0.1", ...options.site }),
     state,
     log: serverLog({ write: (line) => lines.push(line) }, "json"),
-    metrics: new ServerMetrics(model.id, queue),
+    metrics: new ServerMetrics(model.id),
     version: "0.0.0",
     maxQueued: queue.maxQueued,
     page: options.pageFolder === undefined ? PageFiles.none : await PageFiles.load(options.pageFolder),
