@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { refuseUsage, toolOptions, wholeOption } from "../scripts/tool-options.ts";
 import { writeStandIn } from "../src/evaluate/stand-in/write-stand-in.ts";
 import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
+import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
@@ -69,7 +70,7 @@ const BENCHMARKS = Object.freeze({
   vae: "the autoencoder (--direction, --width, --height, --pictures)",
   train: "an update of training (--batch, --text-tokens, --image-tokens)",
   cold: "process start to PNG (--prompt)",
-  memory: "what bound weights take (--megabytes)",
+  memory: "what bound weights take (--megabytes), and drawings beside their estimate (--model)",
   serve:
     "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --model)",
   peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
@@ -91,7 +92,7 @@ Options:
   --shape NAME      ${SHAPE_NAMES.join(" or ")} (default: ${TEXTS.shape})
   --direction NAME  ${DIRECTIONS.join(" or ")} (default: ${TEXTS.direction})
   --prompt TEXT     (default: ${TEXTS.prompt})
-  --model FOLDER    weights of head and backbone (default: at random)
+  --model FOLDER    weights of head and backbone (default: at random); of memory, what draws (default: the package's)
   --symmetric       blocks without zero points
   --replay          the transformer's tokens as those of staggered rows are read
 ${Object.entries(RUN_SIZES)
@@ -226,7 +227,11 @@ async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement 
     case "cold":
       return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
-      return benchMemory(1e6 * size("megabytes"));
+      return benchMemory({
+        bytes: 1e6 * size("megabytes"),
+        model: values.model ?? defaultModelPath(),
+        threads,
+      });
     case "serve":
       return serve();
     case "peer":

@@ -79,7 +79,7 @@ const MIB = 2 ** 20;
 /** The engine's arena grows in steps: between powers of two it holds up to half as much again as the values take. */
 const AUTOENCODER_FACTOR = 1.35;
 /** Node, this program and the engine's libraries, with all that they hold before a weight is bound. */
-const PROGRAM_BYTES = 164 * MIB;
+const PROGRAM_BYTES = 174 * MIB;
 /** Of the tokenizer, for each id. */
 const BYTES_PER_ID = 400;
 /** The engine lays convolutions out anew and gives the system back only part of what that took. */

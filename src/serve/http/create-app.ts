@@ -1,5 +1,4 @@
 /** @file The server's routes in one application, with what holds for all of them. */
-import { randomUUID } from "node:crypto";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { addA1111Routes } from "./a1111-routes.ts";
@@ -10,13 +9,12 @@ import { addNativeJobs } from "./native-jobs.ts";
 import { addOpenAiImages } from "./openai-images.ts";
 import { addOpenAiModels } from "./openai-models.ts";
 import { addOperations } from "./operations.ts";
+import { requestIdOf } from "./request-id.ts";
 import { type Access, type RequestContext, type RequestEnv, Routes } from "./routes.ts";
 import { logFault } from "./server-log.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { traceContext } from "./trace-context.ts";
 
-/** Ids that clients give are taken over if they can stand in a log. */
-const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 const NO_ROUTE = "unknown";
 
 export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
@@ -26,8 +24,7 @@ export function createApp(parts: ServerParts): OpenAPIHono<RequestEnv> {
   app.use(async (context, next) => {
     const began = performance.now();
     const { incoming, outgoing } = context.env;
-    const given = context.req.header("x-request-id") ?? "";
-    const requestId = REQUEST_ID.test(given) ? given : `req_${randomUUID().replaceAll("-", "")}`;
+    const requestId = requestIdOf(context.req.header("x-request-id"));
     context.set("requestId", requestId);
     context.set("owner", null);
     context.set("handler", NO_ROUTE);

@@ -221,6 +221,23 @@ describe("openai", () => {
     await expect(other).rejects.toBeInstanceOf(OpenAI.UnprocessableEntityError);
   });
 
+  it("is answered at once where it prefers to ask again", async () => {
+    const { client, server } = await start({ rowMs: null });
+    const headers = { Prefer: "respond-async, wait=10" };
+    const { data, response } = await client.images.generate({ prompt: "a ship" }, { headers }).withResponse();
+    expect(response.status).toBe(202);
+    expect(response.headers.get("preference-applied")).toBe("respond-async");
+    expect(data).toMatchObject({ object: "job", status: "queued" });
+    expect(response.headers.get("location")).toBe(`/v1/jobs/${server.queue.jobs[0]?.record.id}`);
+  });
+
+  it("gets no size that is not drawn where sizes are strict", async () => {
+    const { client } = await start({ strictSizes: true });
+    const refused = client.images.generate({ prompt: "a ship", size: "1024x1024" });
+    await expect(refused).rejects.toMatchObject({ status: 400, param: "size", code: "invalid_size" });
+    await expect(refused).rejects.toThrow(/use 64 x 64, 64 x 96/);
+  });
+
   it("waits and tries again while the queue is full", async () => {
     const { client, server } = await start({ rowMs: null });
     server.queue.maxQueued = 0;

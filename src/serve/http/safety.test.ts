@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import { TestWorker } from "./test-rooms.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
 
 const servers: TestServer[] = [];
@@ -225,7 +226,7 @@ describe("connections", () => {
   it("that do not speak HTTP are told so", async () => {
     const { port } = await start();
     expect(await speak(connect(port, "127.0.0.1"), "hello\r\n\r\n")).toMatch(
-      /^HTTP\/1.1 400 [\s\S]*not HTTP/,
+      /^HTTP\/1.1 400 [\s\S]*x-request-id: req_[\s\S]*not HTTP/,
     );
     const long = `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"x".repeat(40_000)}\r\n\r\n`;
     expect(await speak(connect(port, "127.0.0.1"), long)).toMatch(/^HTTP\/1.1 431 /);
@@ -280,6 +281,52 @@ describe("connections", () => {
     await expect.poll(cut, { timeout: 10_000 }).toBe(true);
     expect(reads).toBeLessThan(10);
     socket.destroy();
+  });
+});
+
+describe("a crowd", () => {
+  it("of 64, some of whom ask for nonsense, gets pictures, refusals and nothing else", async () => {
+    const server = await start({ rowMs: null });
+    server.queue.maxQueued = 16;
+    const statuses: number[] = [];
+    const nonsense = [
+      '{"prompt":',
+      '{"prompt":"x","n":99}',
+      '{"promt":"x"}',
+      '{"prompt":"x","size":"1x1x1"}',
+    ];
+    const asked = Array.from({ length: 64 }, async (_, index) => {
+      const isBad = index % 10 === 0;
+      const stream = index % 3 === 0;
+      const body = isBad ? nonsense[(index / 10) % nonsense.length] : { prompt: "a ship", stream };
+      const response = await server.post("/v1/images/generations", body);
+      const text = await response.text();
+      if (response.status === 200) expect(text).toMatch(/"b64_json":"iVBOR/);
+      if (response.status === 429) expect(response.headers.get("retry-after")).toBe("3");
+      statuses.push(response.status);
+    });
+    // All that can be refused is; the others wait to be drawn.
+    await expect.poll(() => statuses.length).toBe(64 - 16);
+    await using _worker = new TestWorker(server.queue, server.store);
+    await Promise.all(asked);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(16);
+    expect(statuses.filter((status) => status === 400)).toHaveLength(7);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(64 - 16 - 7);
+    expect(server.queue.jobs.every(({ record }) => record.status === "finished")).toBe(true);
+  });
+
+  it("that still waits when the server stops is told so, and its jobs are not left behind", async () => {
+    const server = await start({ rowMs: null });
+    const plain = server.post("/v1/images/generations", { prompt: "a ship" });
+    const stream = server.post("/v1/images/generations", { prompt: "a ship", stream: true });
+    const kept = (await (await server.post("/v1/jobs", { prompt: "a ship" })).json()) as { id: string };
+    await expect.poll(() => server.queue.jobs.length).toBe(3);
+    server.parts.state.stop();
+    expect((await plain).status).toBe(503);
+    expect((await plain).headers.get("retry-after")).toBe("5");
+    expect(await (await stream).text()).toMatch(/event: error\ndata: .*"code":"stopping"/);
+    const left = server.queue.jobs.filter(({ record }) => record.status === "queued");
+    expect(left.map(({ record }) => record.id)).toEqual([kept.id]);
   });
 });
 

@@ -1,10 +1,17 @@
 /** @file Where the server is in its life: loading, ready, or draining. */
 
+import { setMaxListeners } from "node:events";
+
 export type Phase = "loading" | "ready" | "draining";
 
 export class ServerState {
   #phase: Phase = "loading";
   readonly #stopping = new AbortController();
+
+  constructor() {
+    // One for each answer that waits: their number is bounded by that of connections.
+    setMaxListeners(0, this.#stopping.signal);
+  }
 
   get phase(): Phase {
     return this.#phase;

@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { InputError } from "../../errors.ts";
 import { hasCode } from "../../files/write-failure.ts";
 import { ApiError, apiErrorOf } from "./api-error.ts";
 import { createApp } from "./create-app.ts";
+import { newRequestId } from "./request-id.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { bracketed } from "./site-rules.ts";
 
@@ -41,13 +42,13 @@ export async function startServer(parts: ServerParts, { host, port }: ListenOpti
     hostname: bracketed(host),
     errorHandler: (error) => {
       const answer = apiErrorOf(
-        error instanceof Error && error.name === "RequestError"
+        error instanceof RequestError
           ? new ApiError(400, "The request line or the Host header is malformed.")
           : error,
       );
       return new Response(JSON.stringify(answer.body), {
         status: answer.status,
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", "x-request-id": newRequestId() },
       });
     },
   });
@@ -103,7 +104,7 @@ function refuseMalformed(error: Error, socket: Socket): void {
       : ["400 Bad Request", "The request is not HTTP."];
   const body = JSON.stringify(new ApiError(400, words).body);
   socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nx-request-id: ${newRequestId()}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 
