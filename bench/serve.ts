@@ -10,12 +10,13 @@ import { type Machine, machine } from "./measure.ts";
 
 /** Jobs at once, in the order in which they are measured. */
 const LEVELS = [1, 2, 4, 8, 16] as const;
+const LEAST_JOBS = 4;
 
 export interface ServeSizes {
   readonly native: PixelSize;
   readonly asked: PixelSize;
   readonly steps: number;
-  /** Jobs of a level: as many a place, and eight at least. */
+  /** Jobs of a level: as many a place, and four at least. */
   readonly jobsEach: number;
 }
 
@@ -59,7 +60,9 @@ export async function benchServe(open: () => Promise<Model>, sizes: ServeSizes):
   await runLevel(rooms.desk, sizes, 2, 2);
   const levels: ServeLevel[] = [];
   for (const concurrent of LEVELS) {
-    levels.push(await runLevel(rooms.desk, sizes, concurrent, Math.max(8, sizes.jobsEach * concurrent)));
+    levels.push(
+      await runLevel(rooms.desk, sizes, concurrent, Math.max(LEAST_JOBS, sizes.jobsEach * concurrent)),
+    );
   }
   const rate = (concurrent: number): number =>
     levels.find((level) => level.concurrent === concurrent)?.picturesPerMinute ?? Number.NaN;
