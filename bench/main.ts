@@ -186,7 +186,12 @@ async function serve(): Promise<ServeMeasurement> {
   const native = { width: size("width"), height: size("height") };
   const options = { maxPictures: 16, promptBytes: 2 ** 30, ...(threads === 0 ? {} : { threads }) };
   const sizes = { native, asked: native, steps: size("steps"), jobsEach: size("jobs") };
-  const measureModel = (path: string | undefined) => benchServe(() => open(path, options), sizes);
+  const measureModel = (path: string | undefined) =>
+    benchServe(
+      () => open(path, options),
+      sizes,
+      (level) => process.stderr.write(`${JSON.stringify(level)}\n`),
+    );
   if (values.model !== undefined || shape !== "published") return measureModel(values.model);
   await using folder = await TemporaryFolder.create();
   const path = join(folder.path, "model");

@@ -4,18 +4,20 @@
  */
 import type { Model } from "../src/generate/model.ts";
 import type { DrawRequest, PixelSize } from "../src/serve/contract/draw-request.ts";
+import { ENDED } from "../src/serve/contract/job.ts";
 import { type DeskJob, MemoryBlobs, MemoryDesk } from "../src/serve/draw/test-rooms.ts";
 import { createWorker } from "../src/serve/draw/worker.ts";
 import { type Machine, machine } from "./measure.ts";
 
 /** Jobs at once, in the order in which they are measured. */
 const LEVELS = [1, 2, 4, 8, 16] as const;
+const LEAST_JOBS = 4;
 
 export interface ServeSizes {
   readonly native: PixelSize;
   readonly asked: PixelSize;
   readonly steps: number;
-  /** Jobs of a level: as many a place, and eight at least. */
+  /** Jobs of a level: as many a place, and four at least. */
   readonly jobsEach: number;
 }
 
@@ -45,7 +47,12 @@ export interface ServeMeasurement {
   readonly machine: Machine;
 }
 
-export async function benchServe(open: () => Promise<Model>, sizes: ServeSizes): Promise<ServeMeasurement> {
+/** @param onLevel told of each as it is measured: all of them take minutes */
+export async function benchServe(
+  open: () => Promise<Model>,
+  sizes: ServeSizes,
+  onLevel: (level: ServeLevel) => void,
+): Promise<ServeMeasurement> {
   const rooms = { desk: new MemoryDesk(), blobs: new MemoryBlobs() };
   await using _worker = createWorker({
     name: "bench",
@@ -59,7 +66,10 @@ export async function benchServe(open: () => Promise<Model>, sizes: ServeSizes):
   await runLevel(rooms.desk, sizes, 2, 2);
   const levels: ServeLevel[] = [];
   for (const concurrent of LEVELS) {
-    levels.push(await runLevel(rooms.desk, sizes, concurrent, Math.max(8, sizes.jobsEach * concurrent)));
+    const jobs = Math.max(LEAST_JOBS, sizes.jobsEach * concurrent);
+    const level = await runLevel(rooms.desk, sizes, concurrent, jobs);
+    onLevel(level);
+    levels.push(level);
   }
   const rate = (concurrent: number): number =>
     levels.find((level) => level.concurrent === concurrent)?.picturesPerMinute ?? Number.NaN;
@@ -87,7 +97,7 @@ async function runLevel(
     while (next < jobs) {
       const submitted = performance.now();
       const job = desk.submit(request(sizes, next++));
-      await desk.until(job, ({ previews, status }) => previews.length > 0 || status === "failed");
+      await desk.until(job, ({ previews, status }) => previews.length > 0 || ENDED.has(status));
       firsts.push((performance.now() - submitted) / 1000);
       await ended(desk, job);
       lasts.push((performance.now() - submitted) / 1000);

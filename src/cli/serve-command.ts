@@ -45,7 +45,10 @@ function addServeOptions(command: Command): Command {
     .option("--port <n>", "port to listen on; 0 for any", integerBetween(0, 65_535), DEFAULT_PORT)
     .option(
       "--store <folder>",
-      withDefault("where queue and pictures are kept", "a folder of your own, see docs/serve.md"),
+      withDefault(
+        "where queue and pictures are kept; or s3://BUCKET/PREFIX",
+        "a folder of your own, see docs/serve.md",
+      ),
     )
     .option("--max-batch <n>", "pictures drawn at once", integerBetween(1, 256), DEFAULT_MAX_BATCH)
     .option("--max-queued <n>", "jobs that may wait", integerBetween(1, 100_000), DEFAULT_MAX_QUEUED)

@@ -15,7 +15,7 @@ import { ServerState } from "../serve/http/server-state.ts";
 import { isLoopback, SiteRules } from "../serve/http/site-rules.ts";
 import { startServer } from "../serve/http/start-server.ts";
 import { openQueue } from "../serve/queue/open-queue.ts";
-import { FolderStore } from "../serve/store/folder-store.ts";
+import { openStore } from "../serve/store/open-store.ts";
 import { dataFolder } from "./data-folder.ts";
 import { openNamedModel } from "./model-options.ts";
 import { openPage } from "./open-page.ts";
@@ -59,11 +59,12 @@ export async function runServe(
   const metrics = new ServerMetrics(served.id);
   const state = new ServerState();
 
-  const folder = options.store ?? join(dataFolder(environment), "serve");
-  await using store = await FolderStore.open(folder);
+  const own = join(dataFolder(environment), "serve");
+  const folder = options.store ?? own;
+  await using store = await openStore(folder);
   await using opened = await openQueue(
     environment.DATABASE_URL === undefined || environment.DATABASE_URL === ""
-      ? { folder: join(folder, "queue") }
+      ? { folder: join(folder.startsWith("s3://") ? own : folder, "queue") }
       : { databaseUrl: environment.DATABASE_URL },
     {
       blobs: store,

@@ -12,7 +12,7 @@ export function testJob(fields: Partial<Job> & { readonly id: string }): Job {
     preview: null,
     pictures: [],
     error: null,
-    request: { prompt: fields.id, n: 1, seed: 1, size: "128x128", native_size: "128x128" },
+    request: { prompt: fields.id, n: 1, seed: 1, size: "128x128", native_size: "128x128", images: [] },
     ...fields,
   };
 }

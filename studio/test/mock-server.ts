@@ -422,6 +422,7 @@ export class MockServer implements AsyncDisposable {
         size: `${width}x${height}`,
         native_size: `${width}x${height}`,
         settings: {},
+        images: [],
       },
     };
   }

@@ -38,7 +38,8 @@ describe("two browsers", () => {
     for (const { page } of [first, second]) {
       await expect.poll(() => trimmed(page)).toEqual(["a dog", "a car", "a cat"]);
     }
-    expect(await queue(first.page).getByRole("button", { name: "Move a car up" }).isDisabled()).toBe(true);
+    const up = queue(first.page).getByRole("button", { name: "Move a car up" });
+    await expect.poll(() => up.isDisabled()).toBe(true);
     // By keyboard, in the other browser.
     await queue(first.page).getByRole("button", { name: "a cat", exact: true }).press("Alt+ArrowUp");
     await expect.poll(() => trimmed(second.page)).toEqual(["a dog", "a cat", "a car"]);

@@ -49,7 +49,10 @@ export interface ClaimedJob {
   /** Says that the worker lives and how far it is. Cheap to call often: what comes too soon is left out. */
   progress(progress: JobProgress): void;
   preview(preview: JobPreview): Promise<void>;
-  /** The pictures enter the gallery and the job ends, in one transaction. Their blobs are in the store already. */
+  /**
+   * The pictures enter the gallery and the job ends, in one transaction. Their blobs are in the store already. As after
+   * {@link fail}, the job's draft is removed.
+   */
   finish(pictures: readonly NewPicture[], usage: JobUsage): Promise<readonly GalleryEntry[]>;
   fail(fault: JobFault): Promise<void>;
   /** Gives it back, in front of the queue: the server is stopping. */

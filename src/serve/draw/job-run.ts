@@ -97,11 +97,6 @@ export class JobRun {
     if (job !== undefined) await this.#put(job);
   }
 
-  /** Nobody goes on with it any more. */
-  async forget(): Promise<void> {
-    await this.#surroundings.sources.blobs.drafts.remove(this.#id);
-  }
-
   /** Undefined where it was never planned. */
   async #reached(): Promise<DrawingJob | undefined> {
     return this.#drawing?.job().catch(() => undefined);

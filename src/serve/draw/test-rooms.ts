@@ -13,15 +13,14 @@ export class MemoryBlobs implements BlobStore {
 
   constructor() {
     const { heldDrafts } = this;
-    const drafts = {
-      put: async (job: string, bytes: Uint8Array) => void heldDrafts.set(job, bytes.slice()),
-      get: async (job: string) => heldDrafts.get(job),
-      remove: async (job: string) => void heldDrafts.delete(job),
+    this.drafts = {
+      put: async (job, bytes) => void heldDrafts.set(job, bytes.slice()),
+      get: async (job) => heldDrafts.get(job),
+      remove: async (job) => void heldDrafts.delete(job),
       async *list() {
         for (const job of heldDrafts.keys()) yield { job, modified: 0 };
       },
-    } satisfies DraftStore & { list(): unknown };
-    this.drafts = drafts;
+    };
   }
 
   async put(bytes: Uint8Array): Promise<string> {
@@ -62,10 +61,16 @@ export interface DeskJob {
 /** First come, first served; a job that is released goes in front. */
 export class MemoryDesk implements JobDesk {
   readonly jobs: DeskJob[] = [];
+  /** Whose drafts go with jobs that end. */
+  readonly #blobs: BlobStore | undefined;
   readonly entries = new Map<string, GalleryEntry>();
   readonly #waiting: DeskJob[] = [];
   #wake = (): void => {};
   #watch: (() => void)[] = [];
+
+  constructor(blobs?: BlobStore) {
+    this.#blobs = blobs;
+  }
 
   submit(request: DrawRequest): DeskJob {
     const job: DeskJob = {
@@ -134,10 +139,14 @@ export class MemoryDesk implements JobDesk {
           return { ...picture, id, job: job.id, owner: null, created: 0, request: job.request };
         });
         for (const entry of entries) this.entries.set(entry.id, entry);
+        await this.#blobs?.drafts.remove(job.id);
         end("finished", { pictures, usage });
         return entries;
       },
-      fail: async (fault) => end("failed", { fault }),
+      fail: async (fault) => {
+        await this.#blobs?.drafts.remove(job.id);
+        end("failed", { fault });
+      },
       release: async () => {
         if (job.status === "drawing") this.#waiting.unshift(job);
         end("queued", {});

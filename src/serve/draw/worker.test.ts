@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, type MockInstance, vi } from "vitest";
 import { EngineError, InsufficientMemoryError } from "../../errors.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { findPngText, readPngTexts } from "../../formats/png-text.ts";
@@ -15,25 +15,33 @@ import type { DrawRequest } from "../contract/draw-request.ts";
 import { type DeskJob, MemoryBlobs, MemoryDesk, requestOf } from "./test-rooms.ts";
 import { createWorker, type Worker, type WorkerEvent } from "./worker.ts";
 
+// Each opens models, which takes its time on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
 const px = (width: number, height: number) => ({ width, height });
 const openTiny = (options: OpenOptions = {}): Promise<Model> =>
   Model.open(nodePlatform, testModelPath("v1.1"), { threads: 1, ...options });
 
-/** Draws the same alone, without a worker. */
+/** Draws for workers, whose end it outlives, and the same alone. */
 let reference: Model;
+let closing: MockInstance<Model["close"]>;
 let desk: MemoryDesk;
 let blobs: MemoryBlobs;
 let events: WorkerEvent[];
 const workers: Worker[] = [];
 beforeAll(async () => {
   reference = await openTiny();
+  closing = vi.spyOn(reference, "close").mockResolvedValue();
 });
-afterAll(() => reference.close());
+afterAll(async () => {
+  closing.mockRestore();
+  await reference.close();
+});
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker[Symbol.asyncDispose]();
 });
 
-function startWorker(open: () => Promise<Model> = openTiny, maxBatch = 8): Worker {
+function startWorker(open = async (): Promise<Model> => reference, maxBatch = 8): Worker {
   const worker = createWorker({
     name: "worker",
     model: "test",
@@ -49,8 +57,8 @@ function startWorker(open: () => Promise<Model> = openTiny, maxBatch = 8): Worke
 }
 
 function freshRooms(): void {
-  desk = new MemoryDesk();
   blobs = new MemoryBlobs();
+  desk = new MemoryDesk(blobs);
   events = [];
 }
 
@@ -140,7 +148,8 @@ describe("a worker", () => {
     for (const request of requests) expected.push(await tokensAlone(request));
     const appended = vi.spyOn(CachedRows.prototype, "append");
     const jobs = requests.map((request) => desk.submit(request));
-    startWorker();
+    // One that has read nothing yet.
+    startWorker(openTiny);
     for (const [index, job] of jobs.entries()) {
       await finished(job);
       expect(await tokensOf(job)).toEqual(expected[index]);
@@ -202,7 +211,7 @@ describe("a worker that is stopped", () => {
     freshRooms();
     const job = desk.submit(requestOf());
     const waiting = desk.submit(requestOf());
-    const worker = startWorker(openTiny, 1);
+    const worker = startWorker(undefined, 1);
     await desk.until(job, ({ status }) => status === "drawing");
     await worker.drain(new AbortController().signal);
     expect([job.status, waiting.status]).toEqual(["finished", "queued"]);
@@ -211,11 +220,10 @@ describe("a worker that is stopped", () => {
 
   it("begins anew, and says so, where a draft is damaged or another model's", async () => {
     freshRooms();
-    const { model, other } = { model: await openTiny(), other: requestOf({ prompt: "fog" }) };
-    const drawing = model.start("fog", { ...other.settings, seed: 1, size: other.native });
+    const other = requestOf({ prompt: "fog" });
+    const drawing = reference.start("fog", { ...other.settings, seed: 1, size: other.native });
     const foreign = await drawing.job();
     await drawing.pictures();
-    await model.close();
     const recipe = { ...(foreign.pictures[0]?.recipe as object), modelDigest: "0".repeat(64) };
     const pictures = [{ ...foreign.pictures[0], recipe }] as unknown as typeof foreign.pictures;
     const jobs = [requestOf(), requestOf({ seed: 2 })].map((request) => desk.submit(request));
@@ -231,7 +239,7 @@ describe("a worker that is stopped", () => {
 });
 
 describe("faults of a job", () => {
-  const long = requestOf({ native: px(96, 96), asked: px(96, 96), settings: { steps: 1, cfg: 2 } });
+  const long = requestOf({ native: px(64, 64), asked: px(64, 64), settings: { steps: 1, cfg: 2 } });
 
   it("leave the worker and the others as they are", async () => {
     freshRooms();
@@ -251,7 +259,7 @@ describe("faults of a job", () => {
 
   it("that is cancelled is left within a token, and its place is free", async () => {
     freshRooms();
-    const worker = startWorker(openTiny, 1);
+    const worker = startWorker(undefined, 1);
     const job = desk.submit(long);
     const next = desk.submit(requestOf());
     await desk.until(job, ({ progress }) => progress.length >= 3);
@@ -273,8 +281,10 @@ describe("faults of a job", () => {
       opened.push(model);
       return model;
     });
-    const jobs = [desk.submit(long), desk.submit({ ...long, seed: 7 })];
-    await desk.until(jobs[1] as DeskJob, ({ progress }) => progress.length >= 10);
+    // Still drawn when the second is.
+    const longer = { ...long, native: px(96, 96), asked: px(96, 96) };
+    const jobs = [desk.submit(longer), desk.submit({ ...long, seed: 7 })];
+    await desk.until(jobs[1] as DeskJob, ({ progress }) => progress.length >= 6);
     const dead = new EngineError("ended before its work was done", { where: "engine thread" });
     vi.spyOn(opened[0] as Model, "answers").mockResolvedValue(false);
     vi.spyOn(CachedRows.prototype, "append").mockRejectedValueOnce(dead);
@@ -307,11 +317,10 @@ describe("faults of a job", () => {
 
   it("of memory beside others wait for these; alone they are the job's", async () => {
     freshRooms();
-    const model = await openTiny();
-    const start = model.start.bind(model);
+    const start = reference.start.bind(reference);
     const needed = { needed: 2, available: 1 };
     const short = new InsufficientMemoryError("too large", needed);
-    vi.spyOn(model, "start").mockImplementation((prompt, options) => {
+    const starting = vi.spyOn(reference, "start").mockImplementation((prompt, options) => {
       // As the real check: beside others there is no room for it.
       const refuses = prompt === "huge" || (prompt === "large" && desk.jobs[0]?.status === "drawing");
       if (!refuses) return start(prompt, options);
@@ -321,7 +330,7 @@ describe("faults of a job", () => {
         job: () => Promise.reject(short),
       });
     });
-    startWorker(async () => model);
+    startWorker();
     const first = desk.submit(long);
     const large = desk.submit(requestOf({ prompt: "large" }));
     await finished(large);
@@ -330,5 +339,6 @@ describe("faults of a job", () => {
     const huge = desk.submit(requestOf({ prompt: "huge" }));
     await desk.until(huge);
     expect(huge.fault).toMatchObject({ status: 400, code: "insufficient_memory" });
+    starting.mockRestore();
   });
 });

@@ -41,8 +41,6 @@ export type WorkerEvent =
 const PLAN_MS = 250;
 /** Before what failed outside of a job is tried again. */
 const PAUSE_MS = 1000;
-/** How often the end of a job is told to the queue before it is given back. */
-const TRIES = 3;
 /** A job that has been given back as often is given up. */
 const MAX_ATTEMPTS = 5;
 
@@ -178,28 +176,26 @@ export class Worker implements AsyncDisposable {
           continue;
         }
         this.#tell({ kind: "failed", job: id, error: typedError(error) });
-        return this.#end(job, run, () => job.fail(jobFault(error)));
+        await this.#end(job, run, () => job.fail(jobFault(error)));
+        return;
       }
       const { pictures, usage } = drawn;
-      await this.#end(job, run, () => job.finish(pictures, usage));
-      return this.#tell({ kind: "finished", job: id });
+      const told = await this.#end(job, run, () => job.finish(pictures, usage));
+      if (told) this.#tell({ kind: "finished", job: id });
+      return;
     }
   }
 
-  /** Tells the queue how a job ended, more than once if need be: finished pictures are not to be lost to a hiccup. */
-  async #end(job: ClaimedJob, run: JobRun, end: () => Promise<unknown>): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await end();
-        break;
-      } catch (error) {
-        this.#tell({ kind: "trouble", error: typedError(error) });
-        if (attempt === TRIES) return this.#giveBack(job, run);
-        await elapsed(PAUSE_MS * attempt);
-      }
+  /** Tells the queue how a job ended, which has its own patience; what was drawn is not lost if it is in vain. */
+  async #end(job: ClaimedJob, run: JobRun, end: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await end();
+      return true;
+    } catch (error) {
+      this.#tell({ kind: "trouble", error: typedError(error) });
+      await this.#giveBack(job, run);
+      return false;
     }
-    // Whoever keeps house removes what is left of jobs that have ended.
-    await run.forget().catch(() => {});
   }
 
   /** With what was drawn of it. One that comes back again and again is given up. */

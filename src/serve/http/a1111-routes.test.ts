@@ -1,8 +1,8 @@
 /** @file The AUTOMATIC1111 family over rooms in memory. */
 import { afterEach, describe, expect, it } from "vitest";
 import { parseParameters } from "../../formats/a1111.ts";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 const servers: TestServer[] = [];
 

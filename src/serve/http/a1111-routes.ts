@@ -15,13 +15,14 @@ import {
   txt2imgFields,
 } from "./a1111-fields.ts";
 import { infoText } from "./a1111-info.ts";
+import { progressSchema, progressView } from "./a1111-progress.ts";
 import { base64Of } from "./image-answer.ts";
 import { checkMaskSize, fittingSize, type InputPicture, keepPicture } from "./input-picture.ts";
 import type { CheckedRequest, Routes } from "./routes.ts";
 import { modelNames } from "./served-models.ts";
 import type { ServerParts } from "./server-parts.ts";
 import type { Wish } from "./settle-request.ts";
-import { boundedSize, sizeText } from "./size-field.ts";
+import { boundedSize } from "./size-field.ts";
 import { finishedJob, submitJob } from "./submit-job.ts";
 
 const imagesSchema = z
@@ -31,24 +32,6 @@ const imagesSchema = z
     info: z.string().meta({ description: "JSON." }),
   })
   .meta({ id: "SdImages" });
-
-const progressSchema = z.object({
-  progress: z.number(),
-  eta_relative: z.number(),
-  state: z.object({
-    skipped: z.boolean(),
-    interrupted: z.boolean(),
-    stopping_generation: z.boolean(),
-    job: z.string(),
-    job_count: z.int(),
-    job_timestamp: z.string(),
-    job_no: z.int(),
-    sampling_step: z.int(),
-    sampling_steps: z.int(),
-  }),
-  current_image: z.string().nullable(),
-  textinfo: z.string().nullable(),
-});
 
 const anyObject = z.looseObject({});
 
@@ -312,30 +295,4 @@ function askedSize(
 function shownParameters(fields: CommonFields, { request }: JobRecord): Record<string, unknown> {
   const { init_images: _images, mask: _mask, ...given } = fields as CommonFields & Record<string, unknown>;
   return { ...given, seed: request.seed, width: request.asked.width, height: request.asked.height };
-}
-
-function progressView(
-  record: JobRecord | undefined,
-  count: number,
-  image: Uint8Array | undefined,
-): z.infer<typeof progressSchema> {
-  const { token = 0, of = 0, secondsLeft = null } = record?.progress ?? {};
-  return {
-    progress: of === 0 ? 0 : token / of,
-    eta_relative: secondsLeft ?? 0,
-    state: {
-      skipped: false,
-      interrupted: false,
-      stopping_generation: false,
-      job: record === undefined ? "" : `${record.request.task} ${sizeText(record.request.asked)}`,
-      job_count: count,
-      job_timestamp: "0",
-      job_no: 0,
-      // Tokens are what this model steps through.
-      sampling_step: token,
-      sampling_steps: of,
-    },
-    current_image: image === undefined ? null : Buffer.from(image).toString("base64"),
-    textinfo: null,
-  };
 }

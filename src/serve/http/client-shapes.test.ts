@@ -1,8 +1,8 @@
 /** @file Requests as programs are known to send them, and what those programs read of the answers. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readPngHeader } from "./test-png.ts";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 let server: TestServer;
 let picture: Uint8Array<ArrayBuffer>;

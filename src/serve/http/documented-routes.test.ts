@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 const DOCUMENT = fileURLToPath(new URL("../../../docs/serve.md", import.meta.url));
 

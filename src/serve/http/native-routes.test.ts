@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { EntryView } from "./gallery-view.ts";
 import type { JobView } from "./job-view.ts";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 const servers: TestServer[] = [];
 

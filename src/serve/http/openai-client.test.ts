@@ -2,8 +2,8 @@
 import OpenAI, { toFile } from "openai";
 import { afterEach, describe, expect, it } from "vitest";
 import { readPngHeader } from "./test-png.ts";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 const servers: TestServer[] = [];
 

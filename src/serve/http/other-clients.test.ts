@@ -5,8 +5,8 @@ import { DallEAPIWrapper } from "@langchain/openai";
 import { generateImage } from "ai";
 import { afterEach, describe, expect, it } from "vitest";
 import { readPngHeader } from "./test-png.ts";
-import { squarePng } from "./test-rooms.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
+import { squarePng } from "./test-worker.ts";
 
 const servers: TestServer[] = [];
 

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { TestWorker } from "./test-rooms.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
+import { TestWorker } from "./test-worker.ts";
 
 const servers: TestServer[] = [];
 

@@ -23,6 +23,8 @@ const REQUEST_MS = 300_000;
 const CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Answers that are being written when the server ends get so long. */
+const LAST_ANSWERS_MS = 5_000;
 /** Each may hold a stream's buffers. */
 const MAX_CONNECTIONS = 1024;
 
@@ -30,7 +32,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number;
   /** `http://HOST:PORT`. */
   readonly url: string;
-  /** Takes no new connections; resolves when those that are open have ended. */
+  /** Takes no new connections; resolves when those that are open have ended, which they have some seconds for. */
   close(): Promise<void>;
 }
 
@@ -74,7 +76,11 @@ export async function startServer(parts: ServerParts, { host, port }: ListenOpti
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= new Promise((resolve) => {
-      server.close(() => resolve());
+      const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+      server.close(() => {
+        clearTimeout(late);
+        resolve();
+      });
       server.closeIdleConnections();
     });
     return closing;

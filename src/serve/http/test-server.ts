@@ -11,7 +11,8 @@ import type { ServerParts } from "./server-parts.ts";
 import { ServerState } from "./server-state.ts";
 import { type SiteOptions, SiteRules } from "./site-rules.ts";
 import { startServer } from "./start-server.ts";
-import { MemoryGallery, MemoryQueue, MemoryStore, TestWorker } from "./test-rooms.ts";
+import { MemoryGallery, MemoryQueue, MemoryStore } from "./test-rooms.ts";
+import { TestWorker } from "./test-worker.ts";
 
 export const TEST_MODEL: ServedModel = {
   id: "square",

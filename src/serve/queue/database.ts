@@ -24,13 +24,16 @@ export interface Database extends Sql, AsyncDisposable {
   readonly isShared: boolean;
   /** Name for messages, without a password. */
   readonly name: string;
-  /** Commits when `work` is done; what it throws undoes everything. May be run again when the database asks for it. */
+  /**
+   * Commits when `work` is done; what it throws undoes everything. May be run again when the database asks for it. On a
+   * database that is not shared nothing else runs meanwhile, so that `work` must do with what it is given.
+   */
   transaction<T>(durability: Durability, work: (sql: Sql) => Promise<T>): Promise<T>;
   /**
    * Calls `onNotice` with what other processes notify, and this one; with undefined when notices may have been missed.
-   * Does nothing where there are no other processes.
+   * Does nothing where there are no other processes. Ends when it is disposed of.
    */
-  listen(channel: string, onNotice: (payload: string | undefined) => void): void;
+  listen(channel: string, onNotice: (payload: string | undefined) => void): AsyncDisposable;
   /** Gives up what is no longer needed, so that the files of the database stop growing. */
   tidy(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** @file Which job is next: pg-boss, one queue a model, beside tables of ours that say what a job is. */
 import PgBoss from "pg-boss";
 import type { Database, Sql, Value } from "./database.ts";
-import { BOSS_SCHEMA, refuseNewer } from "./schema.ts";
+import { BOSS_SCHEMA, exclusively, refuseNewer } from "./schema.ts";
 
 /** Of the schema that this version of pg-boss writes (its version.json). */
 export const BOSS_VERSION = 24;
@@ -13,11 +13,13 @@ const RETRIES = 1_000_000;
  * nothing, and none is run.
  */
 export class Dispatcher {
+  readonly #database: Database;
   readonly #boss: PgBoss;
-  /** Models whose queue is there. */
-  readonly #queues = new Set<string>();
+  /** Queues that are there, or are being made: by one at a time, since that takes several connections. */
+  readonly #queues = new Map<string, Promise<void>>();
 
-  private constructor(boss: PgBoss) {
+  private constructor(database: Database, boss: PgBoss) {
+    this.#database = database;
     this.#boss = boss;
   }
 
@@ -32,15 +34,20 @@ export class Dispatcher {
     if (await boss.isInstalled())
       refuseNewer(database, "pg-boss", Number(await boss.schemaVersion()), BOSS_VERSION);
     await boss.start();
-    return new Dispatcher(boss);
+    return new Dispatcher(database, boss);
   }
 
   /** Makes the queue of a model, before a transaction that uses it. */
   async prepare(model: string): Promise<void> {
     const name = queueOf(model);
-    if (this.#queues.has(name)) return;
-    await this.#boss.createQueue(name);
-    this.#queues.add(name);
+    const queue = this.#queues.get(name) ?? exclusively(this.#database, () => this.#boss.createQueue(name));
+    this.#queues.set(name, queue);
+    try {
+      await queue;
+    } catch (error) {
+      this.#queues.delete(name);
+      throw error;
+    }
   }
 
   async add(sql: Sql, model: string, id: string, rank: number): Promise<void> {

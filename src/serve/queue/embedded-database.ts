@@ -89,11 +89,15 @@ export class EmbeddedDatabase implements Database {
     );
   }
 
-  listen(): void {}
+  listen(): AsyncDisposable {
+    return { async [Symbol.asyncDispose]() {} };
+  }
 
   /** A single process has neither an autovacuum nor a checkpointer: dead rows and the log would only grow. */
   async tidy(): Promise<void> {
-    await this.script("VACUUM; CHECKPOINT;");
+    // A script is one transaction, and these are none.
+    await this.script("VACUUM");
+    await this.script("CHECKPOINT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,7 +17,7 @@ export class QueueDesk implements JobDesk, Disposable {
   /** Counts changes of the queue; the count at which nothing was found. */
   #changes = 0;
   #emptyAt = -1;
-  #change = new AbortController();
+  readonly #waiting = new Set<() => void>();
 
   constructor(core: QueueCore, held: HeldJobs) {
     this.#core = core;
@@ -25,8 +25,7 @@ export class QueueDesk implements JobDesk, Disposable {
     this.#unlisten = core.news.listen(({ kind }) => {
       if (kind === "progress") return;
       this.#changes++;
-      this.#change.abort();
-      this.#change = new AbortController();
+      for (const wake of this.#waiting) wake();
     });
   }
 
@@ -46,13 +45,18 @@ export class QueueDesk implements JobDesk, Disposable {
 
   async wait(signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#changes > this.#emptyAt) return;
-    await wait(LOOK_MS, undefined, { signal: AbortSignal.any([signal, this.#change.signal]) }).catch(
-      () => {},
-    );
+    // The worker's signal lives as long as the worker: nothing may stay on its list.
+    const leaving = new AbortController();
+    const leave = (): void => leaving.abort();
+    this.#waiting.add(leave);
+    signal.addEventListener("abort", leave);
+    await wait(LOOK_MS, undefined, leaving).catch(() => {});
+    signal.removeEventListener("abort", leave);
+    this.#waiting.delete(leave);
   }
 
   [Symbol.dispose](): void {
     this.#unlisten();
-    this.#change.abort();
+    for (const wake of this.#waiting) wake();
   }
 }

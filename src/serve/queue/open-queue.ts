@@ -165,7 +165,7 @@ class DatabaseQueue implements OpenQueue {
         for (const hold of holds) if (await isHeld(change, hold)) await giveBack(change, hold);
       });
     } finally {
-      await this.#core.database[Symbol.asyncDispose]();
+      await this.#core[Symbol.asyncDispose]();
     }
   }
 }

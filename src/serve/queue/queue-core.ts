@@ -4,7 +4,7 @@ import type { BlobStore } from "../contract/blob-store.ts";
 import type { Database, Durability, Sql } from "./database.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { News } from "./news.ts";
-import { migrate, QUEUE_LOCK, SCHEMA } from "./schema.ts";
+import { exclusively, migrate, QUEUE_LOCK, SCHEMA } from "./schema.ts";
 
 /** Channel over which servers on one database tell each other of changes. */
 const CHANNEL = SCHEMA;
@@ -17,25 +17,35 @@ export interface Change extends Sql {
   tell(job: string): void;
 }
 
-export class QueueCore {
+export class QueueCore implements AsyncDisposable {
   readonly database: Database;
   readonly dispatcher: Dispatcher;
   readonly blobs: BlobStore;
   readonly news = new News();
+  readonly #listening: AsyncDisposable;
 
   private constructor(database: Database, dispatcher: Dispatcher, blobs: BlobStore) {
     this.database = database;
     this.dispatcher = dispatcher;
     this.blobs = blobs;
-    database.listen(CHANNEL, (job) =>
+    this.#listening = database.listen(CHANNEL, (job) =>
       this.news.tell(job === undefined ? { kind: "missed" } : { kind: "queue", job }),
     );
   }
 
   /** Brings the tables to their newest form. */
   static async start(database: Database, blobs: BlobStore): Promise<QueueCore> {
-    await migrate(database);
-    return new QueueCore(database, await Dispatcher.start(database), blobs);
+    const dispatcher = await exclusively(database, async () => {
+      await migrate(database);
+      return Dispatcher.start(database);
+    });
+    return new QueueCore(database, dispatcher, blobs);
+  }
+
+  /** Closes the database too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listening[Symbol.asyncDispose]();
+    await this.database[Symbol.asyncDispose]();
   }
 
   /**

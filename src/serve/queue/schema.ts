@@ -92,12 +92,23 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * Brings the tables to this program's version; servers that start at once take turns.
+ * Does what changes tables while no other process does: servers that start at once take turns. Scripts that take a lock
+ * themselves, as those of pg-boss, would not do: what they look up in front of it may be out of date behind it.
+ */
+export async function exclusively<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  if (!database.isShared) return work();
+  return database.transaction("power", async (sql) => {
+    await sql.query("SELECT pg_advisory_xact_lock($1::bigint)", [MIGRATION_LOCK]);
+    return work();
+  });
+}
+
+/**
+ * Brings the tables to this program's version.
  * @throws UnsupportedError for a database that a newer program has changed.
  */
 export async function migrate(database: Database): Promise<void> {
   await database.transaction("power", async (sql) => {
-    await sql.query("SELECT pg_advisory_xact_lock($1::bigint)", [MIGRATION_LOCK]);
     await sql.script(`
       CREATE SCHEMA IF NOT EXISTS ${SCHEMA};
       CREATE TABLE IF NOT EXISTS ${SCHEMA}.version (version integer NOT NULL);

@@ -1,4 +1,5 @@
 /** @file A PostgreSQL server that any number of processes share. */
+import { once } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { ConfigError } from "../../errors.ts";
@@ -21,8 +22,6 @@ export class SharedDatabase implements Database {
   readonly name: string;
   readonly #pool: pg.Pool;
   readonly #options: pg.ClientConfig;
-  readonly #closing = new AbortController();
-  readonly #listeners: Promise<void>[] = [];
 
   private constructor(name: string, options: pg.ClientConfig) {
     this.name = name;
@@ -78,16 +77,14 @@ export class SharedDatabase implements Database {
     }
   }
 
-  listen(channel: string, onNotice: (payload: string | undefined) => void): void {
-    this.#listeners.push(this.#listenForEver(channel, onNotice));
+  listen(channel: string, onNotice: (payload: string | undefined) => void): AsyncDisposable {
+    return new Listening(this.#options, channel, onNotice);
   }
 
   /** The server has an autovacuum and a checkpointer of its own. */
   async tidy(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    await Promise.all(this.#listeners);
     if (!this.#pool.ending) await this.#pool.end();
   }
 
@@ -117,35 +114,54 @@ export class SharedDatabase implements Database {
     }
   }
 
-  /** Over a connection of its own, which is made again when it breaks. */
-  async #listenForEver(channel: string, onNotice: (payload: string | undefined) => void): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      const client = new pg.Client({ ...this.#options, statement_timeout: 0 });
-      try {
-        const ended = new Promise<void>((resolve) => {
-          client.once("end", resolve);
-          client.once("error", () => resolve());
-          signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-        client.on("notification", ({ payload }) => onNotice(payload));
-        await client.connect();
-        await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
-        onNotice(undefined);
-        await ended;
-      } catch {
-        // Whoever listens asks again from time to time anyway.
-      }
-      await client.end().catch(() => {});
-      await wait(LISTEN_AGAIN_MS, undefined, { signal }).catch(() => {});
-    }
-  }
-
   async #run<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       throw databaseFailure(error, this.name);
+    }
+  }
+}
+
+/** Notices, over a connection of its own that is made again when it breaks. */
+class Listening implements AsyncDisposable {
+  readonly #closing = new AbortController();
+  readonly #work: Promise<void>;
+
+  constructor(options: pg.ClientConfig, channel: string, onNotice: (payload: string | undefined) => void) {
+    this.#work = this.#listen({ ...options, statement_timeout: 0 }, channel, onNotice);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#work;
+  }
+
+  async #listen(
+    options: pg.ClientConfig,
+    channel: string,
+    onNotice: (payload: string | undefined) => void,
+  ): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const client = new pg.Client(options);
+      const ended = new AbortController();
+      const end = (): void => ended.abort();
+      client.once("end", end);
+      client.on("error", end);
+      signal.addEventListener("abort", end);
+      client.on("notification", ({ payload }) => onNotice(payload));
+      try {
+        await client.connect();
+        await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+        onNotice(undefined);
+        if (!ended.signal.aborted) await once(ended.signal, "abort");
+      } catch {
+        // Whoever listens looks from time to time anyway.
+      }
+      signal.removeEventListener("abort", end);
+      await client.end().catch(() => {});
+      await wait(LISTEN_AGAIN_MS, undefined, { signal }).catch(() => {});
     }
   }
 }

@@ -26,6 +26,7 @@ export function queueSuite(name: string, open: () => Promise<Database>, jobs: nu
     let database: Database;
     let store: MemoryStore;
     const queues: OpenQueue[] = [];
+    const cores: QueueCore[] = [];
 
     beforeAll(async () => {
       database = await open();
@@ -38,6 +39,7 @@ export function queueSuite(name: string, open: () => Promise<Database>, jobs: nu
       store = new MemoryStore();
     });
     afterEach(async () => {
+      for (const core of cores.splice(0)) await core[Symbol.asyncDispose]();
       for (const queue of queues.splice(0)) await queue[Symbol.asyncDispose]();
       expect(await contradictions(database)).toEqual([]);
       await database.script(
@@ -52,8 +54,10 @@ export function queueSuite(name: string, open: () => Promise<Database>, jobs: nu
       return queue;
     }
 
-    function openCore(): Promise<QueueCore> {
-      return QueueCore.start(kept(database), store);
+    async function openCore(): Promise<QueueCore> {
+      const core = await QueueCore.start(kept(database), store);
+      cores.push(core);
+      return core;
     }
 
     async function claim(queue: OpenQueue, worker = "worker"): Promise<ClaimedJob> {

@@ -61,6 +61,10 @@ export interface Recipe {
   readonly height: number;
   readonly settings: Settings;
   readonly model?: string;
+  /** Input pictures. */
+  readonly images?: readonly unknown[];
+  /** Cells that were given and not drawn, as ranges from the first to behind the last. */
+  readonly kept?: { readonly cells: readonly (readonly [from: number, to: number])[] };
 }
 
 export interface Job {
@@ -81,6 +85,8 @@ export interface Job {
     readonly seed: number;
     readonly size: SizeText;
     readonly native_size: SizeText;
+    /** Input pictures, by the names of their bytes. */
+    readonly images: readonly string[];
   };
 }
 
@@ -107,5 +113,7 @@ export interface Capabilities {
   readonly canEdit: boolean;
   readonly maxCount: number;
   readonly maxPixels: number;
+  /** Tokens of a picture that are drawn at most; larger ones are stretched from fewer. */
+  readonly maxTokens: number;
   readonly version: string;
 }

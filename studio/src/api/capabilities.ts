@@ -35,6 +35,7 @@ export function capabilitiesOf(json: unknown): Capabilities {
     defaults: fieldsOf(fieldsOf(all.defaults).drawing) as Settings,
     canEdit: fieldsOf(all.abilities).edit === true,
     maxCount: numberOf(limits.max_n, 10),
+    maxTokens: numberOf(limits.max_tokens, Number.POSITIVE_INFINITY),
     maxPixels: numberOf(limits.max_pixels, Number.POSITIVE_INFINITY),
     version: typeof all.version === "string" ? all.version : "",
   };

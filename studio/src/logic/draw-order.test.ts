@@ -5,6 +5,7 @@ import {
   fieldsOfEntry,
   fieldsOfRecipe,
   fullPrompt,
+  givenRows,
   isSizeText,
   newSeed,
   orderOf,
@@ -59,6 +60,22 @@ describe("orderOf", () => {
       size: "128x128",
       from: { picture: "one", rows: 3 },
     });
+  });
+});
+
+describe("givenRows", () => {
+  const grid = { columns: 8, rows: 8 };
+  const given = (...cells: [number, number][]) =>
+    givenRows({ recipe: { ...testEntry().recipe, kept: { cells } } }, grid);
+
+  it("are whole rows at the beginning, or nothing that can be given again", () => {
+    expect(givenRows(testEntry(), grid)).toBe(0);
+    expect([given([0, 16]), given([0, 17]), given([8, 16]), given([0, 8], [16, 24])]).toEqual([
+      2,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   cellOf,
   cellSide,
+  cellStretch,
   gridOf,
   numberEvery,
   parseSize,
@@ -14,6 +15,12 @@ describe("grids", () => {
   it("have a cell a token, broken ones included", () => {
     expect(gridOf(parseSize("256x128"), 16)).toEqual({ columns: 16, rows: 8 });
     expect(gridOf({ width: 100, height: 17 }, 16)).toEqual({ columns: 7, rows: 2 });
+  });
+
+  it("have cells that are stretched with their picture", () => {
+    const grid = { columns: 8, rows: 8 };
+    expect(cellStretch(grid, { width: 512, height: 512 })).toBe(1);
+    expect(cellStretch(grid, { width: 160, height: 128 })).toBe(1.25);
   });
 
   it("find the cell of a token in reading order, and stay on the sheet", () => {

@@ -36,6 +36,14 @@ export function gridOf({ width, height }: Size, tokenSide: number): Grid {
   return { columns: Math.ceil(width / tokenSide), rows: Math.ceil(height / tokenSide) };
 }
 
+/**
+ * Width of a cell against its height. The picture of a size that the model does not draw is stretched from another, and
+ * its cells with it.
+ */
+export function cellStretch(grid: Grid, { width, height }: Size): number {
+  return (width * grid.rows) / (height * grid.columns);
+}
+
 /** The cell of a token in the order of reading; the last one for tokens beyond. */
 export function cellOf(token: number, { columns, rows }: Grid): Cell {
   const within = Math.max(0, Math.min(token, columns * rows - 1));

@@ -38,6 +38,17 @@ describe("the board", () => {
   });
 });
 
+describe("an event of a job that waits", () => {
+  it("leaves the order of the list", () => {
+    const board = [first, second];
+    const moved = testJob({ id: "second", queue_position: 0 });
+    expect(withJob(board, moved).map(({ id }) => id)).toEqual(["first", "second"]);
+    expect(
+      withList(board, [moved, testJob({ id: "first", queue_position: 1 })], "second").jobs,
+    ).toMatchObject([{ id: "second" }, { id: "first" }]);
+  });
+});
+
 describe("moveTarget", () => {
   const board = [drawing, first, second, third];
   it("names the job in front of which one comes", () => {

@@ -32,6 +32,12 @@ export function withList(
 
 /** The board after an event of one job. */
 export function withJob(board: readonly Job[], job: Job): readonly Job[] {
+  const known = board.find(({ id }) => id === job.id);
+  if (known?.status === "queued" && job.status === "queued") {
+    // Where it stands among the others is for the next list to say: their places are older than this event.
+    const { queue_position } = known;
+    return board.map((other) => (other === known ? { ...job, queue_position } : other));
+  }
   const others = board.filter(({ id }) => id !== job.id);
   return hasEnded(job) ? others : inOrder([...others, job]);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { testEntry } from "../test-jobs.ts";
 import { differences, recipeLines } from "./recipe-lines.ts";
 import { sizeChoices } from "./size-choices.ts";
-import { duration } from "./time-left.ts";
+import { duration, timeLeft } from "./time-left.ts";
 
 describe("recipes in lines", () => {
   it("tell size, seed and what is not the model's own", () => {
@@ -47,6 +47,12 @@ describe("durations", () => {
       "60 min",
       "1 h 30 min",
       "2 h 5 min",
+    ]);
+    expect([{ seconds_left: 12 }, { seconds_left: 0 }, { seconds_left: null }, null].map(timeLeft)).toEqual([
+      ", 12 s left",
+      "",
+      "",
+      "",
     ]);
   });
 });

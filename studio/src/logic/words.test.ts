@@ -29,7 +29,13 @@ describe("suggestions", () => {
 });
 
 describe("remarks", () => {
-  const model = { sizes: ["128x128"], subjects: SUBJECTS, words: WORDS } as const;
+  const model = {
+    sizes: ["128x128"],
+    subjects: SUBJECTS,
+    words: WORDS,
+    tokenSide: 16,
+    maxTokens: 256,
+  } as const;
   it("name words that the model does not know with what it knows instead", () => {
     const [remark] = remarksOn("a red appel", { width: 128, height: 128 }, model);
     expect(remark).toMatchObject({ kind: "words", words: ["appel"], closest: ["red apple"] });
@@ -38,7 +44,10 @@ describe("remarks", () => {
   });
 
   it("name sizes that it was not trained for, and are silent where nothing is known", () => {
-    expect(remarksOn("a dog", { width: 256, height: 128 }, model)).toMatchObject([{ kind: "size" }]);
-    expect(remarksOn("xyz", { width: 1, height: 1 }, { sizes: [], subjects: [], words: [] })).toEqual([]);
+    const text = (width: number) => remarksOn("a dog", { width, height: 128 }, model)[0]?.text;
+    expect(text(256)).toBe("the model was not trained for 256 x 128; it knows 128 x 128");
+    expect(text(1024)).toBe("1024 × 128 is more than this server draws: it is drawn smaller and stretched");
+    const nothing = { ...model, sizes: [], subjects: [], words: [] };
+    expect(remarksOn("xyz", { width: 1, height: 1 }, nothing)).toEqual([]);
   });
 });

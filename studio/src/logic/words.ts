@@ -2,7 +2,7 @@
 import { closestSubjects } from "../../../src/generate/closest-subjects.ts";
 import { notesOn } from "../../../src/generate/drawing-notes.ts";
 import type { Capabilities, Note } from "../api/answers.ts";
-import { parseSize, type Size } from "./grid.ts";
+import { gridOf, parseSize, type Size, shownSize } from "./grid.ts";
 
 /** What stands in front of the caret and may become a subject: its last words, up to the word under the caret. */
 export interface Stem {
@@ -70,6 +70,22 @@ export function accept(
   return { text: text.slice(0, start) + subject + text.slice(caret), caret: start + subject.length };
 }
 
+type Known = Pick<Capabilities, "sizes" | "subjects" | "words" | "tokenSide" | "maxTokens">;
+
+/** Whether a size has more cells than the server draws. */
+export function isBeyond(
+  size: Size,
+  { tokenSide, maxTokens }: Pick<Capabilities, "tokenSide" | "maxTokens">,
+): boolean {
+  const { columns, rows } = gridOf(size, tokenSide);
+  return columns * rows > maxTokens;
+}
+
+/** What becomes of such a size. */
+export function stretchText(size: string): string {
+  return `${size} is more than this server draws: it is drawn smaller and stretched`;
+}
+
 /**
  * What a person should know before drawing, by the very rules that the server's notes follow; the closest may also be
  * plain words, such as colours, where no subject is close.
@@ -77,7 +93,7 @@ export function accept(
 export function remarksOn(
   prompt: string,
   { width, height }: Size,
-  { sizes, subjects, words }: Pick<Capabilities, "sizes" | "subjects" | "words">,
+  { sizes, subjects, words, tokenSide, maxTokens }: Known,
 ): readonly Note[] {
   const notes: readonly Note[] = notesOn(prompt, [height, width], {
     sizes: sizes.map(parseSize).map((size) => [size.height, size.width]),
@@ -85,6 +101,9 @@ export function remarksOn(
     words,
   });
   return notes.map((note) => {
+    if (note.kind === "size" && isBeyond({ width, height }, { tokenSide, maxTokens })) {
+      return { ...note, text: stretchText(shownSize({ width, height })) };
+    }
     const [word] = note.words ?? [];
     if (word === undefined || (note.closest ?? []).length > 0) return note;
     return { ...note, closest: closestSubjects(word, words, CLOSEST_WORDS) };

@@ -56,8 +56,17 @@ export class Desk {
     return shown.kind === "upload" ? shown.upload : undefined;
   }
 
+  /** Pixels of what is shown, in the size in which it was asked for. */
+  get askedSize(): Size | undefined {
+    const { shown } = this;
+    if (shown.kind === "job") return parseSize(shown.job.request.size);
+    if (shown.kind === "picture") return shown.entry;
+    return shown.kind === "upload" ? shown.upload : undefined;
+  }
+
+  /** The cells in which it was drawn; sides are added to the picture as it is, in cells of its own pixels. */
   get grid(): Grid | undefined {
-    const size = this.nativeSize;
+    const size = this.mode.name === "extend" ? this.askedSize : this.nativeSize;
     return size === undefined ? undefined : gridOf(size, this.tokenSide);
   }
 
