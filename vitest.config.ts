@@ -1,4 +1,4 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
@@ -9,6 +9,8 @@ export default defineConfig({
       "bench/**/*.test.ts",
       "studio/src/**/*.test.ts",
     ],
+    // What takes long is a command of its own: vitest.long.config.ts.
+    exclude: [...configDefaults.exclude, "**/*.long.test.ts"],
     testTimeout: 60_000,
     // A busy machine is no failure: what a test waits for comes in the end, or does not.
     expect: { poll: { timeout: 30_000 } },

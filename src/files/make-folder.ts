@@ -10,6 +10,11 @@ import { hasCode } from "./write-failure.ts";
  * @throws InputError if something else has the name; what the system says otherwise.
  */
 export async function makeFolder(path: string): Promise<void> {
+  await make(path, true);
+}
+
+/** @param again whether it is tried once more where the folder above is there after all: somebody may have just made it. */
+async function make(path: string, again: boolean): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
@@ -21,9 +26,10 @@ export async function makeFolder(path: string): Promise<void> {
       });
     }
     const above = dirname(path);
-    if (!hasCode(error, "ENOENT") || above === path || (await isFolder(above))) throw error;
-    await makeFolder(above);
-    await makeFolder(path);
+    if (!hasCode(error, "ENOENT") || above === path) throw error;
+    if (!(await isFolder(above))) await make(above, true);
+    else if (!again) throw error;
+    await make(path, false);
   }
 }
 
