@@ -70,6 +70,10 @@ describe("the real server with the default model", () => {
     await page.getByText("The model does not know").waitFor();
     await page.getByRole("button", { name: "blue", exact: true }).click();
     expect(await page.getByLabel("prompt").inputValue()).toBe("a red apple on a blue background");
+    // Steps enough that a fast machine, too, is in the middle of it when the server is killed.
+    await page.getByRole("button", { name: "settings" }).click();
+    await page.getByLabel("steps", { exact: true }).fill("400");
+    await page.getByLabel("steps", { exact: true }).press("Tab");
     await page.getByRole("button", { name: "Draw" }).click();
     await page
       .locator(".words")
