@@ -16,8 +16,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const PNG_MAGIC = "89504e470d0a1a0a";
 
 /** Somewhat above what they are: growth is to be noticed. */
-const MOST_PACKED = 90e6;
-const MOST_UNPACKED = 210e6;
+const MOST_PACKED = 98e6;
+const MOST_UNPACKED = 218e6;
 
 /** As the README says. */
 const PLATFORMS = ["darwin/arm64", "linux/arm64", "linux/x64", "win32/arm64", "win32/x64"];
