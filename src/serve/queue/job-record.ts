@@ -1,28 +1,9 @@
 /** @file Jobs as they are read back. */
-import type { DrawRequest } from "../contract/draw-request.ts";
-import type { JobFault, JobPreview, JobProgress, JobRecord, JobStatus, JobUsage } from "../contract/job.ts";
+import type { JobRecord } from "../contract/job.ts";
 import type { JobFilter } from "../contract/job-queue.ts";
 import type { Sql, Value } from "./database.ts";
 import { isId } from "./queue-core.ts";
 import { SCHEMA } from "./schema.ts";
-
-interface Row {
-  readonly id: string;
-  readonly status: JobStatus;
-  readonly model: string;
-  readonly owner: string | null;
-  readonly request: DrawRequest;
-  readonly created: number;
-  readonly started: number | null;
-  readonly ended: number | null;
-  readonly attempts: number;
-  readonly position: number | null;
-  readonly progress: JobProgress | null;
-  readonly preview: JobPreview | null;
-  readonly pictures: readonly string[];
-  readonly usage: JobUsage | null;
-  readonly fault: JobFault | null;
-}
 
 /** Behind it: conditions on `job`. */
 const READ = `
@@ -44,7 +25,7 @@ const READ = `
 
 /** Those that are there, in no order. */
 export async function readJobs(sql: Sql, ids: readonly string[]): Promise<readonly JobRecord[]> {
-  return sql.query<Row>(`${READ} WHERE job.id = ANY($1::uuid[])`, [ids.filter(isId)]);
+  return sql.query<JobRecord>(`${READ} WHERE job.id = ANY($1::uuid[])`, [ids.filter(isId)]);
 }
 
 export async function readJob(sql: Sql, id: string): Promise<JobRecord | undefined> {
@@ -67,5 +48,5 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<readonly Jo
     where(`job.place < (SELECT place FROM ${SCHEMA}.job WHERE id = ?::uuid)`, before);
   }
   const condition = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-  return sql.query<Row>(`${READ} ${condition} ORDER BY job.place DESC LIMIT $1`, values);
+  return sql.query<JobRecord>(`${READ} ${condition} ORDER BY job.place DESC LIMIT $1`, values);
 }
