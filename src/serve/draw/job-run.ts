@@ -18,6 +18,12 @@ import { drawOptionsOf, pasteBackOf, type Sources } from "./prepare-drawing.ts";
 
 /** Between two drafts of a job: what a killed worker has to draw again is at most as much, and a row. */
 const DRAFT_MS = 2000;
+/**
+ * Of one that was begun before: each row. Where servers live shorter than it takes to come back to where the job was, it
+ * still gets on, and is not taken for one that ends them.
+ */
+const DRAFT_AGAIN_MS = 0;
+
 /** What a run is about, to those who keep a log. */
 export type RunNotice =
   /** The draft was damaged, or of another model: the job is begun anew. */
@@ -172,7 +178,8 @@ export class JobRun {
   }
 
   #isDraftDue(): boolean {
-    return this.#saving === undefined && performance.now() - this.#savedAt >= DRAFT_MS;
+    const period = this.#claimed.record.attempts > 1 ? DRAFT_AGAIN_MS : DRAFT_MS;
+    return this.#saving === undefined && performance.now() - this.#savedAt >= period;
   }
 
   #saveBeside(progress: DrawingProgress): void {
