@@ -12,6 +12,7 @@ import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts"
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { toFloat32 } from "../tensor/tensor.ts";
+import { adaptersToOpen, checkAdaptersAgain } from "./adapter-options.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { ownContradiction } from "./draw-contradictions.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
@@ -41,7 +42,7 @@ export async function runDraw(
   refuse: (contradiction: string | undefined) => void,
 ): Promise<void> {
   await checkOutputs(options);
-  await using model = await openNamedModel(options, terminal);
+  await using model = await openNamedModel(options, terminal, adaptersToOpen(options.adapter));
   refuse(ownContradiction(options, model.defaults));
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
   await drawAndWrite(model.start(prompts, given), {
@@ -54,8 +55,13 @@ export async function runDraw(
 /** Draws the picture of a PNG again. */
 export async function runAgain(file: string, options: OutputOptions, terminal: Terminal): Promise<void> {
   const { recipe, differences } = await readDrawn(file);
+  checkAdaptersAgain(recipe, options.adapter);
   await checkOutputs(options);
-  await using model = await openNamedModel({ ...options, ...threadsAgain(recipe, options) }, terminal);
+  await using model = await openNamedModel(
+    { ...options, ...threadsAgain(recipe, options) },
+    terminal,
+    adaptersToOpen(options.adapter),
+  );
   const drawing = model.again(recipe, await inputs(options, terminal));
   for (const text of differences) terminal.err.write(`${text}\n`);
   await drawAndWrite(drawing, { options, terminal, keeper: newKeeper(options, terminal) });
