@@ -9,37 +9,27 @@ import { flowSampler } from "../model/flow-sampler.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 
-/**
- * Solver steps of one run of {@link imageHeadGraph}. Most published numbers of steps are multiples of it (16, 20, 28, of 50
- * not quite), and a chunk is long enough that starting a run costs little beside it.
- */
-export const SOLVER_CHUNK = 4;
-
 /** Branches that guidance can add up: condition, image-only, none. */
 export const BRANCHES = 3;
 
 /**
- * {@link SOLVER_CHUNK} steps of every picture's solver. What the hidden states that predict the tokens come to is worked
- * out once a token: a token's first chunk is given them as `hidden` [told, D] and no rows of `kept`, the others no rows of
- * `hidden`, and as `kept` [kept, headWidth] the output `condition` of the first. One session for both: each has threads of
- * its own, which go on looking for work for a while and stand in the way of another's.
+ * Steps of every picture's solver. What the hidden states that predict the tokens come to is worked out once a token: a
+ * token's first run is given them as `hidden` [told, D] and no rows of `kept`, others no rows of `hidden`, and as `kept`
+ * [kept, headWidth] the output `condition` of the first. One session for both: each has threads of its own, which go on
+ * looking for work for a while and stand in the way of another's.
  *
  * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
  * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
  * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps.
  */
-export function imageHeadGraph(
-  config: NextStepConfig,
-  plan?: WeightPlan,
-  steps: number = SOLVER_CHUNK,
-): OnnxModel {
+export function imageHeadGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
   const scope = new ParameterScope(plan);
   const width = tokenWidth(config);
-  const table = (name: string): Value => input(name, "float32", [steps, "pictures"]);
+  const table = (name: string): Value => input(name, "float32", ["steps", "pictures"]);
   const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
   const kept = input("kept", "float32", ["kept", config.headWidth]);
   const condition = concat([conditionEmbedding(scope, config, imageOut(scope, config, hidden)), kept], 0);
-  const { states } = flowSampler(scope, config, steps, {
+  const { last } = flowSampler(scope, config, {
     state: input("state", "float32", ["pictures", width]),
     condition,
     pictureOfRow: input("picture_of_row", "int64", ["kept+told"]),
@@ -49,9 +39,9 @@ export function imageHeadGraph(
     c: table("c"),
     branchRows: input("branch_rows", "int64", [BRANCHES, "pictures"]),
     weights: input("weights", "float32", [BRANCHES, "pictures"]),
-    noise: input("noise", "float32", [steps, "pictures", width]),
+    noise: input("noise", "float32", ["steps", "pictures", width]),
   });
-  return writeOnnx({ condition, next: states.at(-1) as Value }, { parameters: "initializers" });
+  return writeOnnx({ condition, next: last }, { parameters: "initializers" });
 }
 
 /** Input: `hidden` [rows, D]. Output: `logits` [rows, vocabulary]. */
