@@ -1,7 +1,12 @@
 /** @file What stands on the hidden states: the image head under its solver, and the LM head. */
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
-import { concat } from "../graph/operators/layout.ts";
-import { input, type Value } from "../graph/value.ts";
+import { expand } from "../graph/operators/broadcast.ts";
+import { gatherRows } from "../graph/operators/gather.ts";
+import { concat, slice } from "../graph/operators/layout.ts";
+import { reshape } from "../graph/operators/reshape.ts";
+import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
+import { input, shapeError, type Value } from "../graph/value.ts";
+import { chosenDelta } from "../model/adapter.ts";
 import { imageOut, lmHead } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { conditionEmbedding } from "../model/flow-head.ts";
@@ -12,6 +17,11 @@ import type { WeightPlan } from "../model/weight-format.ts";
 /** Branches that guidance can add up: condition, image-only, none. */
 export const BRANCHES = 3;
 
+/** Input of a graph with adapters: the place in their tables of each picture. int64 [pictures] */
+export const ADAPTER_OF_PICTURE = "adapter_of_picture";
+
+const NO_LINEARS: ReadonlySet<string> = new Set();
+
 /**
  * Steps of every picture's solver. What the hidden states that predict the tokens come to is worked out once a token: a
  * token's first run is given them as `hidden` [told, D] and no rows of `kept`, others no rows of `hidden`, and as `kept`
@@ -21,9 +31,15 @@ export const BRANCHES = 3;
  * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
  * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
  * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps.
+ * @param adapted linears beside which adapters may stand: {@link ADAPTER_OF_PICTURE} and tables are inputs, too.
  */
-export function imageHeadGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
-  const scope = new ParameterScope(plan);
+export function imageHeadGraph(
+  config: NextStepConfig,
+  plan?: WeightPlan,
+  adapted: ReadonlySet<string> = NO_LINEARS,
+): OnnxModel {
+  const pictureOfRow = input("picture_of_row", "int64", ["kept+told"]);
+  const scope = new ParameterScope(plan, chosenDelta(adapted, headPlaces(pictureOfRow)));
   const width = tokenWidth(config);
   const table = (name: string): Value => input(name, "float32", ["steps", "pictures"]);
   const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
@@ -32,7 +48,7 @@ export function imageHeadGraph(config: NextStepConfig, plan?: WeightPlan): OnnxM
   const { last } = flowSampler(scope, config, {
     state: input("state", "float32", ["pictures", width]),
     condition,
-    pictureOfRow: input("picture_of_row", "int64", ["kept+told"]),
+    pictureOfRow,
     times: table("times"),
     a: table("a"),
     b: table("b"),
@@ -42,6 +58,31 @@ export function imageHeadGraph(config: NextStepConfig, plan?: WeightPlan): OnnxM
     noise: input("noise", "float32", ["steps", "pictures", width]),
   });
   return writeOnnx({ condition, next: last }, { parameters: "initializers" });
+}
+
+/**
+ * Places of the head's rows, by how many these are: pictures, or rows of pictures, of all steps one behind the other; rows of
+ * one step; those whose hidden states are given, which stand in front of the others.
+ */
+function headPlaces(pictureOfRow: Value): (rows: Dim) => Value {
+  const ofPicture = input(ADAPTER_OF_PICTURE, "int64", ["pictures"]);
+  const ofRow = gatherRows(ofPicture, pictureOfRow);
+  const rows = addSizes("kept", "told");
+  const repeated = (places: Value, count: Dim): readonly [Dim, Value] => {
+    const all = multiplySizes("steps", count);
+    return [all, reshape(expand(places, ["steps", count]), [all])];
+  };
+  const known = new Map<Dim, Value>([
+    ["told", slice(ofRow, { axis: 0, start: 0, end: "told" })],
+    repeated(ofPicture, "pictures"),
+    repeated(ofRow, rows),
+    [rows, ofRow],
+  ]);
+  return (size) => {
+    const places = known.get(size);
+    if (places === undefined) throw shapeError("image head", `no picture is known of ${size} rows`);
+    return places;
+  };
 }
 
 /** Input: `hidden` [rows, D]. Output: `logits` [rows, vocabulary]. */

@@ -1,9 +1,10 @@
 /** @file The image head's work for several tokens: one chain of runs, each token with a solver of its own. */
 
 import type { NextStepConfig } from "../model/config.ts";
-import type { ChainLink, Engine, HostTensor, Session } from "../runtime/engine.ts";
+import type { ChainLink, Engine, Feeds, HostTensor, Session } from "../runtime/engine.ts";
 import { joinedFloats } from "../tensor/joined.ts";
-import { BRANCHES } from "./head-graphs.ts";
+import type { AdapterTables } from "./adapter-tables.ts";
+import { ADAPTER_OF_PICTURE, BRANCHES } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
 import { type SolverRun, solverRuns } from "./solver-runs.ts";
 import type { SolverRow } from "./solvers.ts";
@@ -22,6 +23,8 @@ export interface ImageHead {
   readonly session: Session;
   readonly config: Pick<NextStepConfig, "hiddenSize" | "headWidth">;
   readonly engine: Pick<Engine, "runChain">;
+  /** Of the adapters that the session was made for; undefined where it was made for none. */
+  readonly adapters?: AdapterTables | undefined;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface ImageHead {
  */
 export async function sampleTokens(
   samplings: readonly Sampling[],
-  { session, config, engine }: ImageHead,
+  { session, config, engine, adapters }: ImageHead,
 ): Promise<Float32Array[]> {
   const stepsOf = ({ slot, turn }: Sampling): number => slot.table(turn).length;
   const sorted = [...samplings].sort((a, b) => stepsOf(b) - stepsOf(a));
@@ -66,7 +69,10 @@ export async function sampleTokens(
       fetch,
     };
   });
-  const results = await engine.runChain(links);
+  const results = await (adapters?.use(
+    sorted.map(({ slot }) => slot.adapters),
+    (tables, places) => engine.runChain(links.map((link) => adapted(link, tables, places))),
+  ) ?? engine.runChain(links));
   const tokens = new Map(
     sorted.map((sampling, picture) => {
       const own = runs.findIndex(({ to }) => to === steps[picture]);
@@ -75,6 +81,13 @@ export async function sampleTokens(
     }),
   );
   return samplings.map((sampling) => tokens.get(sampling) as Float32Array);
+}
+
+/** A link whose pictures, the first of all, have adapters. places int64 [pictures of all] */
+function adapted(link: ChainLink, tables: Feeds, places: HostTensor): ChainLink {
+  const pictures = (link.feeds.noise as HostTensor).shape[1] as number;
+  const own = { ...places, shape: [pictures], data: places.data.slice(0, pictures) };
+  return { ...link, feeds: { ...link.feeds, ...tables, [ADAPTER_OF_PICTURE]: own } };
 }
 
 /** What only the first run is fed: the states that predict the tokens, and where the tokens start. */
