@@ -110,8 +110,10 @@ export class Model implements AsyncDisposable {
     // The engine thread loads its library while the files are read here.
     const report = (bare: Engine): Engine =>
       onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
-    const engine = report(platform.createEngine({ threads }));
-    // Works now and then, beside the other: its idle threads must not take that one's time. Its runs are large.
+    // Its products are many and short, and whatever else the processors do (the caller's thread, the decoder, other
+    // programs) would wait for threads that spin, and they for it at the end of each product.
+    const engine = report(platform.createEngine({ threads, spin: false }));
+    // Works now and then, beside the other. Its runs are large.
     const autoencoderEngine = () =>
       report(platform.createEngine({ threads, spin: false, memoryPattern: false }));
     const opening = openModelFolder(files);
