@@ -27,6 +27,7 @@ export {
   StorageError,
   UnsupportedError,
 } from "./errors.ts";
+export type { AdapterChoice, RecipeAdapter } from "./generate/adapter-mix.ts";
 export type { TextSampling } from "./generate/choose-token.ts";
 export type { DefaultSettings } from "./generate/default-settings.ts";
 export type { DrawOptions } from "./generate/draw-options.ts";

@@ -8,6 +8,7 @@ import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts
 import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
 import { DEFAULT_THOUGHT_TOKENS, MAX_THOUGHT_TOKENS } from "../generate/think-options.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
+import { adapterArgument } from "./adapter-options.ts";
 import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
 import { addModelOptions } from "./model-options.ts";
@@ -33,6 +34,7 @@ const THE_MODELS = "the model's";
 function addOutputOptions(command: Command): Command {
   command
     .option("--image <file>", "picture to edit or refer to; repeat for several", collect)
+    .addOption(adapterOption())
     .addOption(
       new Option("--out <path>", "file.png, a folder, or - for one PNG on standard output")
         .default(HERE, "this folder")
@@ -51,6 +53,14 @@ function addOutputOptions(command: Command): Command {
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
   return addModelOptions(command);
+}
+
+/** Of all commands that draw. */
+export function adapterOption(): Option {
+  return new Option(
+    "--adapter <folder[:scale]>",
+    "adapter in PEFT's layout that draws along; repeat for several",
+  ).argParser(adapterArgument);
 }
 
 /** The option of all commands that draw. */

@@ -3,12 +3,14 @@ import type { DrawOptions } from "../generate/draw-options.ts";
 import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
 import type { ThinkOptions } from "../generate/think-options.ts";
 import type { AspectName } from "../image/aspect-buckets.ts";
+import { type AdapterArgument, adapterChoices } from "./adapter-options.ts";
 import type { ModelOptions } from "./model-options.ts";
 import type { Target } from "./picture-file.ts";
 
 /** What drawing and drawing again have in common. */
 export interface OutputOptions extends ModelOptions {
   readonly image?: readonly string[];
+  readonly adapter?: readonly AdapterArgument[];
   readonly noise?: string;
   readonly saveTokens?: string;
   /** Where the drawing's job is kept from its first token on. */
@@ -33,6 +35,7 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
 
 /** Where things are now that were elsewhere when the drawing began. */
 export interface ResumeCommandOptions extends ModelOptions {
+  readonly adapter?: readonly AdapterArgument[];
   readonly noise?: string;
   readonly previewFile?: string;
 }
@@ -40,9 +43,12 @@ export interface ResumeCommandOptions extends ModelOptions {
 /** The library's options of a command line. */
 export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
   const names = [...SETTING_NAMES, "seed", "size", "aspect", "count"] as const;
-  const given = Object.fromEntries(
-    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
-  ) as DrawOptions;
+  const given = {
+    ...Object.fromEntries(
+      names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+    ),
+    ...adapterChoices(options.adapter),
+  } as DrawOptions;
   if (options.think !== true) return given;
   const { thinkTokens: maxTokens, thinkTemperature: temperature } = options;
   const think: ThinkOptions = {

@@ -3,12 +3,16 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
+import { MAX_ADAPTERS } from "../generate/adapter-mix.ts";
 import type { OutputOptions } from "./draw-options.ts";
 import type { Target } from "./picture-file.ts";
 
 /** Options of the command that began the drawing; paths are as given, to be read from `folder`. */
 export interface JobOptions
-  extends Pick<OutputOptions, "out" | "json" | "saveTokens" | "preview" | "previewFile" | "model" | "noise"> {
+  extends Pick<
+    OutputOptions,
+    "out" | "json" | "saveTokens" | "preview" | "previewFile" | "model" | "noise" | "adapter"
+  > {
   /** Working directory. */
   readonly folder: string;
 }
@@ -22,6 +26,7 @@ export function ownOf({
   previewFile,
   model,
   noise,
+  adapter,
 }: OutputOptions): JobOptions {
   return {
     folder: process.cwd(),
@@ -32,6 +37,8 @@ export function ownOf({
     ...(previewFile === undefined ? {} : { previewFile }),
     ...(model === undefined ? {} : { model }),
     ...(noise === undefined ? {} : { noise }),
+    // Scales are the recipes'.
+    ...(adapter === undefined ? {} : { adapter: adapter.map(({ path }) => ({ path })) }),
   };
 }
 
@@ -46,7 +53,7 @@ export function jobOptions(own: unknown, where: string): JobOptions {
       remedy: "it was not written by this command: resume it with model.resume",
     });
   if (!isJsonObject(own)) throw refuse();
-  const { folder, out, preview, previewFile, json, saveTokens, model, noise } = own;
+  const { folder, out, preview, previewFile, json, saveTokens, model, noise, adapter } = own;
   if (typeof folder !== "string" || typeof preview !== "boolean") throw refuse();
   if (json !== undefined && json !== true) throw refuse();
   const place = (path: unknown): string => {
@@ -62,7 +69,20 @@ export function jobOptions(own: unknown, where: string): JobOptions {
     ...(previewFile === undefined ? {} : { previewFile: place(previewFile) }),
     ...(model === undefined ? {} : { model: modelName(model, place) }),
     ...(noise === undefined ? {} : { noise: place(noise) }),
+    ...(adapter === undefined ? {} : { adapter: adaptersOf(adapter, place, refuse) }),
   };
+}
+
+function adaptersOf(
+  adapters: unknown,
+  place: (path: unknown) => string,
+  refuse: () => Error,
+): readonly { readonly path: string }[] {
+  if (!Array.isArray(adapters) || adapters.length > MAX_ADAPTERS) throw refuse();
+  return adapters.map((adapter: unknown) => {
+    if (!isJsonObject(adapter)) throw refuse();
+    return { path: place(adapter.path) };
+  });
 }
 
 /** A folder from there, if there is one; a model may have a name that is no path. */

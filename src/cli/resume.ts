@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { printable } from "../formats/quoted.ts";
 import { jobCells } from "../generate/drawing-job.ts";
 import { JobFile, lockExistingJob, readJobFile } from "../node/job-file.ts";
+import { adaptersToOpen, checkAdaptersAgain } from "./adapter-options.ts";
 import { threadsAgain } from "./again-threads.ts";
 import { drawAndWrite, readNoise } from "./draw.ts";
 import { outputContradiction } from "./draw-contradictions.ts";
@@ -37,10 +38,12 @@ export async function runResume(
   const clash = outputContradiction({ ...named, job: file }, job.pictures.length, terminal);
   if (clash !== undefined) throw new InputError(clash, { where: file });
   if (named.previewFile !== undefined) await checkWritable(named.previewFile);
-  const { model: path, noise } = named;
+  const { model: path, noise, adapter } = named;
+  checkAdaptersAgain(first.recipe, adapter);
   await using model = await openNamedModel(
     { ...(path === undefined ? {} : { model: path }), ...threadsAgain(first.recipe, options) },
     terminal,
+    adaptersToOpen(adapter),
   );
   const given = noise === undefined || job.noise === undefined ? {} : { noise: await readNoise(noise) };
   const drawing = model.resume(job, { signal: terminal.signal, ...given });

@@ -7,6 +7,7 @@ import { add, mul, neg, shift } from "../graph/operators/elementwise.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
 import { reshape } from "../graph/operators/reshape.ts";
 import { input, type Value } from "../graph/value.ts";
+import { chosenDelta } from "../model/adapter.ts";
 import { backbone, imageIn } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
@@ -21,15 +22,30 @@ export const cacheNames = (layer: number) =>
     newValues: `new_values.${layer}`,
   }) as const;
 
+/** Input of a graph with adapters: the place in their tables of each row. int64 [rows] */
+export const ADAPTER_OF_ROW = "adapter_of_row";
+
+const NO_LINEARS: ReadonlySet<string> = new Set();
+
 /**
  * Inputs: `text` [rows, tokens, D], rows of the vocabulary's table, which is no part of the graph: a step needs one row of
  * each text token, an image none; `images` [rows, tokens, 64] and `is_image` [rows, tokens, 1], 1 where the image token
  * counts instead; `positions` int64 [rows, tokens]; `cosines`, `sines` [positions, headDim / 2];
  * `mask` [rows, 1, tokens, past + tokens]; caches [rows, kvHeads, past, headDim]; `replay` bool [] and `places` int64
  * [rows, tokens], see Replay in model/backbone.ts; `picks` int64 [picked], places row * tokens + token. Outputs: `hidden` [picked, D] after the final norm, and the new keys and values of each layer.
+ * @param adapted linears beside which adapters may stand: {@link ADAPTER_OF_ROW} and tables are inputs, too.
  */
-export function backboneGraph(config: NextStepConfig, plan?: WeightPlan): OnnxModel {
-  return writeOnnx(backboneValues(new ParameterScope(plan), config), { parameters: "initializers" });
+export function backboneGraph(
+  config: NextStepConfig,
+  plan?: WeightPlan,
+  adapted: ReadonlySet<string> = NO_LINEARS,
+): OnnxModel {
+  const places = input(ADAPTER_OF_ROW, "int64", ["rows"]);
+  const scope = new ParameterScope(
+    plan,
+    chosenDelta(adapted, () => places),
+  );
+  return writeOnnx(backboneValues(scope, config), { parameters: "initializers" });
 }
 
 /** The outputs of {@link backboneGraph}. */

@@ -6,8 +6,9 @@
 import { InputError, refuseAborted } from "../errors.ts";
 import { rotaryTables } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
-import type { Engine, Feeds, RowCopy, Session, State, StoreRule } from "../runtime/engine.ts";
-import { cacheNames } from "./backbone-graph.ts";
+import type { Engine, Feeds, RowCopy, RunRequest, Session, State, StoreRule } from "../runtime/engine.ts";
+import type { AdapterTables } from "./adapter-tables.ts";
+import { ADAPTER_OF_ROW, cacheNames } from "./backbone-graph.ts";
 import { maskFeed, type RowSight, type TokenEmbedding, type TokenRow, tokenFeeds } from "./token-feeds.ts";
 
 /** Caches grow by this many tokens: the engine reads all of a cache at every step, filled or not. */
@@ -39,6 +40,8 @@ export interface Backbone {
   readonly session: Session;
   readonly config: NextStepConfig;
   readonly embed: TokenEmbedding;
+  /** Of the adapters that the session was made for; undefined where it was made for none. */
+  readonly adapters?: AdapterTables | undefined;
 }
 
 export interface AppendOptions {
@@ -69,6 +72,7 @@ export class CachedRows implements AsyncDisposable {
   readonly #session: Session;
   readonly #config: NextStepConfig;
   readonly #embed: TokenEmbedding;
+  readonly #adapters: AdapterTables | undefined;
   readonly #rows: RowState[] = [];
   /** Rows that the caches have room for; those in use stand in front. */
   #rowCapacity = 0;
@@ -78,11 +82,12 @@ export class CachedRows implements AsyncDisposable {
   readonly #tables = new Map<string, State>();
 
   /** @param rows number of rows, without tokens; others can be added. */
-  constructor({ engine, session, config, embed }: Backbone, rows: number) {
+  constructor({ engine, session, config, embed, adapters }: Backbone, rows: number) {
     this.#engine = engine;
     this.#session = session;
     this.#config = config;
     this.#embed = embed;
+    this.#adapters = adapters;
     this.add(rows);
   }
 
@@ -215,10 +220,14 @@ export class CachedRows implements AsyncDisposable {
       ...Object.fromEntries(this.#tables),
       ...Object.fromEntries([...this.#caches].map(front)),
     };
-    const result = await this.#session.run(feeds, {
+    const request: RunRequest = {
       fetch: ["hidden"],
       store: this.#storeRules(base.map(({ length }) => length + start)),
-    });
+    };
+    const result = await (this.#adapters?.use(
+      rows.map(({ adapters }) => adapters),
+      (tables, places) => this.#session.run({ ...feeds, ...tables, [ADAPTER_OF_ROW]: places }, request),
+    ) ?? this.#session.run(feeds, request));
     const states = result.hidden?.data as Float32Array;
     const width = this.#config.hiddenSize;
     picked.forEach(({ to }, index) => {

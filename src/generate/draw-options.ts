@@ -2,6 +2,7 @@
 import { ConfigError, InputError } from "../errors.ts";
 import { isJsonObject } from "../formats/json-file.ts";
 import { ASPECT_NAMES, type AspectName } from "../image/aspect-buckets.ts";
+import { type AdapterChoice, checkAdapterChoices } from "./adapter-mix.ts";
 import type { ImageInput } from "./input-images.ts";
 import type { KeptTokens } from "./keep.ts";
 import { checkSeed, type DrawSettings, describe, MAX_SIDE, SETTING_NAMES } from "./settings.ts";
@@ -42,13 +43,15 @@ export interface DrawOptions extends Partial<DrawSettings> {
    * that; the picture's recipe holds it. Default: not.
    */
   readonly think?: boolean | ThinkOptions;
+  /** Of the adapters that the model was opened with, those that draw along, and how strongly each. Default: none. */
+  readonly adapters?: readonly AdapterChoice[];
   /** Cancels while loading, reading prompts, thinking, drawing and decoding. */
   readonly signal?: AbortSignal;
 }
 
 const OPTION_NAMES: readonly string[] = [
   ...SETTING_NAMES,
-  ...["seed", "size", "aspect", "count", "images", "noise", "keep", "think", "signal"],
+  ...["seed", "size", "aspect", "count", "images", "noise", "keep", "think", "adapters", "signal"],
 ];
 
 /**
@@ -106,6 +109,7 @@ export function checkDrawOptions(prompts: readonly string[], options: DrawOption
   }
   images?.forEach(checkImageInput);
   thinkOptions(options.think);
+  checkAdapterChoices(options.adapters);
   checkSignal(options.signal);
 }
 

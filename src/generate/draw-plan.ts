@@ -7,6 +7,7 @@ import { buildPromptRows, type Prompt } from "../sequence/prompt.ts";
 import { gridOf } from "../sequence/segments.ts";
 import type { TextTokenizer } from "../sequence/tokenizer.ts";
 import { floatBytes } from "../tensor/float-bytes.ts";
+import { type AdapterMix, describeMix, mixOf } from "./adapter-mix.ts";
 import type { Canvas } from "./canvas.ts";
 import type { DefaultSettings } from "./default-settings.ts";
 import { checkDrawOptions, DEFAULT_COUNT, type DrawOptions, RANDOM_SEEDS } from "./draw-options.ts";
@@ -22,7 +23,7 @@ import type { ModelSessions } from "./model-sessions.ts";
 import type { Platform } from "./platform.ts";
 import { checkPositions, checkTextLength } from "./position-limit.ts";
 import { SharedRows } from "./prompt-rows.ts";
-import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
+import { ADAPTED_RECIPE_VERSION, RECIPE_VERSION, type Recipe } from "./recipe.ts";
 import { describeKept } from "./recipe-kept.ts";
 import { type DrawSettings, pickSettings } from "./settings.ts";
 import { Slot, type SlotRequest } from "./slot.ts";
@@ -65,6 +66,8 @@ export interface PlanSurroundings {
   readonly images?: ImageDemands;
   /** Of a picture that is drawn again: it does not think anew. */
   readonly thought?: Thought;
+  /** Of a picture that is drawn again. */
+  readonly adapters?: AdapterMix;
 }
 
 /** A prompt with all that is its own, whatever else is drawn along with it. */
@@ -83,9 +86,10 @@ export async function planDrawing(
   context: PlanContext,
   captions: readonly string[],
   options: DrawOptions,
-  { watch, images: demands, thought: known }: PlanSurroundings = {},
+  { watch, images: demands, thought: known, adapters }: PlanSurroundings = {},
 ): Promise<DrawingPlan> {
   checkDrawOptions(captions, options);
+  const mix = adapters ?? mixOf(context.sessions.adapters, options.adapters ?? []);
   const { platform, folder, sessions, trained, threads } = context;
   const { count = DEFAULT_COUNT, signal, images: given = [] } = options;
   const asked = askedSize(options, sessions);
@@ -138,7 +142,7 @@ export async function planDrawing(
       : await thinkOf(
           context,
           plain.map(({ scene }, index) => ({
-            rows: shared.of(scene.prompt, scene.images),
+            rows: shared.of(scene.prompt, scene.images, mix),
             announced: scene.prompt.announcement.length,
             seed: seeds[index] as number,
           })),
@@ -148,7 +152,8 @@ export async function planDrawing(
     scene: { ...scene, prompt: promptWith(context, scene.prompt, thoughts[index]) },
     thought: thoughts[index],
   }));
-  const made = { name: folder.files.name, digest: await context.digest(), threads, size, images, platform };
+  const digest = await context.digest();
+  const made = { name: folder.files.name, digest, threads, size, images, platform, mix };
   return {
     platform,
     grid,
@@ -180,7 +185,7 @@ export async function planDrawing(
     ]),
     slots: pictures.map(({ scene }, index) =>
       slotOf(scene, {
-        rows: shared.of(scene.prompt, scene.images),
+        rows: shared.of(scene.prompt, scene.images, mix),
         canvas: canvases[index] as Canvas,
         noise: noise[index] as TokenNoise,
         name: `picture ${index + 1}`,
@@ -261,6 +266,7 @@ async function recipeOf(
     readonly digest: string;
     readonly size: ImageSize;
     readonly images: readonly SizedImage[];
+    readonly mix: AdapterMix | undefined;
   },
 ): Promise<Omit<Recipe, "seed">> {
   const kept = await describeKept(canvas, made.platform);
@@ -269,7 +275,7 @@ async function recipeOf(
     return { sha256, width: size[1], height: size[0] };
   });
   return {
-    version: RECIPE_VERSION,
+    version: made.mix === undefined ? RECIPE_VERSION : ADAPTED_RECIPE_VERSION,
     model: made.name,
     modelDigest: made.digest,
     prompt: text,
@@ -279,6 +285,7 @@ async function recipeOf(
     threads: made.threads,
     ...(images.length === 0 ? {} : { images }),
     ...(kept === undefined ? {} : { kept }),
+    ...describeMix(made.mix),
   };
 }
 

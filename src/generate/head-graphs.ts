@@ -1,7 +1,10 @@
 /** @file What stands on the hidden states: the image head under its solver, and the LM head. */
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
-import { concat } from "../graph/operators/layout.ts";
-import { input, type Value } from "../graph/value.ts";
+import { gatherRows } from "../graph/operators/gather.ts";
+import { concat, slice } from "../graph/operators/layout.ts";
+import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
+import { input, shapeError, type Value } from "../graph/value.ts";
+import { chosenDelta } from "../model/adapter.ts";
 import { imageOut, lmHead } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { conditionEmbedding } from "../model/flow-head.ts";
@@ -18,6 +21,11 @@ export const SOLVER_CHUNK = 4;
 /** Branches that guidance can add up: condition, image-only, none. */
 export const BRANCHES = 3;
 
+/** Input of a graph with adapters: the place in their tables of each picture. int64 [pictures] */
+export const ADAPTER_OF_PICTURE = "adapter_of_picture";
+
+const NO_LINEARS: ReadonlySet<string> = new Set();
+
 /**
  * {@link SOLVER_CHUNK} steps of every picture's solver. What the hidden states that predict the tokens come to is worked
  * out once a token: a token's first chunk is given them as `hidden` [told, D] and no rows of `kept`, the others no rows of
@@ -27,13 +35,16 @@ export const BRANCHES = 3;
  * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
  * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
  * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps.
+ * @param adapted linears beside which adapters may stand: {@link ADAPTER_OF_PICTURE} and tables are inputs, too.
  */
 export function imageHeadGraph(
   config: NextStepConfig,
   plan?: WeightPlan,
   steps: number = SOLVER_CHUNK,
+  adapted: ReadonlySet<string> = NO_LINEARS,
 ): OnnxModel {
-  const scope = new ParameterScope(plan);
+  const pictureOfRow = input("picture_of_row", "int64", ["kept+told"]);
+  const scope = new ParameterScope(plan, chosenDelta(adapted, headPlaces(steps, pictureOfRow)));
   const width = tokenWidth(config);
   const table = (name: string): Value => input(name, "float32", [steps, "pictures"]);
   const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
@@ -42,7 +53,7 @@ export function imageHeadGraph(
   const { states } = flowSampler(scope, config, steps, {
     state: input("state", "float32", ["pictures", width]),
     condition,
-    pictureOfRow: input("picture_of_row", "int64", ["kept+told"]),
+    pictureOfRow,
     times: table("times"),
     a: table("a"),
     b: table("b"),
@@ -52,6 +63,28 @@ export function imageHeadGraph(
     noise: input("noise", "float32", [steps, "pictures", width]),
   });
   return writeOnnx({ condition, next: states.at(-1) as Value }, { parameters: "initializers" });
+}
+
+/**
+ * Places of the head's rows, by how many these are: pictures, or rows of pictures, of all steps one behind the other; rows of
+ * one step; those whose hidden states are given, which stand in front of the others.
+ */
+function headPlaces(steps: number, pictureOfRow: Value): (rows: Dim) => Value {
+  const ofPicture = input(ADAPTER_OF_PICTURE, "int64", ["pictures"]);
+  const ofRow = gatherRows(ofPicture, pictureOfRow);
+  const rows = addSizes("kept", "told");
+  const repeated = (places: Value): Value => concat(new Array<Value>(steps).fill(places), 0);
+  const known = new Map<Dim, Value>([
+    ["told", slice(ofRow, { axis: 0, start: 0, end: "told" })],
+    [multiplySizes(steps, "pictures"), repeated(ofPicture)],
+    [multiplySizes(steps, rows), repeated(ofRow)],
+    [rows, ofRow],
+  ]);
+  return (size) => {
+    const places = known.get(size);
+    if (places === undefined) throw shapeError("image head", `no picture is known of ${size} rows`);
+    return places;
+  };
 }
 
 /** Input: `hidden` [rows, D]. Output: `logits` [rows, vocabulary]. */

@@ -9,10 +9,13 @@ import type { NextStepConfig } from "../model/config.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 import type { Engine, Session, State, WeightSource } from "../runtime/engine.ts";
 import { promptly, type Relay, relayed, untilAborted } from "./abort.ts";
+import type { OpenAdapters } from "./adapter-mix.ts";
+import { AdapterTables } from "./adapter-tables.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
-import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import { imageHeadGraph, lmHeadGraph, SOLVER_CHUNK } from "./head-graphs.ts";
+import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
 import type { TokenEmbedding } from "./token-feeds.ts";
 
@@ -32,6 +35,11 @@ export class ModelSessions {
   readonly folder: ModelFolder;
   /** Rows of the vocabulary's table. */
   readonly embed: TokenEmbedding;
+  /** Adapters that pictures may be drawn with. */
+  readonly adapters: OpenAdapters;
+  /** Their matrices beside the image head; undefined where none stands there. */
+  readonly headAdapters: AdapterTables | undefined;
+  readonly #backboneAdapters: AdapterTables | undefined;
   readonly #autoencoderEngine: () => Engine;
   #ownEngine: Engine | undefined;
   readonly #sessions = new Map<string, Entry>();
@@ -46,9 +54,18 @@ export class ModelSessions {
   /**
    * @param autoencoderEngine gives the engine of the autoencoder when that is first needed, to be disposed with the
    * sessions: one of its own, so that decoding a picture does not hold up the tokens of others. Default: the same engine.
+   * @param adapters of this model's linears. Default: none.
    */
-  constructor(engine: Engine, folder: ModelFolder, autoencoderEngine?: () => Engine) {
+  constructor(
+    engine: Engine,
+    folder: ModelFolder,
+    autoencoderEngine?: () => Engine,
+    adapters: OpenAdapters = new Map(),
+  ) {
     this.engine = engine;
+    this.adapters = adapters;
+    this.#backboneAdapters = tablesOf("transformer", engine, folder, adapters);
+    this.headAdapters = tablesOf("image head", engine, folder, adapters);
     this.folder = folder;
     this.embed = storedEmbedding(folder.config, folder.tensors);
     this.#autoencoderEngine = () => {
@@ -88,14 +105,21 @@ export class ModelSessions {
   }
 
   backbone(signal?: AbortSignal): Promise<Session> {
-    return this.#ofModel("transformer", backboneGraph, signal);
+    const names = this.#backboneAdapters?.names;
+    return this.#ofModel("transformer", (config, plan) => backboneGraph(config, plan, names), signal);
   }
 
   /** Rows without tokens. */
   async cachedRows(rows: number, signal?: AbortSignal): Promise<CachedRows> {
     const { engine, folder, embed } = this;
     const session = await this.backbone(signal);
-    return new CachedRows({ engine, session, config: folder.config, embed }, rows);
+    const adapters = this.#backboneAdapters;
+    return new CachedRows({ engine, session, config: folder.config, embed, adapters }, rows);
+  }
+
+  /** What the adapters' matrices may take of the memory beside what they have. */
+  get adapterBytesToCome(): number {
+    return (this.#backboneAdapters?.bytesToCome ?? 0) + (this.headAdapters?.bytesToCome ?? 0);
   }
 
   /** Parts whose weights are in memory, or on their way there. */
@@ -105,7 +129,12 @@ export class ModelSessions {
 
   /** The image head under its solver, some steps a run. */
   imageHead(signal?: AbortSignal): Promise<Session> {
-    return this.#ofModel("image head", imageHeadGraph, signal);
+    const names = this.headAdapters?.names;
+    return this.#ofModel(
+      "image head",
+      (config, plan) => imageHeadGraph(config, plan, SOLVER_CHUNK, names),
+      signal,
+    );
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {
@@ -253,6 +282,23 @@ export class ModelSessions {
     });
     return entry;
   }
+}
+
+/** Tables of the linears of a part that any of the adapters stands beside. */
+function tablesOf(
+  part: WeightPart,
+  engine: Engine,
+  { parameters, config }: ModelFolder,
+  adapters: OpenAdapters,
+): AdapterTables | undefined {
+  const own = new Set(partParameters(part, parameters, config).map(({ name }) => name));
+  const linears = [...adapters.values()].flatMap((adapter) => adapter.linears);
+  const adapted = new Map(
+    linears.filter(({ name }) => own.has(`${name}.weight`)).map((linear) => [linear.name, linear]),
+  );
+  if (adapted.size === 0) return undefined;
+  const rank = Math.max(...linears.map((linear) => linear.rank));
+  return new AdapterTables(engine, [...adapted.values()], { mixes: adapters.size, rank });
 }
 
 /** What is being made, as {@link untilAborted}; disposed when it is there if nobody waits for it any more. */

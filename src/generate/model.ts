@@ -1,8 +1,10 @@
 /** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
+import { type Adapter, readAdapter } from "../checkpoint/adapter/adapter-folder.ts";
 import { modelDigest } from "../checkpoint/model-digest.ts";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError, refuseAborted } from "../errors.ts";
 import type { ImageSize } from "../image/pixels.ts";
+import { adaptableLinears } from "../model/adapter.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { thoughtMarkers } from "../sequence/thought-markers.ts";
@@ -21,7 +23,7 @@ import {
   type SizedImage,
   trainedSide,
 } from "./input-images.ts";
-import { MemoryCheck, memoryOf } from "./memory-check.ts";
+import { type AvailableMemory, MemoryCheck, memoryOf } from "./memory-check.ts";
 import { type DrawingMemory, MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
@@ -48,6 +50,29 @@ const KEPT_PROMPT_BYTES = 2 ** 25;
 function memoryCheckOf(folder: ModelFolder): MemoryCheck | undefined {
   const model = memoryOf(folder);
   return model === undefined ? undefined : new MemoryCheck(model);
+}
+
+/** Adapters by the names that they are given. */
+async function readAdapters(
+  platform: Platform,
+  { parameters }: ModelFolder,
+  named: Readonly<Record<string, string>> = {},
+): Promise<ReadonlyMap<string, Adapter>> {
+  const linears = adaptableLinears(parameters);
+  const adapters = new Map<string, Adapter>();
+  for (const [name, path] of Object.entries(named)) {
+    adapters.set(name, await readAdapter(platform.modelFolder(path), linears, platform.sha256));
+  }
+  return adapters;
+}
+
+/** What is free beside the adapters' matrices. */
+function availableBeside(
+  platform: Platform,
+  { adapterBytesToCome }: ModelSessions,
+): AvailableMemory | undefined {
+  const available = platform.availableMemory();
+  return available && { ...available, bytes: Math.max(0, available.bytes - adapterBytesToCome) };
 }
 
 /** What {@link Model.open} has read and made. */
@@ -125,9 +150,10 @@ export class Model implements AsyncDisposable {
         readTrainedOn(files),
       ] as const;
       const [tokenizer, defaults, trained] = await untilAborted(Promise.all(reading), signal);
-      const sessions = new ModelSessions(engine, folder, autoencoderEngine);
+      const adapters = await untilAborted(readAdapters(platform, folder, options.adapters), signal);
+      const sessions = new ModelSessions(engine, folder, autoencoderEngine, adapters);
       const memory = options.checkMemory === false ? undefined : memoryCheckOf(folder);
-      const available = platform.availableMemory();
+      const available = availableBeside(platform, sessions);
       if (available !== undefined) memory?.refuseWeights(available);
       const read = { platform, folder, sessions, tokenizer, defaults, trained };
       return new Model({ ...read, threads, engine, memory, options });
@@ -145,6 +171,11 @@ export class Model implements AsyncDisposable {
   /** Name of the model's folder. */
   get name(): string {
     return this.#context.folder.files.name;
+  }
+
+  /** Names of the adapters that it was opened with. */
+  get adapters(): readonly string[] {
+    return [...this.#context.sessions.adapters.keys()];
   }
 
   /**
@@ -310,7 +341,7 @@ export class Model implements AsyncDisposable {
   /** Before the weights that it needs are read, and its caches made. */
   #refuseTooLarge(drawing: DrawingMemory, underWay?: { pictures: number; cacheBytes: number }): void {
     const { platform, sessions } = this.#context;
-    const available = platform.availableMemory();
+    const available = availableBeside(platform, sessions);
     if (this.#memory === undefined || available === undefined) return;
     const loaded = MEMORY_PARTS.filter((part) => part === "program" || sessions.loaded.has(part));
     this.#memory.refuseDrawing(drawing, available, new Set(loaded), underWay);

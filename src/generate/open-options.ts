@@ -34,6 +34,11 @@ export interface OpenOptions {
   readonly cacheBytes?: number;
   /** Bytes of keys and values of prompts that are kept for when they come again. Default 32 MiB. */
   readonly promptBytes?: number;
+  /**
+   * Adapters that pictures may be drawn with: folders in PEFT's layout, by the names that drawings use.
+   * They are read whole. Default: none.
+   */
+  readonly adapters?: Readonly<Record<string, string>>;
   /** Cancels opening. An open model is not affected: what it does later has signals of its own. */
   readonly signal?: AbortSignal;
   /**

@@ -1,5 +1,6 @@
 /** @file Joins the rows of prompts with the image tokens that stand in them. */
 import type { Prompt, PromptRow } from "../sequence/prompt.ts";
+import type { AdapterMix } from "./adapter-mix.ts";
 import type { TokenRow } from "./token-feeds.ts";
 
 /** Rows of several prompts; rows with the same content are one object, and are read once. */
@@ -15,19 +16,21 @@ export class SharedRows {
   /**
    * One token row for each row of a prompt.
    * @param images which of all images are the prompt's, in its order
+   * @param adapters that read it
    */
-  of(prompt: Prompt, images: readonly number[]): TokenRow[] {
-    return prompt.rows.map((row) => this.#row(row, images));
+  of(prompt: Prompt, images: readonly number[], adapters?: AdapterMix): TokenRow[] {
+    return prompt.rows.map((row) => this.#row(row, images, adapters));
   }
 
-  #row({ ids, images: spans }: PromptRow, images: readonly number[]): TokenRow {
+  #row({ ids, images: spans }: PromptRow, images: readonly number[], adapters?: AdapterMix): TokenRow {
     const placed = spans.map(({ start, image }) => ({ start, image: images[image] as number }));
-    const key = JSON.stringify([ids, placed]);
+    const key = JSON.stringify([ids, placed, adapters?.key]);
     const known = this.#made.get(key);
     if (known !== undefined) return known;
     const row: TokenRow = {
       ids,
       images: placed.map(({ start, image }) => ({ start, tokens: this.#images[image] as Float32Array })),
+      ...(adapters === undefined ? {} : { adapters }),
     };
     this.#made.set(key, row);
     return row;

@@ -98,9 +98,12 @@ export class PromptStore {
   }
 }
 
-/** Tokens that two rows have in common from their first on: ids, what stands for image tokens, and where they are placed. */
+/**
+ * Tokens that two rows have in common from their first on: ids, what stands for image tokens, where they are placed, and the
+ * adapters that read them.
+ */
 function commonTokens(a: TokenRow, b: TokenRow, width: number): number {
-  if ((a.position ?? 0) !== (b.position ?? 0)) return 0;
+  if ((a.position ?? 0) !== (b.position ?? 0) || a.adapters?.key !== b.adapters?.key) return 0;
   const most = Math.min(a.ids.length, b.ids.length);
   let common = 0;
   while (common < most && a.ids[common] === b.ids[common] && sameImageToken(a, b, common, width)) common++;

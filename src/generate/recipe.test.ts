@@ -36,7 +36,23 @@ const thoughtful: Recipe = {
   thought: { text: "<|begin_of_thinking|>a sail", ids: [7, 1, 2], finishReason: "length" },
 };
 
+const adapted: Recipe = {
+  ...latest,
+  version: 4,
+  adapters: [{ name: "mug", digest: "ab".repeat(32), scale: -0.5 }],
+};
+
 describe("parseRecipe", () => {
+  it("holds adapters in a version of their own, which readers before it refuse", () => {
+    expect(parseRecipe(JSON.stringify(adapted), "x.png")).toEqual(adapted);
+    const read = (change: object) => () => parseRecipe(JSON.stringify({ ...adapted, ...change }), "x.png");
+    expect(read({ version: 3 })).toThrow(/adapters/);
+    expect(read({ adapters: undefined })).toThrow(/adapters/);
+    expect(read({ adapters: [] })).toThrow(/adapters/);
+    expect(read({ adapters: [{ name: "mug", digest: "ab", scale: 1 }] })).toThrow(/adapters/);
+    expect(read({ adapters: [{ name: "mug", digest: "ab".repeat(32), scale: 99 }] })).toThrow(/adapters/);
+  });
+
   it("reads what was written", () => {
     expect(parseRecipe(JSON.stringify(recipe), "x.png")).toEqual(recipe);
     expect(parseRecipe(JSON.stringify(latest), "x.png")).toEqual(latest);

@@ -2,6 +2,7 @@
 import { DataFormatError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { isSha256, isWholeNumber } from "../formats/json-value.ts";
+import { isRecipeAdapters, type RecipeAdapter } from "./adapter-mix.ts";
 import { MAX_THREADS } from "./open-options.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
 import {
@@ -21,7 +22,9 @@ export { RECIPE_KEYWORD } from "../formats/png-text.ts";
  * settings that change along the tokens, and no thoughts.
  */
 export const RECIPE_VERSION = 3;
-const VERSIONS: readonly unknown[] = [1, 2, RECIPE_VERSION];
+/** Written of pictures with adapters: readers of version 3 would pass over those. */
+export const ADAPTED_RECIPE_VERSION = 4;
+const VERSIONS: readonly unknown[] = [1, 2, RECIPE_VERSION, ADAPTED_RECIPE_VERSION];
 /** What holds in recipes that were written before there were these settings. */
 const EARLIER_SETTINGS: Partial<DrawSettings> = {
   cfgUntil: PLAIN_SETTINGS.cfgUntil,
@@ -33,7 +36,7 @@ const EARLIER_SETTINGS: Partial<DrawSettings> = {
 const MAX_IMAGES = 1024;
 
 export interface Recipe {
-  readonly version: 1 | 2 | typeof RECIPE_VERSION;
+  readonly version: 1 | 2 | typeof RECIPE_VERSION | typeof ADAPTED_RECIPE_VERSION;
   /** Name of the model's folder, for people. */
   readonly model: string;
   /** Which model it is, whatever its folder is called: see modelDigest. Not in version 1. */
@@ -49,6 +52,8 @@ export interface Recipe {
   readonly injectedNoise?: true;
   /** Cells whose tokens were given. */
   readonly kept?: RecipeKept;
+  /** What stood beside the model's own weights, in the order in which it was added. */
+  readonly adapters?: readonly RecipeAdapter[];
   /** What the model wrote behind the prompt, and drew from. */
   readonly thought?: Thought;
   /** Threads of the engine. Others may round otherwise. */
@@ -84,7 +89,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   if (!isJsonObject(json.settings)) throw refuse("settings");
   const settings = {
     ...pickSettings(json.settings, `${where}: `),
-    ...(json.version === RECIPE_VERSION ? {} : EARLIER_SETTINGS),
+    ...(Number(json.version) >= RECIPE_VERSION ? {} : EARLIER_SETTINGS),
   };
   const missing = SETTING_NAMES.find((name) => settings[name] === undefined);
   if (missing !== undefined) throw refuse(`settings.${missing}`);
@@ -95,7 +100,9 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   ) {
     throw refuse("images");
   }
-  const { modelDigest, kept, thought } = json;
+  const { modelDigest, kept, thought, adapters } = json;
+  const isAdapted = json.version === ADAPTED_RECIPE_VERSION;
+  if (isAdapted ? !isRecipeAdapters(adapters) : adapters !== undefined) throw refuse("adapters");
   if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
   if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
   if (thought !== undefined && !isThought(thought)) throw refuse("thought");
@@ -111,6 +118,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     ...(images === undefined ? {} : { images }),
     ...(json.injectedNoise === true ? { injectedNoise: true as const } : {}),
     ...(kept === undefined ? {} : { kept }),
+    ...(isRecipeAdapters(adapters) ? { adapters } : {}),
     ...(thought === undefined ? {} : { thought }),
     ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };

@@ -2,6 +2,7 @@
 import { ConfigError, InputError } from "../errors.ts";
 import { quoted } from "../formats/quoted.ts";
 import { tokenWidth } from "../model/config.ts";
+import { mixAgain } from "./adapter-mix.ts";
 import type { DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
 import type { DrawingPlan } from "./drawing.ts";
@@ -33,7 +34,8 @@ export async function planAgain(
       remedy: `give ${OPTION_NAMES.join(", ")} alone, or use draw`,
     });
   }
-  const { prompt, seed, width, height, settings, images = [], kept, thought } = recipe;
+  const { prompt, seed, width, height, settings, images = [], kept, thought, adapters } = recipe;
+  const mix = mixAgain(context.sessions.adapters, adapters);
   if (recipe.injectedNoise === true && options.noise === undefined) {
     throw refuse("was drawn with noise that was given", "give the same noise");
   }
@@ -67,6 +69,7 @@ export async function planAgain(
         check: (read) => checkImages(images, read),
       },
       ...(thought === undefined ? {} : { thought }),
+      ...(mix === undefined ? {} : { adapters: mix }),
     },
   );
   const notes = await differences(context, recipe);

@@ -4,6 +4,7 @@ import { quoted } from "../formats/quoted.ts";
 import { tokenWidth } from "../model/config.ts";
 import { gridOf } from "../sequence/segments.ts";
 import { floatBytes } from "../tensor/float-bytes.ts";
+import { mixAgain } from "./adapter-mix.ts";
 import type { Canvas } from "./canvas.ts";
 import { checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planScene, slotOf } from "./draw-plan.ts";
@@ -65,7 +66,7 @@ export async function planResume(
       );
       const scene = { ...plain, prompt: promptWith(context, plain.prompt, recipe.thought) };
       return slotOf(scene, {
-        rows: shared.of(scene.prompt, own),
+        rows: shared.of(scene.prompt, own, mixAgain(context.sessions.adapters, recipe.adapters)),
         canvas: await canvasOf(context, job, picture),
         noise: noise[index] as TokenNoise,
         name: `picture ${index + 1}`,

@@ -85,7 +85,7 @@ export function seatsOf(
  * @param prompt tokens in front of the picture
  */
 export function imageRow(
-  { canvas }: Slot,
+  { canvas, adapters }: Slot,
   from: number,
   to: number,
   prompt: number,
@@ -94,7 +94,7 @@ export function imageRow(
   const { order } = canvas;
   const tokens = canvas.tokens(from, to);
   const ids = new Array<number>(to - from).fill(placeholder);
-  if (!order.staggered) return { ids, images: [{ start: 0, tokens }] };
+  if (!order.staggered) return { ids, images: [{ start: 0, tokens }], adapters };
   const cells = ids.map((_, index) => order.cellAt(from + index));
   const standIn = order.standIn(to);
   const layout: TokenLayout = {
@@ -112,12 +112,13 @@ export function imageRow(
       .map((cell) => (cell - 1 === standIn?.place ? ids.length : order.turnOf(cell - 1) - from)),
     passing: standIn === undefined ? 0 : 1,
   };
-  if (standIn === undefined) return { ids, images: [{ start: 0, tokens }], layout };
+  if (standIn === undefined) return { ids, images: [{ start: 0, tokens }], layout, adapters };
   const stood = canvas.cells(standIn.cell, standIn.cell + 1);
   return {
     ids: [...ids, placeholder],
     images: [{ start: 0, tokens: joinedFloats([tokens, stood]) }],
     layout,
+    adapters,
   };
 }
 

@@ -1,4 +1,5 @@
 /** @file All that one picture in the making is made of. */
+import type { AdapterMix } from "./adapter-mix.ts";
 import type { Canvas } from "./canvas.ts";
 import { branchWeights, type Guidance, guidanceAt, guidedTokens } from "./guidance.ts";
 import {
@@ -16,7 +17,7 @@ import type { TokenNoise } from "./token-noise.ts";
 export interface SlotRequest {
   /**
    * The prompt of each branch: condition, image-only (if three), none (if two or more). Prompts that are one object are
-   * read once where they join a loop together.
+   * read once where they join a loop together. All have the picture's adapters.
    */
   readonly rows: readonly TokenRow[];
   /** Drawn on by the loop; cells that are forced before the slot joins are read instead. */
@@ -55,6 +56,11 @@ export class Slot {
 
   get canvas(): Canvas {
     return this.request.canvas;
+  }
+
+  /** What draws the picture beside the model's own weights. */
+  get adapters(): AdapterMix | undefined {
+    return this.request.rows[0]?.adapters;
   }
 
   /** How many branches are read from the next cell on: one when no cell to come is guided. */

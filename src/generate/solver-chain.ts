@@ -1,9 +1,10 @@
 /** @file The image head's work for several tokens: one chain of runs, each token with a solver of its own. */
 
 import type { NextStepConfig } from "../model/config.ts";
-import type { ChainLink, Engine, HostTensor, Session } from "../runtime/engine.ts";
+import type { ChainLink, Engine, Feeds, HostTensor, Session } from "../runtime/engine.ts";
 import { joinedFloats } from "../tensor/joined.ts";
-import { BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
+import type { AdapterTables } from "./adapter-tables.ts";
+import { ADAPTER_OF_PICTURE, BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
 import type { SolverRow } from "./solvers.ts";
 
@@ -28,6 +29,8 @@ export interface ImageHead {
   readonly session: Session;
   readonly config: Pick<NextStepConfig, "hiddenSize" | "headWidth">;
   readonly engine: Pick<Engine, "runChain">;
+  /** Of the adapters that the session was made for; undefined where it was made for none. */
+  readonly adapters?: AdapterTables | undefined;
 }
 
 /**
@@ -37,7 +40,7 @@ export interface ImageHead {
  */
 export async function sampleTokens(
   samplings: readonly Sampling[],
-  { session, config, engine }: ImageHead,
+  { session, config, engine, adapters }: ImageHead,
 ): Promise<Float32Array[]> {
   const sorted = [...samplings].sort((a, b) => chunksOf(b) - chunksOf(a));
   const chunks = sorted.map(chunksOf);
@@ -68,7 +71,10 @@ export async function sampleTokens(
       fetch,
     };
   });
-  const results = await engine.runChain(links);
+  const results = await (adapters?.use(
+    sorted.map(({ slot }) => slot.adapters),
+    (tables, places) => engine.runChain(links.map((link) => adapted(link, tables, places))),
+  ) ?? engine.runChain(links));
   const tokens = new Map(
     sorted.map((sampling, picture) => {
       const last = results[(chunks[picture] as number) - 1]?.next?.data as Float32Array;
@@ -76,6 +82,13 @@ export async function sampleTokens(
     }),
   );
   return samplings.map((sampling) => tokens.get(sampling) as Float32Array);
+}
+
+/** A link whose pictures, the first of all, have adapters. places int64 [pictures of all] */
+function adapted(link: ChainLink, tables: Feeds, places: HostTensor): ChainLink {
+  const pictures = (link.feeds.noise as HostTensor).shape[1] as number;
+  const own = { ...places, shape: [pictures], data: places.data.slice(0, pictures) };
+  return { ...link, feeds: { ...link.feeds, ...tables, [ADAPTER_OF_PICTURE]: own } };
 }
 
 /** What only the first chunk is fed: the states that predict the tokens, and where the tokens start. */

@@ -1,5 +1,6 @@
 /** @file What a run of the backbone is fed about its tokens: which they are, where they stand, what they see. */
 import type { HostTensor } from "../runtime/engine.ts";
+import type { AdapterMix } from "./adapter-mix.ts";
 
 /** Far below any score, far above where adding a score would overflow. */
 const MASKED = -1e30;
@@ -16,6 +17,8 @@ export interface TokenRow {
   readonly position?: number;
   /** Where tokens are not read in the order of their positions. */
   readonly layout?: TokenLayout;
+  /** What stands beside the model's weights as these tokens are read; the same for all tokens of a row. Default: nothing. */
+  readonly adapters?: AdapterMix | undefined;
 }
 
 /** Places that a row takes of rotary positions and of a cache, from 0 to its end. */

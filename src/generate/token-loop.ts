@@ -220,9 +220,9 @@ export class TokenLoop implements AsyncDisposable {
 
   async #sample(samplings: readonly Sampling[]): Promise<Float32Array[]> {
     if (samplings.length === 0) return [];
-    const { engine, folder } = this.#sessions;
+    const { engine, folder, headAdapters: adapters } = this.#sessions;
     const session = await this.#sessions.imageHead();
-    return sampleTokens(samplings, { session, config: folder.config, engine });
+    return sampleTokens(samplings, { session, config: folder.config, engine, adapters });
   }
 
   /** Every slot's next wave that its rows have not read; the states behind the last one would predict nothing. */

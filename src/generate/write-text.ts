@@ -62,7 +62,7 @@ export async function* writeTokens(sessions: ModelSessions, request: TextRequest
     const id = chooseToken(open, request, random.uniform());
     if (request.stop.has(id)) return "stop";
     yield { id, logits };
-    next = { ids: [id] };
+    next = { ids: [id], adapters: request.row.adapters };
   }
   return "length";
 }

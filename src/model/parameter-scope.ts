@@ -25,18 +25,34 @@ export interface LinearOptions {
 }
 
 /**
+ * What is added to the product of a linear `name`, x [..., inputs] -> [..., outputs], by whoever changes a model without its
+ * functions knowing (model/adapter.ts); undefined where nothing is.
+ */
+export type LinearDelta = (
+  scope: ParameterScope,
+  name: string,
+  x: Value,
+  outputs: number,
+) => Value | undefined;
+
+/**
  * Hands out parameters; asking twice for a name gives the same value, so its gradient is complete. What a model
  * function computes with is float32, whatever the weights are stored as.
  */
 export class ParameterScope {
   readonly #plan: WeightPlan;
+  readonly #delta: LinearDelta;
   readonly #values = new Map<string, Value>();
   /** What is computed with, by name, for 16-bit weights: one conversion serves all uses. */
   readonly #widened = new Map<string, Value>();
 
-  /** @param plan Default: all float32. */
-  constructor(plan: WeightPlan = () => "float32") {
+  /**
+   * @param plan Default: all float32.
+   * @param delta Default: nothing is added to linears.
+   */
+  constructor(plan: WeightPlan = () => "float32", delta: LinearDelta = () => undefined) {
     this.#plan = plan;
+    this.#delta = delta;
   }
 
   /** A float32 weight. @throws ShapeError when the name was already asked for with another shape. */
@@ -56,7 +72,9 @@ export class ParameterScope {
     const product = isBlocks(format)
       ? matmulBlocks(x, this.#blocks(weight, [outputs, inputs], format))
       : linear(x, this.get(weight, [outputs, inputs]));
-    return options.bias ? add(product, this.get(`${name}.bias`, [outputs])) : product;
+    const y = options.bias ? add(product, this.get(`${name}.bias`, [outputs])) : product;
+    const delta = this.#delta(this, name, x, outputs);
+    return delta === undefined ? y : add(y, delta);
   }
 
   /** Rows of the table `name.weight` [rows, width]. ids int64 [...] in 0 to rows - 1 -> [..., width] */

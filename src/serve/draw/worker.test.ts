@@ -119,6 +119,16 @@ describe("a worker", () => {
     expect(blobs.heldDrafts.size).toBe(0);
   });
 
+  it("saves each row of what was begun before", async () => {
+    freshRooms();
+    const saving = vi.spyOn(blobs.drafts, "put");
+    const job = desk.submit(requestOf({ native: px(32, 96) }));
+    job.attempts = 1;
+    startWorker();
+    await finished(job);
+    expect(saving.mock.calls.length).toBeGreaterThan(1);
+  });
+
   it("looks evenly, or at each row", async () => {
     freshRooms();
     startWorker();

@@ -7,6 +7,8 @@ import { sizeField } from "./size-field.ts";
 
 const previewCount = z.int().min(0).max(3);
 
+const DEFAULT_OUTPUT: DrawRequest["output"] = { format: "png", quality: 100 };
+
 /** What every request for pictures may say. */
 export const PICTURE_FIELDS = {
   prompt: z.string().meta({ description: "What the picture is to show." }),
@@ -23,8 +25,13 @@ export const PICTURE_FIELDS = {
     .optional()
     .meta({ description: "Default: at random; told in the answer." }),
   think: z.boolean().default(false).meta({ description: "Has the model write down what it will draw." }),
-  output_format: z.enum(["png", "jpeg", "webp"]).default("png"),
-  output_compression: z.int().min(0).max(100).default(100).meta({ description: "Quality of jpeg and webp." }),
+  output_format: z.enum(["png", "jpeg", "webp"]).default(DEFAULT_OUTPUT.format),
+  output_compression: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(DEFAULT_OUTPUT.quality)
+    .meta({ description: "Quality of jpeg and webp." }),
   ...SETTING_FIELDS,
 };
 
@@ -63,9 +70,11 @@ export const previewsField = z
   .default(0)
   .meta({ description: "Looks at the unfinished pictures, spread evenly; `rows`: one a row of tokens." });
 
+/** PNG, and the best quality, where nothing is said. */
 export function outputOf(fields: {
-  readonly output_format: DrawRequest["output"]["format"];
-  readonly output_compression: number;
+  readonly output_format?: DrawRequest["output"]["format"] | undefined;
+  readonly output_compression?: number | undefined;
 }): DrawRequest["output"] {
-  return { format: fields.output_format, quality: fields.output_compression };
+  const { output_format: format = DEFAULT_OUTPUT.format, output_compression: quality } = fields;
+  return { format, quality: quality ?? DEFAULT_OUTPUT.quality };
 }
