@@ -198,7 +198,7 @@ export class Model implements AsyncDisposable {
     return trained.words === undefined && thoughtMarkers(tokenizer).length > 0;
   }
 
-  /** Pictures that wait for a place among those that are drawn at once. */
+  /** Pictures for which there is no room among those that are drawn at once; not those that are about to join them. */
   get waiting(): number {
     return this.#loop.waiting;
   }
