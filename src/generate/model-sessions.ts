@@ -46,6 +46,8 @@ export class ModelSessions {
   /** Parts of the autoencoder whose weights are being read. */
   readonly #parts = new Set<Promise<Session>>();
   readonly #closing = new AbortController();
+  /** Of relays: a listener each on one signal would be more than a signal is meant to have. */
+  readonly #relayed = new Set<AbortController>();
   /** Signals that say so already when the sessions are closed. */
   readonly #signals = new WeakSet<AbortSignal>([this.#closing.signal]);
 
@@ -78,11 +80,15 @@ export class ModelSessions {
    * {@link signal} gives it back as it is.
    */
   relay(...own: readonly (AbortSignal | undefined)[]): Relay {
-    const relay = relayed(...own, this.#closing.signal);
+    const closing = new AbortController();
+    if (this.#closing.signal.aborted) closing.abort(this.#closing.signal.reason);
+    else this.#relayed.add(closing);
+    const relay = relayed(...own, closing.signal);
     this.#signals.add(relay.signal);
     return {
       signal: relay.signal,
       [Symbol.dispose]: () => {
+        this.#relayed.delete(closing);
         this.#signals.delete(relay.signal);
         relay[Symbol.dispose]();
       },
@@ -226,9 +232,9 @@ export class ModelSessions {
    * weights are read any more, so that the folder's files can be closed.
    */
   async close(): Promise<void> {
-    this.#closing.abort(
-      new InputError("was closed", { where: this.folder.path, remedy: "open the model again" }),
-    );
+    const closed = new InputError("was closed", { where: this.folder.path, remedy: "open the model again" });
+    this.#closing.abort(closed);
+    for (const closing of this.#relayed) closing.abort(closed);
     await Promise.allSettled([...[...this.#sessions.values()].map(({ session }) => session), ...this.#parts]);
     await this.#ownEngine?.[Symbol.asyncDispose]();
   }

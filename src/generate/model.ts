@@ -135,8 +135,10 @@ export class Model implements AsyncDisposable {
     // The engine thread loads its library while the files are read here.
     const report = (bare: Engine): Engine =>
       onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
-    const engine = report(platform.createEngine({ threads }));
-    // Works now and then, beside the other: its idle threads must not take that one's time. Its runs are large.
+    // Its products are many and short, and whatever else the processors do (the caller's thread, the decoder, other
+    // programs) would wait for threads that spin, and they for it at the end of each product.
+    const engine = report(platform.createEngine({ threads, spin: false }));
+    // Works now and then, beside the other. Its runs are large.
     const autoencoderEngine = () =>
       report(platform.createEngine({ threads, spin: false, memoryPattern: false }));
     const opening = openModelFolder(files);
@@ -196,7 +198,7 @@ export class Model implements AsyncDisposable {
     return trained.words === undefined && thoughtMarkers(tokenizer).length > 0;
   }
 
-  /** Pictures that wait for a place among those that are drawn at once. */
+  /** Pictures for which there is no room among those that are drawn at once; not those that are about to join them. */
   get waiting(): number {
     return this.#loop.waiting;
   }
