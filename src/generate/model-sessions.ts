@@ -15,6 +15,7 @@ import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graph
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
 import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import type { WorkWatch } from "./model-work.ts";
 import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
 import type { TokenEmbedding } from "./token-feeds.ts";
@@ -35,6 +36,7 @@ export class ModelSessions {
   readonly folder: ModelFolder;
   /** Rows of the vocabulary's table. */
   readonly embed: TokenEmbedding;
+  readonly onWork: WorkWatch;
   /** Adapters that pictures may be drawn with. */
   readonly adapters: OpenAdapters;
   /** Their matrices beside the image head; undefined where none stands there. */
@@ -55,14 +57,17 @@ export class ModelSessions {
    * @param autoencoderEngine gives the engine of the autoencoder when that is first needed, to be disposed with the
    * sessions: one of its own, so that decoding a picture does not hold up the tokens of others. Default: the same engine.
    * @param adapters of this model's linears. Default: none.
+   * @param onWork told of what is done with them. Default: nobody hears it.
    */
   constructor(
     engine: Engine,
     folder: ModelFolder,
     autoencoderEngine?: () => Engine,
     adapters: OpenAdapters = new Map(),
+    onWork: WorkWatch = () => {},
   ) {
     this.engine = engine;
+    this.onWork = onWork;
     this.adapters = adapters;
     this.#backboneAdapters = tablesOf("transformer", engine, folder, adapters);
     this.headAdapters = tablesOf("image head", engine, folder, adapters);

@@ -8,6 +8,7 @@ import { untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
 import { Inbox } from "./inbox.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import type { ModelLoad } from "./model-work.ts";
 import { PromptStore } from "./prompt-store.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
@@ -82,6 +83,16 @@ export class SharedLoop {
   get waiting(): number {
     const waiting = [...this.#parties].flatMap((party) => party.waiting);
     return waiting.length - this.#roomFor(waiting, [...(this.#loop?.slots ?? []), ...this.#joining]);
+  }
+
+  /** What it is at. */
+  get load(): ModelLoad {
+    return {
+      pictures: this.drawn,
+      cacheBytes: this.#loop?.cacheBytes ?? 0,
+      cacheLimit: this.#cacheBytes,
+      promptBytes: this.#prompts.bytes,
+    };
   }
 
   /** Slots in the loop. */
