@@ -21,6 +21,7 @@ import { PeerMissingError } from "./peer/llama-cpp.ts";
 import { benchPeer, FEW_LAYERS, type PeerMeasurement } from "./peer/peer.ts";
 import { benchServe, type ServeMeasurement } from "./serve.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
+import { benchSharedQueue, type SharedMeasurement } from "./shared-queue.ts";
 import { type SoakMeasurement, soak } from "./soak/soak.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { benchTraining } from "./training.ts";
@@ -80,6 +81,8 @@ const BENCHMARKS = Object.freeze({
   serve:
     "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --runs, --model)",
   soak: "the built server under mixed load, and what it holds all along (--minutes, --clients, --model)",
+  "shared-queue":
+    "one built server beside two on one PostgreSQL, which must be installed (--clients, --jobs, --steps, --runs, --threads)",
   peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
 });
 type BenchmarkName = keyof typeof BENCHMARKS;
@@ -208,7 +211,7 @@ async function serve(): Promise<ServeMeasurement> {
 }
 
 async function run(): Promise<
-  Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement
+  Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement | SharedMeasurement
 > {
   switch (name) {
     case "head": {
@@ -259,6 +262,15 @@ async function run(): Promise<
         },
         (look) => process.stderr.write(`${JSON.stringify(look)}\n`),
       );
+    case "shared-queue":
+      return benchSharedQueue({
+        clients: size("clients"),
+        jobsEach: size("jobs"),
+        rounds: given.runs ?? SERVED_ROUNDS,
+        threads: threads || 1,
+        steps: size("steps"),
+        model: values.model,
+      });
     case "peer":
       return peer();
   }
