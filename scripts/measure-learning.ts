@@ -30,7 +30,7 @@ import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 const TOOL = "measure-learning";
 /** Real pictures among which a drawing is looked for. */
 const AMONG = 300;
-const BATCH = 10;
+const BATCH = 8;
 
 const HELP = `
 Usage: npm run measure-learning -- --features FILE [options]
@@ -114,19 +114,21 @@ async function write(path: string, picture: RgbImage): Promise<void> {
   await writeFile(path, await encodePng(picture, nodeZlib));
 }
 
-async function drawAll(
-  model: Model,
-  prompts: readonly string[],
-  adapters: readonly { readonly name: string }[],
-  firstSeed: number,
-): Promise<RgbImage[]> {
+interface Asked {
+  readonly prompts: string | readonly string[];
+  readonly adapters: readonly { readonly name: string }[];
+}
+
+/** One prompt is drawn as often as is asked for, of several each once. */
+async function drawAll(model: Model, { prompts, adapters }: Asked, of: number): Promise<RgbImage[]> {
   const pictures: RgbImage[] = [];
-  for (let start = 0; start < prompts.length; start += BATCH) {
-    // One after the other has its own seed, whatever the batch.
-    const drawings = prompts
-      .slice(start, start + BATCH)
-      .map((prompt, index) => model.draw(prompt, { seed: firstSeed + start + index, adapters }));
-    for (const [picture] of await Promise.all(drawings)) pictures.push(picture!.pixels);
+  for (let start = 0; start < of; start += BATCH) {
+    const count = Math.min(BATCH, of - start);
+    const drawn =
+      typeof prompts === "string"
+        ? await model.draw(prompts, { seed: 1 + start, count, adapters })
+        : await model.draw(prompts.slice(start, start + count), { seed: 1, adapters });
+    pictures.push(...drawn.map(({ pixels }) => pixels));
   }
   return pictures;
 }
@@ -134,13 +136,13 @@ async function drawAll(
 await using plain = await open(base, threads);
 const { size, trained } = plain;
 const known = new Set(trained.subjects ?? []);
-const fit = (picture: RgbImage): RgbImage => stretch(picture, size, "lanczos");
+const fitted = (picture: RgbImage): RgbImage => stretch(picture, size, "lanczos");
 const real: LabelledFeature[] = [];
 for (let start = 0; start < subjects.length; start += 30) {
   const chunk = subjects.slice(start, start + 30);
-  const pictures = await Promise.all(chunk.map(async (own) => fit(await scene(own, "single", "white"))));
+  const pictures = await Promise.all(chunk.map(async (own) => fitted(await scene(own, "single", "white"))));
   const found = await net.of(pictures);
-  found.forEach((feature, index) => real.push({ subject: chunk[index]!.name, feature }));
+  real.push(...found.map((feature, index) => ({ subject: chunk[index]!.name, feature })));
 }
 
 /** Of how many pictures the nearest real one is the subject's. */
@@ -155,7 +157,7 @@ const shuffled = randomFor(seed, "subjects").shuffle([...subjects]);
 const things = shuffled.filter(({ name }) => !known.has(name)).slice(0, count("things", 3));
 const familiar = shuffled.filter(({ name }) => known.has(name)).slice(0, count("known", 48));
 const names = familiar.map(({ name }) => name);
-const before = await recognised(await drawAll(plain, names, [], 1), names);
+const before = await recognised(await drawAll(plain, { prompts: names, adapters: [] }, names.length), names);
 process.stderr.write(`known subjects recognised before: ${before} of ${names.length}\n`);
 
 const drawings = count("drawings", 50);
@@ -171,7 +173,7 @@ for (const thing of things) {
   }
   const words = Array.from({ length: drawings }, () => name);
   const unlearnt = await recognised(
-    await drawAll(plain, words.slice(0, BATCH), [], 1),
+    await drawAll(plain, { prompts: name, adapters: [] }, BATCH),
     words.slice(0, BATCH),
   );
   const started = performance.now();
@@ -189,8 +191,9 @@ for (const thing of things) {
   });
   const minutes = (performance.now() - started) / 60_000;
   await using model = await open(base, { ...threads, adapters: { own: out } });
-  const drawn = await drawAll(model, words, [{ name: "own" }], 1);
-  const others = await drawAll(model, names, [{ name: "own" }], 1);
+  const adapters = [{ name: "own" }];
+  const drawn = await drawAll(model, { prompts: name, adapters }, drawings);
+  const others = await drawAll(model, { prompts: names, adapters }, names.length);
   const sheets = text("out");
   if (sheets !== undefined) {
     await makeFolder(sheets);

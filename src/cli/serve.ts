@@ -170,7 +170,13 @@ class OpenedModels implements AsyncDisposable {
   }
 
   #open(): Promise<Model> {
-    return openNamedModel(this.#options, this.#terminal, { maxPictures: this.#options.maxBatch });
+    const { maxBatch, adapter = [] } = this.#options;
+    return openNamedModel(this.#options, this.#terminal, {
+      maxPictures: maxBatch,
+      ...(adapter.length === 0
+        ? {}
+        : { adapters: Object.fromEntries(adapter.map(({ name, path }) => [name, path])) }),
+    });
   }
 }
 

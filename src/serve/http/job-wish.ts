@@ -68,6 +68,7 @@ export async function jobWish(
     settings: settingsOf(fields),
     pasteBack: fields.paste_back,
     think: fields.think,
+    adapters: fields.adapters,
     output: outputOf(fields),
     previews: fields.previews,
   };
@@ -105,7 +106,10 @@ function fromPicture(
   size: Wish["size"],
   fields: JobFields,
   settings: Wish["settings"],
-): Pick<Wish, "task" | "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "ground"> {
+): Pick<
+  Wish,
+  "task" | "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "ground" | "adapters"
+> {
   if (fields.images.length > 0) {
     throw invalidRequest("'from' and 'images' exclude each other.", { param: "images" });
   }
@@ -116,6 +120,7 @@ function fromPicture(
     size: request.asked,
     native: request.native,
     settings: { ...request.settings, ...settings },
+    adapters: fields.adapters.length > 0 ? fields.adapters : (request.adapters ?? []),
     images: request.images,
     readImages: request.readImages,
     ground: { kind: "rows", picture, rows },
