@@ -51,9 +51,9 @@ export class Trials {
     this.#onTrial = parts.onTrial;
   }
 
-  /** Counts a trial that went as it should. */
-  outcome(kind: string): void {
-    this.#outcomes.set(kind, (this.#outcomes.get(kind) ?? 0) + 1);
+  /** Counts a trial that went as it should, or what came of several. */
+  outcome(kind: string, count = 1): void {
+    this.#outcomes.set(kind, (this.#outcomes.get(kind) ?? 0) + count);
   }
 
   note(text: string): void {

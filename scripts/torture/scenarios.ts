@@ -7,6 +7,7 @@ import { fullDiskScenario } from "./full-disk.ts";
 import { killConvertScenario } from "./kill-convert.ts";
 import { killDrawingScenario } from "./kill-drawing.ts";
 import { killJobScenario } from "./kill-job.ts";
+import { killServersScenario, killServeScenario } from "./kill-serve.ts";
 import { killTrainingScenario } from "./kill-training.ts";
 import { phoneHomeScenario } from "./phone-home.ts";
 import type { Scenario } from "./scenario.ts";
@@ -24,4 +25,6 @@ export const SCENARIOS: readonly Scenario[] = [
   phoneHomeScenario,
   killJobScenario,
   killConvertScenario,
+  killServeScenario,
+  killServersScenario,
 ];

@@ -3,9 +3,11 @@ import { InputError } from "../errors.ts";
 import { readWholeFile } from "../files/file-source.ts";
 import { openSafetensors } from "../files/safetensors-files.ts";
 import { nodeZlib } from "../files/zlib.ts";
-import { readPngTexts } from "../formats/png-text.ts";
+import { PARAMETERS_KEYWORD, parseParameters } from "../formats/a1111.ts";
+import { findPngText, readPngTexts } from "../formats/png-text.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { Drawing } from "../generate/drawing.ts";
+import { NATIVE_SIZE_SETTING, PASTED_BACK_SETTING } from "../generate/picture.ts";
 import { parseRecipe, RECIPE_KEYWORD, type Recipe } from "../generate/recipe.ts";
 import type { InjectedNoise } from "../generate/token-noise.ts";
 import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
@@ -52,7 +54,7 @@ export async function runDraw(
 
 /** Draws the picture of a PNG again. */
 export async function runAgain(file: string, options: OutputOptions, terminal: Terminal): Promise<void> {
-  const recipe = await readRecipe(file);
+  const { recipe, differences } = await readDrawn(file);
   checkAdaptersAgain(recipe, options.adapter);
   await checkOutputs(options);
   await using model = await openNamedModel(
@@ -61,6 +63,7 @@ export async function runAgain(file: string, options: OutputOptions, terminal: T
     adaptersToOpen(options.adapter),
   );
   const drawing = model.again(recipe, await inputs(options, terminal));
+  for (const text of differences) terminal.err.write(`${text}\n`);
   await drawAndWrite(drawing, { options, terminal, keeper: newKeeper(options, terminal) });
 }
 
@@ -88,13 +91,29 @@ async function inputs(
   };
 }
 
-async function readRecipe(file: string): Promise<Recipe> {
+/** The recipe in a file, and in what the file shows something else than it draws. */
+async function readDrawn(file: string): Promise<{ recipe: Recipe; differences: readonly string[] }> {
   const bytes = await readWholeFile(file, MAX_PICTURE_BYTES);
-  const text = (await readPngTexts(bytes, nodeZlib, file)).find(({ keyword }) => keyword === RECIPE_KEYWORD);
+  const texts = await readPngTexts(bytes, nodeZlib, file);
+  const text = findPngText(texts, RECIPE_KEYWORD);
   if (text === undefined) {
     throw new InputError("has no recipe in it", { where: file, remedy: "give a PNG that nextstep wrote" });
   }
-  return parseRecipe(text.text, file);
+  const { settings } = parseParameters(findPngText(texts, PARAMETERS_KEYWORD) ?? "");
+  const differences: string[] = [];
+  const native = settings.get(NATIVE_SIZE_SETTING);
+  if (native !== undefined) {
+    const size = settings.get("Size") ?? "another size";
+    differences.push(
+      `${file} was resampled to ${size}; it is drawn again in ${native}, as the model drew it`,
+    );
+  }
+  if (settings.has(PASTED_BACK_SETTING)) {
+    differences.push(
+      `${file} has its source's exact pixels where cells were kept; drawn again, they are the autoencoder's`,
+    );
+  }
+  return { recipe: parseRecipe(text, file), differences };
 }
 
 export async function readNoise(path: string): Promise<InjectedNoise> {

@@ -49,13 +49,19 @@ export interface PictureTexts {
   readonly xmp: string;
 }
 
+/** What a file shows, where that is not what the recipe draws. */
+export interface ShownPicture extends Pick<Recipe, "width" | "height"> {
+  /** Whether exact pixels of a source were put back where its cells were kept. */
+  readonly isPastedBack?: boolean;
+}
+
 /**
- * @param shown size of the file's pixels, where it is not that of the recipe
+ * @param shown the file's pixels, where they are not those of the recipe
  * @param ofOthers whether parts of given pictures are in it
  */
 export function pictureTexts(
   recipe: Recipe,
-  shown: Pick<Recipe, "width" | "height"> = recipe,
+  shown: ShownPicture = recipe,
   ofOthers = recipe.images !== undefined,
 ): PictureTexts {
   return {
@@ -91,13 +97,17 @@ export function finishPicture(parts: PictureParts, platform: Pick<Platform, "zli
   };
 }
 
+/** Settings of the text for galleries that say in what a file is not what its recipe draws. */
+export const NATIVE_SIZE_SETTING = "Native size";
+export const PASTED_BACK_SETTING = "Pasted back";
+
 /**
  * The text for galleries: that of the AUTOMATIC1111 web UI.
- * @param shown size of the file's pixels, where it is not that of the recipe
+ * @param shown the file's pixels, where they are not those of the recipe
  */
 export function parametersText(
   { prompt, seed, width, height, model, settings }: Recipe,
-  shown: Pick<Recipe, "width" | "height"> = { width, height },
+  shown: ShownPicture = { width, height },
 ): string {
   const isNative = shown.width === width && shown.height === height;
   const { positive, negative, cfg, cfgImg, cfgSchedule, cfgUntil, steps, shift, sampler } = settings;
@@ -122,7 +132,8 @@ export function parametersText(
       ["Shift", String(shift)],
       ["Seed", String(seed)],
       ["Size", `${shown.width}x${shown.height}`],
-      ...(isNative ? [] : [["Native size", `${width}x${height}`] as const]),
+      ...(isNative ? [] : [[NATIVE_SIZE_SETTING, `${width}x${height}`] as const]),
+      ...(shown.isPastedBack === true ? [[PASTED_BACK_SETTING, "pixels of the source"] as const] : []),
       ["Model", model],
     ]),
   });

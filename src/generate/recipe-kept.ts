@@ -82,7 +82,7 @@ export async function keepAgain(
   if (given === undefined && tokens === undefined) {
     throw refuse(
       `was drawn around ${kept} kept tokens, which are too many for it to hold`,
-      "give the same tokens: model.again(recipe, { keep })",
+      "give the same tokens, model.again(recipe, { keep }); or repeat it on the server that drew it",
     );
   }
   const bytes = given === undefined ? fromBase64(tokens ?? "") : givenBytes(given, cells, { count, width });

@@ -174,9 +174,10 @@ export class MockServer implements AsyncDisposable {
     };
   }
 
-  private submit(body: Readonly<Record<string, unknown>>, response: ServerResponse): void {
+  private submit(asked: Readonly<Record<string, unknown>>, response: ServerResponse): void {
+    const body = { ...this.repeated(asked), ...asked };
     if (typeof body.prompt !== "string" || body.prompt === "") throw new Refusal(400, "prompt: is empty");
-    this.asked.push(body);
+    this.asked.push(asked);
     const [width = 128, height = 128] = String(body.size ?? "128x128")
       .split("x")
       .map(Number);
@@ -202,6 +203,16 @@ export class MockServer implements AsyncDisposable {
     this.order.push(id);
     this.wake();
     send(response, 202, this.jobJson(job));
+  }
+
+  /** What a picture that is repeated was drawn from. */
+  private repeated({ repeat }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { picture } = (repeat ?? {}) as { readonly picture?: string };
+    if (picture === undefined) return {};
+    const entry = this.entries.get(picture);
+    if (entry === undefined) throw new Refusal(404, `there is no picture ${picture}`, "picture_not_found");
+    const { prompt, width, height, seed, settings } = entry.json;
+    return { prompt, seed, size: `${width}x${height}`, ...(settings as Record<string, unknown>) };
   }
 
   private list(url: URL, response: ServerResponse): void {

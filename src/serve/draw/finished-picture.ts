@@ -21,7 +21,11 @@ export async function storePicture(
   const drawn = await stretched(picture.pixels, asked);
   const shown = paste === undefined ? drawn : pasteBack(drawn, paste);
   const ofOthers = recipe.images !== undefined || ground?.kind === "mask" || ground?.kind === "place";
-  const file = await pictureFile(shown, output, pictureTexts(recipe, asked, ofOthers));
+  const file = await pictureFile(
+    shown,
+    output,
+    pictureTexts(recipe, { ...asked, isPastedBack: paste !== undefined }, ofOthers),
+  );
   return {
     index,
     blob: await blobs.put(file),

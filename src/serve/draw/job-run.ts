@@ -13,10 +13,16 @@ import type { ClaimedJob } from "../contract/job-queue.ts";
 import { storePicture } from "./finished-picture.ts";
 import { Looks, type ShownLook } from "./looks.ts";
 import { Pace } from "./pace.ts";
+import type { PasteBack } from "./paste-back.ts";
 import { drawOptionsOf, pasteBackOf, type Sources } from "./prepare-drawing.ts";
 
 /** Between two drafts of a job: what a killed worker has to draw again is at most as much, and a row. */
 const DRAFT_MS = 2000;
+/**
+ * Of one that was begun before: each row. Where servers live shorter than it takes to come back to where the job was, it
+ * still gets on, and is not taken for one that ends them.
+ */
+const DRAFT_AGAIN_MS = 0;
 
 /** What a run is about, to those who keep a log. */
 export type RunNotice =
@@ -57,6 +63,7 @@ export class JobRun {
   #shown = NOT_SHOWN;
   #savedAt = performance.now();
   #saving: Promise<void> | undefined;
+  #looks: Looks | undefined;
 
   constructor(claimed: ClaimedJob, surroundings: RunSurroundings) {
     this.#claimed = claimed;
@@ -81,11 +88,15 @@ export class JobRun {
     planned();
     // A thought is work of its own that nobody wants to be done twice.
     if (request.think) await this.#save(await drawing.job());
-    await this.#follow(drawing, model.pixelsPerToken);
+    const { sources } = this.#surroundings;
+    // Kept while it is drawn only where somebody looks: it may be large.
+    const shown = request.previews === 0 ? undefined : await pasteBackOf(request, model, sources);
+    await this.#follow(drawing, model.pixelsPerToken, shown);
     const pictures = await drawing.pictures();
     await this.#saving;
+    const paste = shown ?? (await pasteBackOf(request, model, sources));
     return {
-      pictures: await this.#store(pictures, model),
+      pictures: await this.#store(pictures, paste),
       usage: { textTokens: counts.text, inputImageTokens: counts.inputImages, outputTokens: counts.output },
     };
   }
@@ -93,6 +104,8 @@ export class JobRun {
   /** Saves how far the drawing has come, so that another worker goes on from there. */
   async park(): Promise<void> {
     await this.#saving;
+    // The draft says which look was the last one.
+    await this.#looks?.ended();
     const job = await this.#reached();
     if (job !== undefined) await this.#put(job);
   }
@@ -138,7 +151,7 @@ export class JobRun {
     }
   }
 
-  async #follow(drawing: Drawing, tokenSide: number): Promise<void> {
+  async #follow(drawing: Drawing, tokenSide: number, paste: PasteBack | undefined): Promise<void> {
     const { request } = this.#claimed.record;
     const { blobs } = this.#surroundings.sources;
     const ofRows = request.native.height / tokenSide;
@@ -147,12 +160,14 @@ export class JobRun {
       asked: request.asked,
       previews: request.previews,
       shown: this.#shown,
+      paste,
       put: (png) => blobs.put(png),
       show: async (preview) => {
         await this.#claimed.preview(preview);
         this.#shown = preview;
       },
     });
+    this.#looks = looks;
     let savedRows = 0;
     for await (const progress of drawing) {
       const { token, of, rows } = progress;
@@ -167,7 +182,8 @@ export class JobRun {
   }
 
   #isDraftDue(): boolean {
-    return this.#saving === undefined && performance.now() - this.#savedAt >= DRAFT_MS;
+    const period = this.#claimed.record.attempts > 1 ? DRAFT_AGAIN_MS : DRAFT_MS;
+    return this.#saving === undefined && performance.now() - this.#savedAt >= period;
   }
 
   #saveBeside(progress: DrawingProgress): void {
@@ -191,10 +207,9 @@ export class JobRun {
     await this.#surroundings.sources.blobs.drafts.put(this.#id, encodeJob({ job, own }));
   }
 
-  async #store(pictures: readonly Picture[], model: Model): Promise<readonly NewPicture[]> {
+  async #store(pictures: readonly Picture[], paste: PasteBack | undefined): Promise<readonly NewPicture[]> {
     const { request } = this.#claimed.record;
     const { sources } = this.#surroundings;
-    const paste = await pasteBackOf(request, model, sources);
     const stored: NewPicture[] = [];
     // One after the other: each may be large.
     for (const [index, picture] of pictures.entries()) {

@@ -2,6 +2,7 @@
 import type { DrawingProgress } from "../../generate/drawing.ts";
 import type { DrawRequest } from "../contract/draw-request.ts";
 import type { JobPreview } from "../contract/job.ts";
+import { type PasteBack, pasteBack } from "./paste-back.ts";
 import { plainPng, stretched } from "./picture-file.ts";
 
 /** A look: its number among all of the job, and the rows that it showed. Both 0 before the first. */
@@ -12,6 +13,8 @@ export interface LooksOptions {
   readonly previews: DrawRequest["previews"];
   /** The look that was shown last, before this run. */
   readonly shown: ShownLook;
+  /** What of the pictures is a source's own, in their looks too, also where nothing is drawn yet. */
+  readonly paste: PasteBack | undefined;
   put(png: Uint8Array): Promise<string>;
   show(preview: JobPreview): Promise<void>;
 }
@@ -60,10 +63,18 @@ export class Looks {
     if (this.#options.previews !== "rows") await this.#last;
   }
 
+  /** Resolves when nothing is being shown any more. */
+  ended(): Promise<void> {
+    return this.#last;
+  }
+
   async #show({ rows, preview }: Pick<DrawingProgress, "rows" | "preview">, number: number): Promise<void> {
-    const { asked, put, show } = this.#options;
+    const { asked, paste, put, show } = this.#options;
     const blobs: string[] = [];
-    for (const image of await preview()) blobs.push(await put(await plainPng(await stretched(image, asked))));
+    for (const image of await preview()) {
+      const drawn = await stretched(image, asked);
+      blobs.push(await put(await plainPng(paste === undefined ? drawn : pasteBack(drawn, paste))));
+    }
     await show({ number, rows, blobs });
   }
 }

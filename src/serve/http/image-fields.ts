@@ -8,6 +8,8 @@ import { sizeField } from "./size-field.ts";
 
 const previewCount = z.int().min(0).max(3);
 
+const DEFAULT_OUTPUT: DrawRequest["output"] = { format: "png", quality: 100 };
+
 /** What every request for pictures may say. */
 export const PICTURE_FIELDS = {
   prompt: z.string().meta({ description: "What the picture is to show." }),
@@ -31,8 +33,13 @@ export const PICTURE_FIELDS = {
     .meta({
       description: "Adapters that draw along: names that `/capabilities` lists, or names with a scale.",
     }),
-  output_format: z.enum(["png", "jpeg", "webp"]).default("png"),
-  output_compression: z.int().min(0).max(100).default(100).meta({ description: "Quality of jpeg and webp." }),
+  output_format: z.enum(["png", "jpeg", "webp"]).default(DEFAULT_OUTPUT.format),
+  output_compression: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(DEFAULT_OUTPUT.quality)
+    .meta({ description: "Quality of jpeg and webp." }),
   ...SETTING_FIELDS,
 };
 
@@ -71,9 +78,11 @@ export const previewsField = z
   .default(0)
   .meta({ description: "Looks at the unfinished pictures, spread evenly; `rows`: one a row of tokens." });
 
+/** PNG, and the best quality, where nothing is said. */
 export function outputOf(fields: {
-  readonly output_format: DrawRequest["output"]["format"];
-  readonly output_compression: number;
+  readonly output_format?: DrawRequest["output"]["format"] | undefined;
+  readonly output_compression?: number | undefined;
 }): DrawRequest["output"] {
-  return { format: fields.output_format, quality: fields.output_compression };
+  const { output_format: format = DEFAULT_OUTPUT.format, output_compression: quality } = fields;
+  return { format, quality: quality ?? DEFAULT_OUTPUT.quality };
 }

@@ -22,7 +22,9 @@ const jobImage = z
 export const jobFields = z.strictObject({
   ...PICTURE_FIELDS,
   ...HARMLESS_FIELDS,
-  prompt: PICTURE_FIELDS.prompt.optional().meta({ description: "Default with `from`: that picture's." }),
+  prompt: PICTURE_FIELDS.prompt.optional().meta({
+    description: "Default with `from` and `repeat`: that picture's.",
+  }),
   task: z.enum(["generation", "edit", "variation"]).optional().meta({
     description: "How metrics and the gallery call it. Default: by what is given.",
   }),
@@ -40,9 +42,26 @@ export const jobFields = z.strictObject({
     .meta({
       description: "The first rows of tokens of a picture are kept; what is left out is as it was there.",
     }),
+  repeat: z.strictObject({ picture: pictureId }).optional().meta({
+    description:
+      "Draws a picture once more, from all that it was drawn from; what is left out is as it was there.",
+  }),
   ...MASK_FIELDS,
+  // What is left out is as it was, where a picture is repeated.
+  paste_back: leftOpen(MASK_FIELDS.paste_back),
+  think: leftOpen(PICTURE_FIELDS.think),
+  adapters: leftOpen(PICTURE_FIELDS.adapters),
+  output_format: leftOpen(PICTURE_FIELDS.output_format),
+  output_compression: leftOpen(PICTURE_FIELDS.output_compression),
   previews: previewsField,
 });
+
+/** A field whose default is not filled in, but told. */
+function leftOpen<Field extends z.core.$ZodType>(field: z.ZodDefault<Field>): z.ZodOptional<Field> {
+  const { description } = field.meta() ?? {};
+  const told = [description, `Default: ${JSON.stringify(field.def.defaultValue)}.`];
+  return z.optional(field.def.innerType).meta({ description: told.filter(Boolean).join(" ") });
+}
 
 export const jobFileFields = { image: "Pictures, instead of `images`.", mask: "The mask itself." };
 
@@ -56,8 +75,8 @@ export async function jobWish(
   owner: string | null,
 ): Promise<Wish> {
   checkModel(fields.model, parts.model);
-  const { mask, place, from } = fields;
-  const grounds = Object.entries({ mask, place, from }).filter(([, value]) => value !== undefined);
+  const { mask, place, from, repeat } = fields;
+  const grounds = Object.entries({ mask, place, from, repeat }).filter(([, value]) => value !== undefined);
   if (grounds.length > 1) {
     const [one, other] = grounds.map(([name]) => name);
     throw invalidRequest(`'${one}' and '${other}' exclude each other.`, { param: other ?? null });
@@ -66,17 +85,24 @@ export async function jobWish(
     count: fields.n,
     seed: fields.seed,
     settings: settingsOf(fields),
-    pasteBack: fields.paste_back,
-    think: fields.think,
-    adapters: fields.adapters,
+    pasteBack: fields.paste_back ?? true,
+    think: fields.think ?? false,
+    adapters: fields.adapters ?? [],
     output: outputOf(fields),
     previews: fields.previews,
   };
   const size = parseSize(fields.size, parts.limits.pixels);
-  if (from !== undefined) {
-    const entry = await ownEntry(parts, from.picture, owner);
-    if (entry === undefined) throw notFound("picture", from.picture);
-    return { ...common, ...fromPicture(entry, from, size, fields, common.settings) };
+  const earlier = from ?? repeat;
+  if (earlier !== undefined) {
+    const entry = await ownEntry(parts, earlier.picture, owner);
+    if (entry === undefined) throw notFound("picture", earlier.picture);
+    const name = from === undefined ? "repeat" : "from";
+    if (fields.images.length + files.length > 0) {
+      throw invalidRequest(`'${name}' and pictures exclude each other.`, { param: "images" });
+    }
+    refuseOtherSize(size, entry.request.asked, "the size of that picture");
+    const as = { ...common, ...asBefore(entry, fields, common.settings) };
+    return from === undefined ? { ...as, ...onceMore(entry, fields) } : { ...as, ...fromRow(from, fields) };
   }
   const prompt = fields.prompt;
   if (prompt === undefined) {
@@ -99,31 +125,46 @@ export async function jobWish(
   };
 }
 
-/** A picture of the gallery drawn on from a row: what is not said is as it was. */
-function fromPicture(
+/** What is not said is as it was in a picture of the gallery. */
+function asBefore(
   { request }: GalleryEntry,
-  { picture, rows }: { readonly picture: string; readonly rows: number },
-  size: Wish["size"],
   fields: JobFields,
   settings: Wish["settings"],
-): Pick<
-  Wish,
-  "task" | "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "ground" | "adapters"
-> {
-  if (fields.images.length > 0) {
-    throw invalidRequest("'from' and 'images' exclude each other.", { param: "images" });
-  }
-  refuseOtherSize(size, request.asked, "the size of the picture whose rows are kept");
+): Pick<Wish, "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "adapters"> {
+  const { asked, native, images, readImages } = request;
   return {
-    task: fields.task ?? "variation",
     prompt: fields.prompt ?? request.prompt,
-    size: request.asked,
-    native: request.native,
+    size: asked,
+    native,
     settings: { ...request.settings, ...settings },
-    adapters: fields.adapters.length > 0 ? fields.adapters : (request.adapters ?? []),
-    images: request.images,
-    readImages: request.readImages,
-    ground: { kind: "rows", picture, rows },
+    adapters: fields.adapters ?? request.adapters ?? [],
+    images,
+    readImages,
+  };
+}
+
+/** Drawn on from a row. */
+function fromRow(from: NonNullable<JobFields["from"]>, fields: JobFields): Pick<Wish, "task" | "ground"> {
+  return { task: fields.task ?? "variation", ground: { ...from, kind: "rows" } };
+}
+
+/** All that a picture was drawn from is named by it, and there as long as it is. */
+function onceMore(
+  { id, request, recipe }: GalleryEntry,
+  fields: JobFields,
+): Pick<Wish, "task" | "seed" | "ground" | "pasteBack" | "think" | "output"> {
+  const { ground, output } = request;
+  return {
+    task: fields.task ?? request.task,
+    seed: fields.seed ?? recipe.seed,
+    // The picture whose rows it kept may be gone: its own first rows are the same.
+    ground: ground?.kind === "rows" ? { ...ground, picture: id } : ground,
+    pasteBack: fields.paste_back ?? request.pasteBack,
+    think: fields.think ?? request.think,
+    output: {
+      format: fields.output_format ?? output.format,
+      quality: fields.output_compression ?? output.quality,
+    },
   };
 }
 

@@ -160,6 +160,59 @@ describe("jobs", () => {
   });
 });
 
+describe("a picture that is repeated", () => {
+  it("is drawn from all that it was drawn from, also when the job is forgotten", async () => {
+    const server = await start();
+    const png = await squarePng({ width: 64, height: 64 });
+    const upload = await json<{ blob: string }>(
+      fetch(`${server.url}/v1/uploads`, { method: "POST", body: form({ file: png }) }),
+    );
+    const requestOf = (job: JobView) =>
+      server.queue.jobs.find(({ record }) => record.id === job.id)?.record.request;
+    const brushed = await drawn(server, {
+      ...{ prompt: "blue", n: 2, seed: 5, steps: 7, images: [upload.blob] },
+      ...{ mask: upload.blob, mask_opens: "white", output_format: "webp", output_compression: 70 },
+      paste_back: false,
+    });
+    const first = requestOf(brushed);
+    server.queue.jobs.length = 0;
+    const repeat = { picture: brushed.pictures[1]?.id };
+    expect(requestOf(await drawn(server, { repeat }))).toEqual({ ...first, count: 1, seed: 6 });
+    expect(requestOf(await drawn(server, { repeat, seed: 9, n: 2, cfg: 3, previews: "rows" }))).toEqual({
+      ...first,
+      seed: 9,
+      settings: { steps: 7, cfg: 3 },
+      previews: "rows",
+    });
+    const other = { prompt: "red", paste_back: true, output_format: "png" };
+    expect(requestOf(await drawn(server, { repeat, ...other }))).toMatchObject({
+      prompt: "red",
+      pasteBack: true,
+      output: { format: "png", quality: 70 },
+    });
+    const refused = await server.post("/v1/jobs", { repeat, images: [upload.blob] });
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({
+      error: { message: "'repeat' and pictures exclude each other.", param: "images" },
+    });
+    expect((await server.post("/v1/jobs", { repeat, from: { ...repeat, rows: 1 } })).status).toBe(400);
+    expect((await server.post("/v1/jobs", { repeat, size: "96x64" })).status).toBe(400);
+    expect((await server.post("/v1/jobs", { repeat: { picture: "nothing" } })).status).toBe(404);
+  });
+
+  it("keeps its own first rows where it was drawn on from another, which may be gone", async () => {
+    const server = await start();
+    const [picture] = (await drawn(server, { prompt: "a ship" })).pictures;
+    const [onward] = (await drawn(server, { from: { picture: picture?.id, rows: 2 } })).pictures;
+    await fetch(`${server.url}/v1/gallery/${picture?.id}`, { method: "DELETE" });
+    const job = await drawn(server, { repeat: { picture: onward?.id } });
+    expect(server.queue.jobs.find(({ record }) => record.id === job.id)?.record.request).toMatchObject({
+      ground: { kind: "rows", picture: onward?.id, rows: 2 },
+      seed: onward?.seed,
+    });
+  });
+});
+
 describe("the gallery", () => {
   it("lists, shows, downloads and removes pictures", async () => {
     const server = await start();

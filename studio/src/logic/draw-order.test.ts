@@ -5,7 +5,7 @@ import {
   fieldsOfEntry,
   fieldsOfRecipe,
   fullPrompt,
-  givenRows,
+  isOfOthers,
   isSizeText,
   newSeed,
   orderOf,
@@ -61,21 +61,13 @@ describe("orderOf", () => {
       from: { picture: "one", rows: 3 },
     });
   });
-});
 
-describe("givenRows", () => {
-  const grid = { columns: 8, rows: 8 };
-  const given = (...cells: [number, number][]) =>
-    givenRows({ recipe: { ...testEntry().recipe, kept: { cells } } }, grid);
-
-  it("are whole rows at the beginning, or nothing that can be given again", () => {
-    expect(givenRows(testEntry(), grid)).toBe(0);
-    expect([given([0, 16]), given([0, 17]), given([8, 16]), given([0, 8], [16, 24])]).toEqual([
-      2,
-      undefined,
-      undefined,
-      undefined,
-    ]);
+  it("names the picture that is repeated, and leaves all else to the server", () => {
+    expect(orderOf(FIELDS, { kind: "repeat", picture: testEntry() }, 8)).toEqual({
+      seed: 8,
+      previews: "rows",
+      repeat: { picture: "one" },
+    });
   });
 });
 
@@ -91,6 +83,13 @@ describe("fields", () => {
       seed: 7,
       settings: { steps: 16, cfg_img: 3 },
     });
+  });
+
+  it("alone do not repeat what was drawn from other pictures", () => {
+    const { recipe } = testEntry();
+    expect(isOfOthers(recipe)).toBe(false);
+    expect(isOfOthers({ ...recipe, images: [{}] })).toBe(true);
+    expect(isOfOthers({ ...recipe, kept: { cells: [[0, 8]] } })).toBe(true);
   });
 
   it("of a picture that was resampled ask for the same size again", () => {

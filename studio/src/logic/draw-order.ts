@@ -21,8 +21,8 @@ export interface Fields {
 export type Deed =
   | { readonly kind: "draw" }
   | { readonly kind: "edit"; readonly source: Source }
-  /** An edit once more, of the same pictures by the names of their bytes. */
-  | { readonly kind: "edit again"; readonly images: readonly string[] }
+  /** Once more, whatever was done: the server knows what it was drawn from. */
+  | { readonly kind: "repeat"; readonly picture: Entry }
   /** Cells to write anew, as the name of an uploaded mask in which they are white. */
   | { readonly kind: "brush"; readonly source: Source; readonly mask: string }
   | {
@@ -48,17 +48,6 @@ export function fullPrompt({ prompt, style }: Pick<Fields, "prompt" | "style">):
   return tail === "" ? head : `${head.replace(/[,\s]+$/, "")}, ${tail.replace(/^[,\s]+/, "")}`;
 }
 
-/**
- * Rows at the beginning of a picture that were given and not drawn, with which it can be drawn once more; undefined for
- * one in which other cells were, whose source is not to be had any more.
- */
-export function givenRows({ recipe }: Pick<Entry, "recipe">, { columns }: Grid): number | undefined {
-  const [range, ...others] = recipe.kept?.cells ?? [];
-  if (range === undefined) return 0;
-  const [from, to] = range;
-  return from === 0 && others.length === 0 && to % columns === 0 ? to / columns : undefined;
-}
-
 /** A new seed, one that a person can read out. */
 const MAX_NEW_SEED = 1_000_000;
 
@@ -76,12 +65,12 @@ export function orderOf(fields: Fields, deed: Deed, seed: number): Readonly<Reco
     ...fields.settings,
   };
   switch (deed.kind) {
+    case "repeat":
+      return { seed, previews: "rows", repeat: { picture: deed.picture.id } };
     case "draw":
       return { ...common, task: "generation", size: fields.size };
     case "edit":
       return { ...common, task: "edit", images: [imageOf(deed.source)], size: sourceSize(deed.source) };
-    case "edit again":
-      return { ...common, task: "edit", images: deed.images, size: fields.size };
     case "brush":
       return {
         ...common,
@@ -133,6 +122,11 @@ export function fieldsOfRecipe(recipe: Recipe, defaults: Settings): Fields {
     seed: recipe.seed,
     settings: ownSettings(Object.fromEntries(settings), defaults),
   };
+}
+
+/** Whether a recipe's fields alone draw another picture: cells of it, or what the model read, came from others. */
+export function isOfOthers({ kept, images = [] }: Recipe): boolean {
+  return kept !== undefined || images.length > 0;
 }
 
 /** Fields that repeat a picture of the gallery, in the size in which it was asked for. */

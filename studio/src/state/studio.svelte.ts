@@ -10,11 +10,9 @@ import {
   fieldsOfEntry,
   fieldsOfRecipe,
   fullPrompt,
-  givenRows,
   newSeed,
   orderOf,
 } from "../logic/draw-order.ts";
-import { gridOf, parseSize } from "../logic/grid.ts";
 import { addedCells } from "../logic/margins.ts";
 import { maskPng, openCount } from "../logic/mask.ts";
 import { Board } from "./board.svelte.ts";
@@ -174,23 +172,9 @@ export class Studio {
     this.isSending = false;
   }
 
-  /** The same picture once more, from its recipe; or one of another seed. */
+  /** The same picture once more, from all that it was drawn from; or one of another seed. */
   async repeat(entry: Entry, seed: number): Promise<void> {
-    const fields = fieldsOfEntry(entry, this.capabilities?.defaults ?? {});
-    const rows = givenRows(entry, gridOf(parseSize(entry.native_size), this.desk.tokenSide));
-    if (rows === undefined) {
-      this.fault = "Cells of this picture are from another one, which the recipe does not hold.";
-      return;
-    }
-    await this.order(
-      async () => {
-        // Its own first rows are those that it was given.
-        if (rows > 0) return { kind: "rewind", picture: entry, rows };
-        if ((entry.recipe.images ?? []).length === 0) return { kind: "draw" };
-        return { kind: "edit again", images: (await this.client.job(entry.job)).request.images };
-      },
-      { ...fields, seed },
-    );
+    await this.order(async () => ({ kind: "repeat", picture: entry }), { ...this.form.fields, seed });
   }
 
   /** Keeps the first quarter of the rows and writes the others with a new seed. */
