@@ -212,12 +212,7 @@ async function serve(): Promise<ServeMeasurement> {
 }
 
 async function run(): Promise<
-  | AdapterMeasurement
-  | Measurement
-  | MemoryMeasurement
-  | PeerMeasurement
-  | ServeMeasurement
-  | SoakMeasurement
+  AdapterMeasurement | Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement
 > {
   switch (name) {
     case "head": {

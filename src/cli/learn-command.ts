@@ -1,16 +1,10 @@
 /** @file `nextstep learn` and `nextstep merge`: arguments and options. */
 import type { Command } from "commander";
 import { type AdapterArgument, adapterArgument } from "./adapter-options.ts";
-import { addModelOptions, type ModelOptions } from "./model-options.ts";
+import type { LearnCommandOptions } from "./learn-options.ts";
+import { addModelOptions } from "./model-options.ts";
 import { integerBetween, withDefault } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";
-
-export interface LearnCommandOptions extends ModelOptions {
-  readonly word: string;
-  readonly out?: string;
-  readonly steps?: number;
-  readonly json?: true;
-}
 
 export function addLearnCommands(program: Command, terminal: Terminal): void {
   const learn = program

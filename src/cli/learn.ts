@@ -4,7 +4,7 @@ import { resolveModel } from "../hub/resolve-model.ts";
 import { defaultModelPath } from "../node/default-model.ts";
 import { learn } from "../train/adapter/learn.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
-import type { LearnCommandOptions } from "./learn-command.ts";
+import type { LearnCommandOptions } from "./learn-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import { promptSlug } from "./picture-file.ts";
 import { progressLine } from "./progress-line.ts";
