@@ -14,7 +14,7 @@ import { AdapterTables } from "./adapter-tables.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
-import { imageHeadGraph, lmHeadGraph, SOLVER_CHUNK } from "./head-graphs.ts";
+import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
 import type { WorkWatch } from "./model-work.ts";
 import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
@@ -135,11 +135,7 @@ export class ModelSessions {
   /** The image head under its solver, some steps a run. */
   imageHead(signal?: AbortSignal): Promise<Session> {
     const names = this.headAdapters?.names;
-    return this.#ofModel(
-      "image head",
-      (config, plan) => imageHeadGraph(config, plan, SOLVER_CHUNK, names),
-      signal,
-    );
+    return this.#ofModel("image head", (config, plan) => imageHeadGraph(config, plan, names), signal);
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {
