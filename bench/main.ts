@@ -12,6 +12,7 @@ import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
 import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
+import { type AdapterMeasurement, benchAdapters } from "./adapters.ts";
 import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
 import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
@@ -57,6 +58,8 @@ const RUN_SIZES = Object.freeze({
   megabytes: 2000,
   /** Places of the caches; 0: as `past`. */
   capacity: 0,
+  /** Of an adapter; 0: none is trained, and drawings have 16. */
+  rank: 0,
   /** Of weights in blocks; 0: floats. */
   bits: 0,
   "block-size": 64,
@@ -75,7 +78,8 @@ const BENCHMARKS = Object.freeze({
   head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
   backbone: "the transformer behind a cache (--rows, --tokens, --past)",
   vae: "the autoencoder (--direction, --width, --height, --pictures)",
-  train: "an update of training (--batch, --text-tokens, --image-tokens)",
+  train: "an update of training (--batch, --text-tokens, --image-tokens), of an adapter with --rank",
+  adapters: "pictures with an adapter each, in one batch and one by one (--pictures, --rank, --model)",
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes), and drawings beside their estimate (--model)",
   serve:
@@ -210,9 +214,17 @@ async function serve(): Promise<ServeMeasurement> {
   return await measureModel(path);
 }
 
-async function run(): Promise<
-  Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement | SharedMeasurement
-> {
+/** What each of them prints. */
+type Printed =
+  | AdapterMeasurement
+  | Measurement
+  | MemoryMeasurement
+  | PeerMeasurement
+  | ServeMeasurement
+  | SharedMeasurement
+  | SoakMeasurement;
+
+async function run(): Promise<Printed> {
   switch (name) {
     case "head": {
       // The head needs no layers, and a model has one at least.
@@ -239,9 +251,15 @@ async function run(): Promise<
         batch: size("batch"),
         textTokens: size("text-tokens"),
         imageTokens: size("image-tokens"),
+        rank: size("rank"),
       };
       return benchTraining(engine, model(), { ...sizes, runs });
     }
+    case "adapters":
+      return benchAdapters({
+        ...{ model: values.model ?? defaultModelPath(), adapters: given.pictures ?? 8 },
+        ...{ rank: given.rank ?? 16, runs: given.runs ?? 3, threads },
+      });
     case "cold":
       return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
