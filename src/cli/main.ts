@@ -9,6 +9,7 @@ import { addConvertCommand } from "./convert-command.ts";
 import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addLearnCommands } from "./learn-command.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
@@ -74,6 +75,7 @@ ${EXIT_CODES_HELP}`,
   addPullCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
+  addLearnCommands(program, terminal);
   addDataCommands(program, terminal);
   addConvertCommand(program, terminal);
   addSynthCommand(program, terminal);
