@@ -28,7 +28,7 @@ export function addConvertCommand(program: Command, terminal: Terminal): void {
     )
     .option(
       "--pull",
-      "fetch ORG/NAME meanwhile, keeping no more of it than is being converted; the environment is that of pull",
+      "fetch ORG/NAME meanwhile, keeping no more of it than is being converted, and nothing where the disk has no room for a shard; the environment is that of pull",
     )
     .option("--threads <n>", "threads (default: all processors)", integerBetween(1, MAX_THREADS))
     .option("--json", "print JSON; with --pull, lines of it: space, progress, result")

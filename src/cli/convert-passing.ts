@@ -55,11 +55,14 @@ export async function runConvertPassing(
       ...(threads === undefined ? {} : { threads }),
       onRetry: (retry) => tell(retry, retryText(retry)),
       onSpace: (space) => {
-        const { peak, result, free } = space;
+        const { peak, result, arriving, free } = space;
+        const passing = arriving
+          ? ". There is no room for a shard beside it: shards are converted while they arrive, and one that is interrupted is fetched again"
+          : "";
         const left = free === null ? "" : `; ${formatBytes(free)} are free`;
         tell(
           { type: "space", ...space },
-          `${formatRepoName(name)}: takes ${formatBytes(peak)} of disk at most, ${formatBytes(result)} in the end${left}`,
+          `${formatRepoName(name)}: takes ${formatBytes(peak)} of disk at most, ${formatBytes(result)} in the end${left}${passing}`,
         );
       },
       onFetched: (bytes) => {
@@ -79,7 +82,7 @@ export async function runConvertPassing(
   } catch (error) {
     line.clear();
     if (signal.aborted && error instanceof NextStepError && error.code === "aborted") {
-      err.write("stopped; what was fetched and converted is kept: run the same command to go on\n");
+      err.write("stopped; what is on the disk is kept: run the same command to go on\n");
     }
     throw error;
   }

@@ -69,6 +69,8 @@ export interface DiskSpace {
   readonly result: number;
   /** What is taken at most on the way, the result included. */
   readonly peak: number;
+  /** Whether shards are only read while they arrive, since the disk has no room for them. */
+  readonly arriving: boolean;
   /** Null where the system does not say. */
   readonly free: number | null;
 }
@@ -99,13 +101,15 @@ export async function convertModel(request: ConversionRequest): Promise<Conversi
   const kept = Object.keys(manifest.shards).length;
   if (!manifest.complete) {
     const left = source.shards.filter((file) => manifest.shards[file] === undefined);
+    await request.shards.prepare(left);
     const result = await bytesToWrite(source, manifest);
-    const peak = result + (await request.shards.prepare(left));
     const free = await freeBytes(target);
-    request.onSpace?.({ result, peak, free: free ?? null });
-    await refuseFullDisk(target, peak);
+    const spare = (free ?? Number.POSITIVE_INFINITY) - result;
+    const { bytes, arriving } = await request.shards.space(left, spare);
+    request.onSpace?.({ result, peak: result + bytes, arriving, free: free ?? null });
+    await refuseFullDisk(target, result + bytes);
     await copyCompanions(target, source, manifest);
-    await convertShards(request, source, manifest, (free ?? Number.POSITIVE_INFINITY) - result);
+    await convertShards(request, source, manifest, spare);
     await finish(target, source, manifest);
   }
   return conversionOf(target, manifest, kept);

@@ -4,8 +4,9 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, DownloadError, UnsupportedError } from "../errors.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { AbortedError, ConfigError, DownloadError, UnsupportedError } from "../errors.ts";
+import { freeBytes } from "../files/free-space.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { blobPath, repoFolders } from "../hub/cache-layout.ts";
 import { readHubSettings } from "../hub/hub-settings.ts";
@@ -16,6 +17,8 @@ import { type ConversionManifest, MANIFEST_FILE } from "./conversion-manifest.ts
 import { type Conversion, convertModel } from "./convert-model.ts";
 import { convertPassing, type PassingConversion } from "./convert-passing.ts";
 import { folderShards } from "./shard-source.ts";
+
+vi.mock("../files/free-space.ts", { spy: true });
 
 const MODEL = fileURLToPath(new URL("../../test/parity/models/v1/", import.meta.url));
 const SHARDS = [1, 2, 3].map((number) => `model-0000${number}-of-00003.safetensors`);
@@ -277,5 +280,84 @@ describe("convertPassing", () => {
     await writeFile(join(target, "mine.txt"), "");
     await expect(convert()).rejects.toThrow(/exists already and is no conversion/);
     expect(await readdir(target)).toEqual(["mine.txt"]);
+  });
+});
+
+describe("convertPassing, where the disk has no room for a shard", () => {
+  beforeEach(() => {
+    vi.mocked(freeBytes).mockResolvedValue(0);
+  });
+  afterEach(() => {
+    vi.mocked(freeBytes).mockReset();
+  });
+
+  it("comes to the same, with no shard on the disk at any time", async () => {
+    const found: string[] = [];
+    hub.mischief = async () => {
+      found.push(...(await readdir(target, { recursive: true }).catch(() => [])));
+      return false;
+    };
+    // What an earlier process left that had room, and what it was writing when it was killed.
+    const source = join(target, ".source");
+    await mkdir(source, { recursive: true });
+    const partial = join(source, `${SHARDS[0]!}.nextstep.incomplete`);
+    await writeFile(partial, new Uint8Array(1000));
+    await writeFile(join(target, ".0123456789abcdef.partial"), "");
+    const spaces: unknown[] = [];
+    const fetched: number[] = [];
+    await convert({
+      onSpace: ({ peak, result, arriving }) => spaces.push([peak - result, arriving]),
+      onFetched: ({ done, total }) => fetched.push(done / total),
+    });
+    expect(spaces).toEqual([[0, true]]);
+    expect(fetched.at(-1)).toBe(1);
+    expect(begun()).toEqual([1, 1, 1]);
+    await expectSameResult();
+    const ofShards = found.filter((name) => name.startsWith(".source") && name.includes("model-0000"));
+    expect([...new Set(ofShards)]).toEqual([partial.slice(target.length + 1)]);
+  });
+
+  it("goes on with the commit that it began with; what is converted is not fetched again", async () => {
+    hub.mischief = forbid;
+    await expect(convert()).rejects.toThrow(DownloadError);
+    hub.mischief = () => false;
+    hub.serve("org/model", [...files, { path: "tokenizer.model", bytes: new Uint8Array(3) }]);
+    hub.seen.length = 0;
+    expect((await convert()).kept).toBe(2);
+    expect(begun()).toEqual([0, 0, 1]);
+    await expectSameResult();
+  });
+
+  it("removes the result of bytes that are wrong, and survives connections that are cut", async () => {
+    hub.mischief = answer(SHARDS[1]!, (part, response) => {
+      part[part.length - 1]! ^= 1;
+      response.end(part);
+    });
+    const failure = await convert().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(DownloadError);
+    expect(String(failure)).toContain("what the server sends is not the file (sha256 differs)");
+    const isWeights = (name: string): boolean => /safetensors$|partial$/.test(name);
+    expect((await readdir(target, { recursive: true })).filter(isWeights)).toEqual([SHARDS[0]]);
+    let cuts = 0;
+    const cut = answer(SHARDS[1]!, (part, response) => {
+      response.write(part.subarray(0, 1000), () => response.destroy());
+    });
+    hub.mischief = (...asked) => cuts++ < 3 && cut(...asked);
+    await convert();
+    expect(cuts).toBeGreaterThan(3);
+    await expectSameResult();
+  });
+
+  it("can be cancelled while it waits for bytes, and leaves nothing half-written", async () => {
+    const controller = new AbortController();
+    hub.mischief = answer(SHARDS[1]!, (part, response) => {
+      response.write(part.subarray(0, 1000));
+      setTimeout(() => controller.abort(), 50);
+    });
+    await expect(convert({ signal: controller.signal })).rejects.toThrow(AbortedError);
+    const names = await readdir(target, { recursive: true });
+    expect(names.filter((name) => /safetensors$|partial$/.test(name))).toEqual([SHARDS[0]]);
+    hub.mischief = () => false;
+    expect((await convert()).kept).toBe(1);
   });
 });

@@ -1,19 +1,19 @@
 /** @file One shard into blocks: read once from front to back, rounded by all threads, written where everything belongs. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { officialModelName } from "../checkpoint/official-names.ts";
 import { formatOf } from "../checkpoint/quantized/conversion-formats.ts";
 import { inMappableOrder, matchesPattern, nextstepParts } from "../checkpoint/quantized/nextstep-layout.ts";
-import { InputError, ModelFormatError, refuseAborted } from "../errors.ts";
+import { ModelFormatError, refuseAborted } from "../errors.ts";
 import { digestFile } from "../files/file-digest.ts";
-import { FileSource } from "../files/file-source.ts";
 import { ReplacementFile } from "../files/replacement-file.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
 import { SafetensorsFile } from "../formats/safetensors.ts";
 import { layOutSafetensors } from "../formats/safetensors-writer.ts";
 import type { BlockFormat } from "../model/weight-format.ts";
 import { bytesOf, bytesPerElement, type DType, elementsFromBytes } from "../tensor/dtype.ts";
 import { byteLength, sameShape } from "../tensor/shape.ts";
 import type { ConversionManifest, ConvertedShard } from "./conversion-manifest.ts";
+import { DigestedSource } from "./digested-source.ts";
 import type { QuantizePool } from "./quantize-pool.ts";
 import type { QuantizedRows, RoundingError } from "./quantize-rows.ts";
 import type { SourceShard } from "./shard-source.ts";
@@ -52,27 +52,30 @@ interface Member {
 
 /**
  * Converts a shard; the result appears when it is whole.
- * @throws ModelFormatError for tensors that do not fit the configuration or are not finite; InputError for another content
- * than was promised; AbortedError.
+ * @throws ModelFormatError for tensors that do not fit the configuration or are not finite; what the shard has for another
+ * content than was promised; AbortedError.
  */
 export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
   const { shard, target, method, signal } = task;
-  const members = await membersOf(task);
-  const parts = inMappableOrder(members.flatMap(resultOf));
-  const layout = layOutSafetensors(parts, new Map([["format", "pt"]]));
-  const begins = new Map(parts.map(({ name }, i) => [name, layout.begins[i] as number]));
-  const path = join(target, shard.file);
-  const source = await FileSource.open(shard.path);
-  const file = await ReplacementFile.create(path).catch(async (error: unknown) => {
-    await source.close();
-    throw error;
-  });
+  const source = new DigestedSource(await shard.open());
+  let file: ReplacementFile | undefined;
   try {
+    const members = await membersOf(source, task);
+    const parts = inMappableOrder(members.flatMap(resultOf));
+    const layout = layOutSafetensors(parts, new Map([["format", "pt"]]));
+    const begins = new Map(parts.map(({ name }, i) => [name, layout.begins[i] as number]));
+    const path = join(target, shard.file);
+    file = await ReplacementFile.create(path);
     await file.writeAt(layout.header, 0);
     const run = new ShardRun(task, source, file, begins);
     await run.convert(members);
-    const sha256 = run.digest();
-    if (shard.sha256 !== undefined && sha256 !== shard.sha256) throw await damagedShard(shard);
+    const sha256 = source.digest();
+    const { expected } = shard;
+    if (expected !== undefined && sha256 !== expected.sha256) {
+      // What was only fetched is dropped: it will be fetched again.
+      await shard.release();
+      throw expected.otherContent();
+    }
     await file.commit();
     return {
       source: { bytes: source.byteLength, sha256 },
@@ -82,42 +85,29 @@ export async function convertShard(task: ShardTask): Promise<ConvertedShard> {
       rounding: roundingByPattern(run.errors, method),
     };
   } catch (error) {
-    await file.discard();
+    await file?.discard();
     throw error;
   } finally {
     await source.close();
   }
 }
 
-/** What was only fetched is dropped: it will be fetched again. */
-async function damagedShard(shard: SourceShard): Promise<InputError> {
-  await shard.release();
-  return new InputError("is damaged: its SHA-256 is not what the repository lists", {
-    where: shard.path,
-    remedy: "convert again; if it is still there, remove it first",
-  });
-}
-
 /** The tensors of the shard in the order of the file, checked against the model. */
-async function membersOf({ shard, method, shapes }: ShardTask): Promise<Member[]> {
-  const file = await SafetensorsFile.read(await FileSource.open(shard.path));
-  try {
-    const members = Array.from(file.tensors, ([storedName, { dtype, shape, begin, end }]): Member => {
-      const { name } = officialModelName(storedName);
-      const expected = shapes.get(name);
-      if (expected !== undefined && !sameShape(shape, expected)) {
-        throw new ModelFormatError(`tensor "${name}" has shape [${shape}], expected [${expected}]`, {
-          where: shard.path,
-          remedy: "config.json and weights must come from the same model",
-        });
-      }
-      const format = expected === undefined ? undefined : formatOf(name, method.formats);
-      return { name, dtype, shape, begin, end, format };
-    });
-    return members.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  } finally {
-    await file.close();
-  }
+async function membersOf(source: ByteSource, { method, shapes }: ShardTask): Promise<Member[]> {
+  const { tensors } = await SafetensorsFile.read(source);
+  const members = Array.from(tensors, ([storedName, { dtype, shape, begin, end }]): Member => {
+    const { name } = officialModelName(storedName);
+    const expected = shapes.get(name);
+    if (expected !== undefined && !sameShape(shape, expected)) {
+      throw new ModelFormatError(`tensor "${name}" has shape [${shape}], expected [${expected}]`, {
+        where: source.name,
+        remedy: "config.json and weights must come from the same model",
+      });
+    }
+    const format = expected === undefined ? undefined : formatOf(name, method.formats);
+    return { name, dtype, shape, begin, end, format };
+  });
+  return members.sort((a, b) => a.begin - b.begin || a.end - b.end);
 }
 
 /** What is stored for a tensor. */
@@ -150,13 +140,11 @@ interface PieceError extends RoundingError {
 /** The reading and writing of one shard. */
 class ShardRun {
   readonly #task: ShardTask;
-  readonly #source: FileSource;
+  readonly #source: DigestedSource;
   readonly #file: ReplacementFile;
   /** Of each tensor in the result. */
   readonly #begins: ReadonlyMap<string, number>;
-  readonly #hash = createHash("sha256");
   readonly #onTheWay = new Set<Promise<void>>();
-  #read = 0;
   #pieces = 0;
   #failure: { readonly error: unknown } | undefined;
   /** In the order of the file, so that sums do not depend on which thread was first. */
@@ -164,7 +152,7 @@ class ShardRun {
 
   constructor(
     task: ShardTask,
-    source: FileSource,
+    source: DigestedSource,
     file: ReplacementFile,
     begins: ReadonlyMap<string, number>,
   ) {
@@ -176,8 +164,7 @@ class ShardRun {
 
   async convert(members: readonly Member[]): Promise<void> {
     try {
-      // The header; the tensors follow it without gaps, as its reader made sure.
-      await this.#next(members[0]?.begin ?? this.#source.byteLength);
+      // They follow the header, which is read, without gaps, as its reader made sure.
       for (const member of members) {
         if (member.format === undefined) await this.#copy(member);
         else await this.#quantize(member, member.format);
@@ -189,16 +176,10 @@ class ShardRun {
     this.#refuseFailed();
   }
 
-  /** Of the whole shard. */
-  digest(): string {
-    return this.#hash.digest("hex");
-  }
-
   async #copy({ name, begin, end }: Member): Promise<void> {
     const target = this.#begins.get(name) as number;
-    while (this.#read < end) {
-      const place = target + this.#read - begin;
-      await this.#file.writeAt(await this.#next(Math.min(PIECE_BYTES, end - this.#read)), place);
+    for (let at = begin; at < end; at = this.#source.position) {
+      await this.#file.writeAt(await this.#next(Math.min(PIECE_BYTES, end - at)), target + at - begin);
     }
   }
 
@@ -252,10 +233,8 @@ class ShardRun {
   async #next(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
     refuseAborted(this.#task.signal);
     this.#refuseFailed();
-    const data = await this.#source.read(this.#read, bytes);
-    this.#hash.update(data);
-    this.#read += bytes;
-    this.#task.onRead(this.#read);
+    const data = await this.#source.read(this.#source.position, bytes);
+    this.#task.onRead(this.#source.position);
     return data;
   }
 

@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { InputError } from "../errors.ts";
 import type { PassingShard } from "../hub/passing-model.ts";
 import { passingShards } from "./passing-shards.ts";
 import type { SourceShard } from "./shard-source.ts";
 
 const MB = 1_000_000;
+
+const unread = {
+  open: () => Promise.reject(new Error("nobody reads it")),
+  sha256: undefined,
+  otherContent: () => new InputError("is another"),
+};
 
 /** Shards of these sizes, none of which is here; notes what happens to them. */
 function fakeModel(sizes: Readonly<Record<string, number>>) {
@@ -14,6 +21,7 @@ function fakeModel(sizes: Readonly<Record<string, number>>) {
     shards: Object.keys(sizes),
     bytesOf,
     missing: async (shard: string) => bytesOf(shard),
+    isCheckedByReader: (shard: string) => shard !== "small",
     drop,
     fetch: async (
       shard: string,
@@ -23,7 +31,12 @@ function fakeModel(sizes: Readonly<Record<string, number>>) {
       log.push(`fetch ${shard}`);
       signal?.addEventListener("abort", () => log.push(`stop ${shard}`));
       onBytes(bytesOf(shard));
-      return { path: shard, sha256: undefined, drop: () => drop(shard) };
+      return { ...unread, drop: () => drop(shard) };
+    },
+    arriving: async (shard: string, onBytes: (bytes: number) => void): Promise<PassingShard> => {
+      log.push(`read ${shard}`);
+      onBytes(bytesOf(shard));
+      return { ...unread, drop: async () => {} };
     },
   };
   return { model, log };
@@ -51,10 +64,27 @@ describe("passingShards", () => {
     expect(roomy.log.slice(0, 4)).toEqual(["fetch a", "fetch b", "convert a", "drop a"]);
   });
 
+  it("reads a shard while it arrives where the disk has no room for it", async () => {
+    const { model, log } = fakeModel({ ...sizes, small: 5 * MB });
+    const shards = passingShards(model);
+    const files = [...Object.keys(sizes), "small"];
+    expect(await shards.space(files, 300 * MB)).toEqual({ bytes: 200 * MB, arriving: true });
+    await take(shards.shards(files, 300 * MB), log);
+    expect(log.filter((entry) => !entry.startsWith("stop"))).toEqual([
+      ...["fetch a", "convert a", "drop a", "read b", "convert b"],
+      // With room for both.
+      ...["fetch c", "fetch small", "convert c", "drop c", "convert small", "drop small"],
+    ]);
+    // Nobody else would check a small file that git keeps.
+    expect(await shards.space(files, 0)).toEqual({ bytes: 5 * MB, arriving: true });
+  });
+
   it("drops what is not needed any more, and says what the largest of the others takes", async () => {
     const { model, log } = fakeModel(sizes);
-    expect(await passingShards(model).prepare(["a", "c"])).toBe(200 * MB);
+    const shards = passingShards(model);
+    await shards.prepare(["a", "c"]);
     expect(log).toEqual(["drop b"]);
+    expect(await shards.space(["a", "c"], 400 * MB)).toEqual({ bytes: 200 * MB, arriving: false });
   });
 
   it("counts what is here", async () => {
@@ -66,7 +96,7 @@ describe("passingShards", () => {
     };
     const shards = passingShards(model, { onFetched });
     await shards.prepare(["b", "c"]);
-    await take(shards.shards(["b", "c"], 0), log);
+    await take(shards.shards(["b", "c"], 400 * MB), log);
     expect([...new Set(told)]).toEqual([400, 600]);
   });
 

@@ -1,7 +1,11 @@
-/** @file Shards from the hub for a conversion: one is fetched while another is converted, where the disk has room. */
+/**
+ * @file Shards from the hub for a conversion. Where the disk has room for one, it is fetched before it is converted, so
+ * that an interruption loses nothing of it, and where there is room for two, while another is converted. Where there is
+ * none, it is converted while it arrives.
+ */
 import { RESERVE_BYTES } from "../files/free-space.ts";
 import type { PassingModel, PassingShard } from "../hub/passing-model.ts";
-import type { ShardSource } from "./shard-source.ts";
+import type { ShardSource, SourceShard } from "./shard-source.ts";
 
 export interface PassingShardsOptions {
   readonly signal?: AbortSignal | undefined;
@@ -11,7 +15,10 @@ export interface PassingShardsOptions {
 
 /** The shards of a model that passes through; each is dropped when its conversion is on the disk. */
 export function passingShards(
-  model: Pick<PassingModel, "shards" | "bytesOf" | "missing" | "fetch" | "drop">,
+  model: Pick<
+    PassingModel,
+    "shards" | "bytesOf" | "missing" | "isCheckedByReader" | "fetch" | "arriving" | "drop"
+  >,
   { signal, onFetched = () => {} }: PassingShardsOptions = {},
 ): ShardSource {
   /** Bytes of each shard that are here or were. */
@@ -20,54 +27,84 @@ export function passingShards(
     files.reduce((sum, file) => sum + model.bytesOf(file), 0);
   const tell = (): void =>
     onFetched({ done: [...there.values()].reduce((a, b) => a + b, 0), total: sizeOf(model.shards) });
-  const fetch = async (file: string, until: AbortSignal): Promise<PassingShard> => {
+  const count = (file: string): ((bytes: number) => void) => {
     let arrived = 0;
-    const onBytes = (bytes: number): void => {
+    return (bytes) => {
       arrived += bytes;
       there.set(file, arrived);
       tell();
     };
-    const shard = await model.fetch(file, onBytes, until);
+  };
+  const fetch = async (file: string, until: AbortSignal): Promise<PassingShard> => {
+    const shard = await model.fetch(file, count(file), until);
     there.set(file, model.bytesOf(file));
     tell();
     return shard;
   };
+  /** Whether a shard of which so many bytes are missing is to be on the disk before it is read. */
+  const isStored = (file: string, missing: number, spare: number): boolean =>
+    missing === 0 || missing + RESERVE_BYTES <= spare || !model.isCheckedByReader(file);
   return {
     byteLength: async (files) => sizeOf(files),
     async prepare(files) {
-      let largest = 0;
       for (const file of model.shards) {
         if (!files.includes(file)) await model.drop(file);
         const missing = files.includes(file) ? await model.missing(file) : 0;
         there.set(file, model.bytesOf(file) - missing);
-        largest = Math.max(largest, missing);
       }
-      return largest;
+    },
+    async space(files, spare) {
+      let [bytes, arriving] = [0, false];
+      for (const file of files) {
+        const missing = await model.missing(file);
+        if (isStored(file, missing, spare)) bytes = Math.max(bytes, missing);
+        else arriving = true;
+      }
+      return { bytes, arriving };
     },
     async *shards(files, spare) {
       const stop = new AbortController();
       const until = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
       const taken = new Map<string, number>();
-      for (const file of files) taken.set(file, await model.missing(file));
-      const fits = (both: readonly string[]): boolean =>
+      const stored = new Set<string>();
+      for (const file of files) {
+        const missing = await model.missing(file);
+        taken.set(file, missing);
+        if (isStored(file, missing, spare)) stored.add(file);
+      }
+      const haveRoom = (both: readonly string[]): boolean =>
+        both.every((file) => stored.has(file)) &&
         both.reduce((sum, file) => sum + (taken.get(file) ?? 0), RESERVE_BYTES) <= spare;
       let coming: Promise<PassingShard> | undefined;
       try {
         for (const [index, file] of files.entries()) {
-          const { path, sha256, drop } = await (coming ?? fetch(file, until));
+          if (!stored.has(file)) {
+            yield sourceOf(file, await model.arriving(file, count(file), until));
+            continue;
+          }
+          const shard = await (coming ?? fetch(file, until));
           coming = undefined;
           const next = files[index + 1];
-          if (next !== undefined && fits([file, next])) {
+          if (next !== undefined && haveRoom([file, next])) {
             coming = fetch(next, until);
             // Who asks for it hears of a failure.
             coming.catch(() => {});
           }
-          yield { file, path, ...(sha256 === undefined ? {} : { sha256 }), release: drop };
+          yield sourceOf(file, shard);
         }
       } finally {
         stop.abort();
         await coming?.catch(() => {});
       }
     },
+  };
+}
+
+function sourceOf(file: string, { open, sha256, otherContent, drop }: PassingShard): SourceShard {
+  return {
+    file,
+    open,
+    ...(sha256 === undefined ? {} : { expected: { sha256, otherContent } }),
+    release: drop,
   };
 }

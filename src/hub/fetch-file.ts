@@ -1,27 +1,24 @@
 /** @file Fetches one file: in ranges over several connections, going on where it stopped, checked before it counts. */
-import { abortError, DownloadError } from "../errors.ts";
+import { abortError } from "../errors.ts";
 import { BlockWriter } from "./block-writer.ts";
 import { contentHash } from "./content-hash.ts";
-import { type RequestSubject, subjectText } from "./http-failure.ts";
-import { type Answer, type HubClient, passing } from "./hub-client.ts";
+import { askForBytes, type FileRequest, otherContent, startOf } from "./file-answer.ts";
+import { type HubClient, passing } from "./hub-client.ts";
 import { BLOCK_BYTES, IncompleteFile } from "./incomplete-file.ts";
-import type { RepoFile } from "./repo-listing.ts";
 import { type Retry, retrying } from "./retry.ts";
 
 /** Connections for one file. */
 const CONNECTIONS = 4;
 /** Blocks of one request: large enough that asking costs nothing, small enough to share out. */
 const RUN_BLOCKS = 16;
-const TRIES = 6;
+/** In a row without progress. */
+export const TRIES = 6;
 /** A try that brings less of a file counts as one without progress. */
-const PROGRESS_BYTES = 256 * 1024;
+export const PROGRESS_BYTES = 256 * 1024;
 /** A file whose bytes turn out wrong is fetched a second time from the start, and not a third. */
 const WHOLE_TRIES = 2;
 
-export interface FetchOptions {
-  /** Of the repository, at a commit. */
-  readonly subject: Required<RequestSubject>;
-  readonly file: RepoFile;
+export interface FetchOptions extends FileRequest {
   /** Where it is to be; it appears there whole or not at all. */
   readonly target: string;
   readonly signal: AbortSignal | undefined;
@@ -37,7 +34,7 @@ export interface FetchOptions {
  * @throws DownloadError, InputError if the disk refuses, AbortedError.
  */
 export async function fetchFile(client: HubClient, options: FetchOptions): Promise<void> {
-  const { file, target, subject, onBytes } = options;
+  const { file, target, onBytes } = options;
   for (let attempt = 1; ; attempt++) {
     await using incomplete = await IncompleteFile.open(target, file.bytes, options.signal);
     onBytes(incomplete.bytesThere);
@@ -46,12 +43,7 @@ export async function fetchFile(client: HubClient, options: FetchOptions): Promi
     await incomplete.discard();
     if (hash === undefined) return;
     onBytes(-file.bytes);
-    if (attempt === WHOLE_TRIES) {
-      throw new DownloadError(`what the server sends is not the file (${file.digest.algorithm} differs)`, {
-        where: subjectText(subject),
-        remedy: "something on the way changes it: try without HF_ENDPOINT or the proxy",
-      });
-    }
+    if (attempt === WHOLE_TRIES) throw otherContent(options);
   }
 }
 
@@ -135,10 +127,7 @@ class FileFetch {
 
   /** @param onParts called when it is known that other connections may fetch other parts. */
   async #fetchRun(run: Run, onParts: () => void): Promise<void> {
-    const { subject, file, onBytes, onRetry } = this.#options;
-    const { endpoint } = this.#client.settings;
-    const names = file.path.split("/").map(encodeURIComponent).join("/");
-    const address = `${endpoint}/${subject.repository}/resolve/${subject.revision}/${names}`;
+    const { subject, onBytes, onRetry } = this.#options;
     const writer = new BlockWriter(this.#incomplete, () => this.#hashOn());
     const { clock } = this.#client;
     await retrying({ tries: TRIES, clock, signal: this.#signal, onRetry }, async (progressed) => {
@@ -146,14 +135,9 @@ class FileFetch {
       const start = writer.nextNeeded(run.first);
       const end = this.#end(run);
       if (start >= end) return;
-      const answer = await this.#client.get(address, {
-        subject,
-        signal: this.#signal,
-        onHubAnswer: (header) => this.#checkHeaders(header),
-        ...(file.bytes <= BLOCK_BYTES && start === 0 ? {} : { range: [start, end] }),
-      });
+      const answer = await askForBytes(this.#client, this.#options, [start, end], this.#signal);
       try {
-        let at = this.#startOf(answer, start);
+        let at = startOf(answer, start, this.#options);
         let brought = 0;
         if (this.#sendsParts === undefined) {
           this.#sendsParts = answer.status === 206;
@@ -182,47 +166,6 @@ class FileFetch {
   #end({ end }: Run): number {
     const { bytes } = this.#options.file;
     return this.#sendsParts === false ? bytes : Math.min(end * BLOCK_BYTES, bytes);
-  }
-
-  /** Which byte of the file an answer begins with. */
-  #startOf(answer: Answer, wanted: number): number {
-    const { subject, file } = this.#options;
-    const refuse = (reason: string): DownloadError =>
-      new DownloadError(reason, {
-        where: subjectText(subject),
-        remedy: "the server's copy is not what its listing says: try again later, or without HF_ENDPOINT",
-      });
-    if (answer.status === 206) {
-      const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec(answer.header("content-range") ?? "");
-      if (match === null || Number(match[1]) !== wanted)
-        throw refuse("the server sent another part than was asked for");
-      if (match[3] !== "*" && Number(match[3]) !== file.bytes) {
-        throw refuse(`the server has ${match[3]} bytes, its listing says ${file.bytes}`);
-      }
-      return wanted;
-    }
-    if (answer.status !== 200) throw refuse(`the server answered ${answer.status}`);
-    const length = answer.header("content-length");
-    if (length !== undefined && Number(length) !== file.bytes) {
-      throw refuse(`the server has ${length.slice(0, 20)} bytes, its listing says ${file.bytes}`);
-    }
-    return 0;
-  }
-
-  /** What the hub says of the file beside sending it must be what its listing says. */
-  #checkHeaders(header: Answer["header"]): void {
-    const { subject, file } = this.#options;
-    const commit = header("x-repo-commit");
-    const etag = (header("x-linked-etag") ?? header("etag"))?.replace(/^W\//, "").replaceAll('"', "");
-    // Other servers make tags of their own; one that has the form of a digest is one.
-    const isOther =
-      etag?.length === file.digest.hex.length && /^[0-9a-f]+$/.test(etag) && etag !== file.digest.hex;
-    if (isOther || (commit !== undefined && commit !== subject.revision)) {
-      throw new DownloadError("the server has another version of the file than its listing says", {
-        where: subjectText(subject),
-        remedy: "try again later, or without HF_ENDPOINT",
-      });
-    }
   }
 
   /** @throws to leave if another program has put the file in place. */

@@ -1,17 +1,21 @@
 /**
  * @file A model that is taken from the hub without being kept: its small files in a folder, its shards there one by one,
- * fetched when they are asked for and dropped when they were used. What the cache holds is used from there and stays.
+ * fetched when they are asked for and dropped when they were used, or read while they arrive. What the cache holds is
+ * used from there and stays.
  */
 import { createReadStream } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { InputError, refuseAborted, UnsupportedError } from "../errors.ts";
+import { InputError, type NextStepError, refuseAborted, UnsupportedError } from "../errors.ts";
 import { FileSource } from "../files/file-source.ts";
 import { refuseFullDisk } from "../files/free-space.ts";
 import { ProcessLock } from "../files/process-lock.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
+import { ArrivingFile } from "./arriving-file.ts";
 import { placeForeign, repoFolders, sizeOf } from "./cache-layout.ts";
 import { contentHash } from "./content-hash.ts";
 import { fetchFile } from "./fetch-file.ts";
+import { type FileRequest, otherContent } from "./file-answer.ts";
 import { HubClient } from "./hub-client.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import { bytesBegun, discardIncomplete } from "./incomplete-file.ts";
@@ -34,9 +38,12 @@ export interface PassingOptions {
 
 /** A shard that can be read now. */
 export interface PassingShard {
-  readonly path: string;
+  /** Its bytes, which are read once and from front to back. */
+  open(): Promise<ByteSource>;
   /** Of its content, as the hub lists it; undefined for the small files that git itself keeps, which were checked. */
   readonly sha256: string | undefined;
+  /** What is thrown when its content turns out another. */
+  otherContent(): NextStepError;
   /** Removes it, unless the cache holds it. */
   drop(): Promise<void>;
 }
@@ -124,6 +131,11 @@ export class PassingModel implements AsyncDisposable {
     return this.#member(shard).file.bytes;
   }
 
+  /** Whether a shard's digest is one that its reader takes, so that it may be read while it arrives. */
+  isCheckedByReader(shard: string): boolean {
+    return this.#member(shard).file.digest.algorithm === "sha256";
+  }
+
   /** Bytes of a shard that are neither here nor in the cache. */
   missing(shard: string): Promise<number> {
     return missingBytes([this.#member(shard)]);
@@ -139,15 +151,39 @@ export class PassingModel implements AsyncDisposable {
     signal: AbortSignal | undefined,
   ): Promise<PassingShard> {
     const member = this.#member(shard);
-    const { algorithm, hex } = member.file.digest;
-    const sha256 = algorithm === "sha256" ? hex : undefined;
+    const { hex } = member.file.digest;
     const here = await sizeOf(member.target);
     const cached = here === member.file.bytes ? undefined : await cachedPath(member.place, member.file);
-    if (cached !== undefined) return { path: cached, sha256, drop: async () => {} };
+    if (cached !== undefined) return storedShard(member, cached, async () => {});
     // What an earlier process left is not believed.
     if (here !== undefined && (await hashOf(member, signal)) !== hex) await this.drop(shard);
     await bring({ ...this.#context, signal }, member, onBytes);
-    return { path: member.target, sha256, drop: () => this.drop(shard) };
+    return storedShard(member, member.target, () => this.drop(shard));
+  }
+
+  /**
+   * A shard that is fetched while it is read, and is never on the disk. What is there of it is dropped.
+   * @param onBytes told bytes that arrived
+   */
+  async arriving(
+    shard: string,
+    onBytes: (bytes: number) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<PassingShard> {
+    const member = this.#member(shard);
+    const { client, onEvent } = this.#context;
+    await this.drop(shard);
+    return {
+      sha256: sha256Of(member),
+      open: async () =>
+        new ArrivingFile(client, {
+          ...requestOf(member),
+          ...{ signal, onBytes },
+          onRetry: (retry) => onEvent({ type: "retry", ...retry }),
+        }),
+      otherContent: () => otherContent(requestOf(member)),
+      drop: async () => {},
+    };
   }
 
   /** Removes what is in the folder of a shard. */
@@ -224,19 +260,39 @@ async function hashOf({ file, target }: Member, signal: AbortSignal | undefined)
   return hash.digest("hex");
 }
 
+function requestOf({ place, file }: Member): FileRequest {
+  const { repository, commit: revision } = place;
+  return { subject: { repository, revision, file: file.path }, file };
+}
+
+function sha256Of({ file: { digest } }: Member): string | undefined {
+  return digest.algorithm === "sha256" ? digest.hex : undefined;
+}
+
+/** A shard that lies at `path`. */
+function storedShard(member: Member, path: string, drop: () => Promise<void>): PassingShard {
+  const otherContent = (): InputError =>
+    new InputError("is damaged: its SHA-256 is not what the repository lists", {
+      where: path,
+      remedy: "convert again; if it is still there, remove it first",
+    });
+  return { open: () => FileSource.open(path), sha256: sha256Of(member), otherContent, drop };
+}
+
 /** Puts a file into the folder: from the cache, or from the hub. */
 async function bring(
   { client, signal, onEvent }: PullContext,
-  { place, file, target }: Member,
+  member: Member,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<void> {
+  const { place, file, target } = member;
   const isThere = async (): Promise<boolean> => (await sizeOf(target)) === file.bytes;
   if (await isThere()) return;
   const cached = await cachedPath(place, file);
   if (cached !== undefined) return placeForeign(cached, target);
   await fetchFile(client, {
-    subject: { repository: place.repository, revision: place.commit, file: file.path },
-    ...{ file, target, signal, isThere, onBytes },
+    ...requestOf(member),
+    ...{ target, signal, isThere, onBytes },
     onRetry: (retry) => onEvent({ type: "retry", ...retry }),
   });
 }
