@@ -12,6 +12,7 @@ import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exi
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
+import { addScoreCommand } from "./score-command.ts";
 import { addServeCommands } from "./serve-command.ts";
 import { addSynthCommand } from "./synth-command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -69,6 +70,7 @@ ${EXIT_CODES_HELP}`,
   addDrawCommands(program, terminal);
   addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
+  addScoreCommand(program, terminal);
   addServeCommands(program, terminal);
   addInspectCommand(program, terminal);
   addPullCommand(program, terminal);

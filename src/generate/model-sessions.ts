@@ -14,7 +14,7 @@ import { AdapterTables } from "./adapter-tables.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
-import { imageHeadGraph, lmHeadGraph, SOLVER_CHUNK } from "./head-graphs.ts";
+import { flowErrorGraph, imageHeadGraph, lmHeadGraph, SOLVER_CHUNK } from "./head-graphs.ts";
 import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
 import type { TokenEmbedding } from "./token-feeds.ts";
@@ -129,6 +129,12 @@ export class ModelSessions {
       (config, plan) => imageHeadGraph(config, plan, SOLVER_CHUNK, names),
       signal,
     );
+  }
+
+  /** The image head's errors on tokens that are known. */
+  flowErrors(signal?: AbortSignal): Promise<Session> {
+    const names = this.headAdapters?.names;
+    return this.#ofModel("flow errors", (config, plan) => flowErrorGraph(config, plan, names), signal);
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {
