@@ -1,12 +1,13 @@
 /** @file Benchmarks of generation: a whole token of the image head, a backbone step, the autoencoder. */
 
 import { decoderGraph, encoderGraph } from "../src/generate/autoencoder-graphs.ts";
-import { BRANCHES, imageHeadGraph, SOLVER_CHUNK } from "../src/generate/head-graphs.ts";
+import { BRANCHES, imageHeadGraph } from "../src/generate/head-graphs.ts";
+import { solverRuns } from "../src/generate/solver-runs.ts";
 import { stepsAt } from "../src/generate/step-schedule.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../src/model/autoencoder-config.ts";
 import { type NextStepConfig, tokenWidth } from "../src/model/config.ts";
 import { TIME_FEATURES } from "../src/model/flow-head.ts";
-import type { ChainLink, Engine, HostTensor } from "../src/runtime/engine.ts";
+import type { ChainLink, Engine, Feeds, HostTensor } from "../src/runtime/engine.ts";
 import { openBackbonePass, type PassSizes } from "./backbone-pass.ts";
 import type { BoundModel } from "./block-weights.ts";
 import { type Measurement, measure, residentMemory } from "./measure.ts";
@@ -24,7 +25,7 @@ export interface HeadSizes {
 /** Tokens that stand for those of a picture where they differ in their steps. */
 const PICTURE_TOKENS = 16;
 
-/** An image token, condition to token through the solver's chunks: where steps fall, the mean over a picture. */
+/** An image token, condition to token through the solver's runs: where steps fall, the mean over a picture. */
 export async function benchHead(
   engine: Engine,
   config: NextStepConfig,
@@ -37,33 +38,38 @@ export async function benchHead(
     model?.weights ?? randomWeights(1),
   );
   const rows = branches * images;
-  const table = (value: number): HostTensor => ({
-    dtype: "float32",
-    shape: [SOLVER_CHUNK, images],
-    data: new Float32Array(SOLVER_CHUNK * images).fill(value),
-  });
   const state = randomTensor([images, tokenWidth(config)]);
-  const feeds = {
-    picture_of_row: countingTensor([rows], images),
-    times: table(0.5),
-    a: table(1),
-    b: table(1 / steps),
-    c: table(0.01),
-    branch_rows: countingTensor([BRANCHES, images], rows),
-    weights: randomTensor([BRANCHES, images]),
-    noise: randomTensor([SOLVER_CHUNK, images, tokenWidth(config)]),
-  };
   const none = (width: number): HostTensor => randomTensor([0, width]);
   const first = { hidden: randomTensor([rows, config.hiddenSize]), kept: none(config.headWidth), state };
-  const chain = Array.from({ length: Math.ceil(steps / SOLVER_CHUNK) }, (_, chunk): ChainLink => {
-    if (chunk === 0) return { session, feeds: { ...feeds, ...first } };
-    const takes = { kept: { link: 0, output: "condition" }, state: { link: chunk - 1, output: "next" } };
-    return { session, feeds: { ...feeds, hidden: none(config.hiddenSize) }, takes };
-  });
+  const feedsOf = (count: number): Feeds => {
+    const table = (value: number): HostTensor => ({
+      dtype: "float32",
+      shape: [count, images],
+      data: new Float32Array(count * images).fill(value),
+    });
+    return {
+      picture_of_row: countingTensor([rows], images),
+      times: table(0.5),
+      a: table(1),
+      b: table(1 / steps),
+      c: table(0.01),
+      branch_rows: countingTensor([BRANCHES, images], rows),
+      weights: randomTensor([BRANCHES, images]),
+      noise: randomTensor([count, images, tokenWidth(config)]),
+    };
+  };
+  const chainOf = (count: number): ChainLink[] =>
+    solverRuns(new Array(images).fill({ steps: count, branches })).map(({ from, to }, run): ChainLink => {
+      const feeds = feedsOf(to - from);
+      if (run === 0) return { session, feeds: { ...feeds, ...first } };
+      const takes = { kept: { link: 0, output: "condition" }, state: { link: run - 1, output: "next" } };
+      return { session, feeds: { ...feeds, hidden: none(config.hiddenSize) }, takes };
+    });
   const pieces = lastSteps === steps ? 1 : PICTURE_TOKENS;
   const tokens = Array.from({ length: pieces }, (_, token) =>
     stepsAt(steps, { lastSteps, schedule: "linear" }, token, pieces),
   );
+  const chains = tokens.map(chainOf);
   const { headWidth: width, headLayers, hiddenSize } = config;
   const step =
     headLayers * (3 * width ** 2 + 2 * width ** 2) + 2 * width ** 2 + 2 * tokenWidth(config) * width;
@@ -72,7 +78,7 @@ export async function benchHead(
   const flops = 2 * (rows * (mean * step + once) + mean * (TIME_FEATURES * width + width ** 2));
   const described = { width, layers: headLayers, steps, lastSteps, branches, images };
   return measure("head", described, { runs, flops, pieces }, async () => {
-    for (const own of tokens) await engine.runChain(chain.slice(0, Math.ceil(own / SOLVER_CHUNK)));
+    for (const chain of chains) await engine.runChain(chain);
   });
 }
 

@@ -21,6 +21,7 @@ import { PeerMissingError } from "./peer/llama-cpp.ts";
 import { benchPeer, FEW_LAYERS, type PeerMeasurement } from "./peer/peer.ts";
 import { benchServe, type ServeMeasurement } from "./serve.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
+import { type SoakMeasurement, soak } from "./soak/soak.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { benchTraining } from "./training.ts";
 
@@ -46,6 +47,9 @@ const RUN_SIZES = Object.freeze({
   pictures: 1,
   /** Of a server, for each place. */
   jobs: 2,
+  /** Under mixed load, and how many come at once. */
+  minutes: 30,
+  clients: 8,
   batch: 32,
   "text-tokens": 16,
   "image-tokens": 64,
@@ -62,6 +66,8 @@ const PEER_SIZES = Object.freeze({ runs: 30, past: 640, layers: 4 });
 
 /** Of a stand-in that is served. */
 const SERVED_LAYERS = 2;
+/** Of a server, unless given. */
+const SERVED_ROUNDS = 3;
 
 /** What is measured, and the sizes of a run that it takes. */
 const BENCHMARKS = Object.freeze({
@@ -72,7 +78,8 @@ const BENCHMARKS = Object.freeze({
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes), and drawings beside their estimate (--model)",
   serve:
-    "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --model)",
+    "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --runs, --model)",
+  soak: "the built server under mixed load, and what it holds all along (--minutes, --clients, --model)",
   peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
 });
 type BenchmarkName = keyof typeof BENCHMARKS;
@@ -185,7 +192,8 @@ async function peer(): Promise<PeerMeasurement> {
 async function serve(): Promise<ServeMeasurement> {
   const native = { width: size("width"), height: size("height") };
   const options = { maxPictures: 16, promptBytes: 2 ** 30, ...(threads === 0 ? {} : { threads }) };
-  const sizes = { native, asked: native, steps: size("steps"), jobsEach: size("jobs") };
+  const rounds = given.runs ?? SERVED_ROUNDS;
+  const sizes = { native, asked: native, steps: size("steps"), jobsEach: size("jobs"), rounds };
   const measureModel = (path: string | undefined) =>
     benchServe(
       () => open(path, options),
@@ -199,7 +207,9 @@ async function serve(): Promise<ServeMeasurement> {
   return await measureModel(path);
 }
 
-async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement> {
+async function run(): Promise<
+  Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement
+> {
   switch (name) {
     case "head": {
       // The head needs no layers, and a model has one at least.
@@ -239,6 +249,16 @@ async function run(): Promise<Measurement | MemoryMeasurement | PeerMeasurement 
       });
     case "serve":
       return serve();
+    case "soak":
+      return soak(
+        {
+          minutes: size("minutes"),
+          clients: size("clients"),
+          threads: threads || undefined,
+          model: values.model,
+        },
+        (look) => process.stderr.write(`${JSON.stringify(look)}\n`),
+      );
     case "peer":
       return peer();
   }

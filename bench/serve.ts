@@ -19,6 +19,8 @@ export interface ServeSizes {
   readonly steps: number;
   /** Jobs of a level: as many a place, and four at least. */
   readonly jobsEach: number;
+  /** All levels are measured so often, in turn: other work on the machine comes and goes. */
+  readonly rounds: number;
 }
 
 interface Percentiles {
@@ -30,21 +32,39 @@ export interface ServeLevel {
   readonly concurrent: number;
   readonly jobs: number;
   readonly picturesPerMinute: number;
+  /** Milliseconds of all processors that a picture takes. */
+  readonly processorMs: number;
   /** Seconds from a job's submission to its look at half of the rows. */
   readonly firstPartial: Percentiles;
   /** Seconds from a job's submission to its pictures in the store. */
   readonly last: Percentiles;
 }
 
+/** Medians over rounds, and the range. */
+interface Ratio {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
 export interface ServeMeasurement {
   readonly name: "serve";
   readonly sizes: Readonly<Record<string, number | string>>;
+  /** Medians over rounds; percentiles of all jobs. */
   readonly levels: readonly ServeLevel[];
-  /** Pictures a minute with eight at once, as a multiple of those with one. */
-  readonly eightToOne: number;
+  /** Pictures a minute with eight at once, as a multiple of those with one, in the same round. */
+  readonly eightToOne: Ratio;
+  /** The same of the tokens alone, nothing decoded or stored: what batching can give at most. */
+  readonly tokensEightToOne: Ratio;
   /** Milliseconds between two tokens of a picture while four others with long prompts come, one after another. */
   readonly tokenMs: Percentiles & { readonly max: number };
   readonly machine: Machine;
+}
+
+/** A level in one round. */
+interface LevelRun extends Pick<ServeLevel, "concurrent" | "jobs" | "picturesPerMinute" | "processorMs"> {
+  readonly firsts: readonly number[];
+  readonly lasts: readonly number[];
 }
 
 /** @param onLevel told of each as it is measured: all of them take minutes */
@@ -54,30 +74,44 @@ export async function benchServe(
   onLevel: (level: ServeLevel) => void,
 ): Promise<ServeMeasurement> {
   const rooms = { desk: new MemoryDesk(), blobs: new MemoryBlobs() };
+  const opening = open();
   await using _worker = createWorker({
     name: "bench",
     model: "bench",
-    open,
+    open: () => opening,
     ...rooms,
     gallery: rooms.desk,
     maxBatch: Math.max(...LEVELS),
   });
+  const model = await opening;
   // Weights are read, and the first runs of each shape are made.
   await runLevel(rooms.desk, sizes, 2, 2);
-  const levels: ServeLevel[] = [];
-  for (const concurrent of LEVELS) {
-    const jobs = Math.max(LEAST_JOBS, sizes.jobsEach * concurrent);
-    const level = await runLevel(rooms.desk, sizes, concurrent, jobs);
-    onLevel(level);
-    levels.push(level);
+  const runs: LevelRun[] = [];
+  const tokens: { readonly one: number; readonly eight: number }[] = [];
+  for (let round = 0; round < sizes.rounds; round++) {
+    for (const concurrent of LEVELS) {
+      const jobs = Math.max(LEAST_JOBS, sizes.jobsEach * concurrent);
+      const run = await runLevel(rooms.desk, sizes, concurrent, jobs);
+      onLevel(levelOf([run]));
+      runs.push(run);
+    }
+    tokens.push({ one: await tokenRate(model, sizes, 1), eight: await tokenRate(model, sizes, 8) });
   }
-  const rate = (concurrent: number): number =>
-    levels.find((level) => level.concurrent === concurrent)?.picturesPerMinute ?? Number.NaN;
+  const of = (concurrent: number): LevelRun[] => runs.filter((run) => run.concurrent === concurrent);
+  const ones = of(1);
   return {
     name: "serve",
-    sizes: { native: text(sizes.native), asked: text(sizes.asked), steps: sizes.steps },
-    levels,
-    eightToOne: rounded(rate(8) / rate(1)),
+    sizes: {
+      native: text(sizes.native),
+      asked: text(sizes.asked),
+      steps: sizes.steps,
+      rounds: sizes.rounds,
+    },
+    levels: LEVELS.map((concurrent) => levelOf(of(concurrent))),
+    eightToOne: ratio(
+      of(8).map((run, round) => run.picturesPerMinute / (ones[round] as LevelRun).picturesPerMinute),
+    ),
+    tokensEightToOne: ratio(tokens.map(({ one, eight }) => eight / one)),
     tokenMs: await tokenGaps(rooms.desk, sizes),
     machine: machine(),
   };
@@ -88,10 +122,11 @@ async function runLevel(
   sizes: ServeSizes,
   concurrent: number,
   jobs: number,
-): Promise<ServeLevel> {
+): Promise<LevelRun> {
   const firsts: number[] = [];
   const lasts: number[] = [];
   let next = 0;
+  const used = process.cpuUsage();
   const started = performance.now();
   const place = async (): Promise<void> => {
     while (next < jobs) {
@@ -104,14 +139,42 @@ async function runLevel(
     }
   };
   await Promise.all(Array.from({ length: concurrent }, place));
+  const { user, system } = process.cpuUsage(used);
   const minutes = (performance.now() - started) / 60_000;
   return {
     concurrent,
     jobs,
-    picturesPerMinute: rounded(jobs / minutes),
-    firstPartial: percentiles(firsts),
-    last: percentiles(lasts),
+    picturesPerMinute: jobs / minutes,
+    processorMs: (user + system) / 1000 / jobs,
+    firsts,
+    lasts,
   };
+}
+
+/** Of one level, in some rounds. */
+function levelOf(runs: readonly LevelRun[]): ServeLevel {
+  const [{ concurrent }] = runs as [LevelRun];
+  return {
+    concurrent,
+    jobs: runs.reduce((total, { jobs }) => total + jobs, 0),
+    picturesPerMinute: percentiles(runs.map(({ picturesPerMinute }) => picturesPerMinute)).p50,
+    processorMs: percentiles(runs.map(({ processorMs }) => processorMs)).p50,
+    firstPartial: percentiles(runs.flatMap(({ firsts }) => firsts)),
+    last: percentiles(runs.flatMap(({ lasts }) => lasts)),
+  };
+}
+
+/** Pictures a second of which the last token is drawn, so many begun at once. */
+async function tokenRate(model: Model, { native, steps }: ServeSizes, pictures: number): Promise<number> {
+  const started = performance.now();
+  const drawn = Array.from({ length: pictures }, async (_, seed) => {
+    const prompt = `a ${WORDS[seed % WORDS.length]}`;
+    for await (const { token, of } of model.start(prompt, { size: native, steps, seed })) {
+      if (token === of) break;
+    }
+  });
+  await Promise.all(drawn);
+  return (1000 * pictures) / (performance.now() - started);
 }
 
 /** What it costs those who are drawn when others join, whose prompts are read in chunks between the steps. */
@@ -183,6 +246,14 @@ function percentiles(values: readonly number[]): Percentiles {
   const at = (share: number): number =>
     rounded(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number);
   return { p50: at(0.5), p95: at(0.95) };
+}
+
+function ratio(ratios: readonly number[]): Ratio {
+  return {
+    median: percentiles(ratios).p50,
+    least: rounded(Math.min(...ratios)),
+    most: rounded(Math.max(...ratios)),
+  };
 }
 
 function rounded(value: number): number {

@@ -28,7 +28,7 @@ export function addModelOptions(command: Command): Command {
 export async function openNamedModel(
   { model, threads, memoryCheck }: ModelOptions,
   terminal: Terminal,
-  more: Pick<OpenOptions, "maxPictures" | "adapters"> = {},
+  more: Pick<OpenOptions, "maxPictures" | "cacheBytes" | "promptBytes" | "adapters" | "onWork"> = {},
 ): Promise<Model> {
   // Loaded only by commands that draw or write.
   const { open } = await import("../node/open-model.ts");

@@ -17,8 +17,8 @@ import { startServer } from "../serve/http/start-server.ts";
 import { openQueue } from "../serve/queue/open-queue.ts";
 import { openStore } from "../serve/store/open-store.ts";
 import { dataFolder } from "./data-folder.ts";
-import { openNamedModel } from "./model-options.ts";
 import { openPage } from "./open-page.ts";
+import { OpenedModels } from "./opened-models.ts";
 import { readKeys } from "./serve-keys.ts";
 import type { ServeCommandOptions } from "./serve-options.ts";
 import { servedModel } from "./served-model.ts";
@@ -57,6 +57,8 @@ export async function runServe(
     created: Math.floor(Date.now() / 1000),
   });
   const metrics = new ServerMetrics(served.id);
+  metrics.model.watch(() => models.latest?.load);
+  models.onWork = (work) => metrics.model.worked(work);
   const state = new ServerState();
 
   const own = join(dataFolder(environment), "serve");
@@ -122,7 +124,8 @@ export async function runServe(
     () => {
       metrics.modelLoaded((performance.now() - began) / 1000);
       state.ready();
-      log.write("info", "ready", { model: served.id, store: folder });
+      const { cacheLimit } = model.load;
+      log.write("info", "ready", { model: served.id, store: folder, cache_bytes: cacheLimit });
     },
     (error: unknown) => {
       if (!ended.signal.aborted) failure = typedError(error);
@@ -139,39 +142,6 @@ export async function runServe(
   signal.removeEventListener("abort", end);
   if (failure !== undefined) throw failure;
   log.write("info", "stopped");
-}
-
-/** The model that was opened for what the doors need to know of it, and others once its engine has broken. */
-class OpenedModels implements AsyncDisposable {
-  readonly #options: ServeCommandOptions;
-  readonly #terminal: Terminal;
-  #first: Promise<Model> | undefined;
-
-  constructor(options: ServeCommandOptions, terminal: Terminal) {
-    this.#options = options;
-    this.#terminal = terminal;
-  }
-
-  first(): Promise<Model> {
-    this.#first ??= this.#open();
-    return this.#first;
-  }
-
-  async next(): Promise<Model> {
-    const first = this.#first;
-    this.#first = undefined;
-    return first ?? this.#open();
-  }
-
-  /** Closes the first where nobody took it over. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const model = await this.#first?.catch(() => undefined);
-    await model?.close();
-  }
-
-  #open(): Promise<Model> {
-    return openNamedModel(this.#options, this.#terminal, { maxPictures: this.#options.maxBatch });
-  }
 }
 
 /** Draws a single token and decodes it, so that all that drawing needs is loaded, and known to work. */

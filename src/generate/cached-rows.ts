@@ -32,7 +32,7 @@ const REPLAY_CHUNK = 256;
 const REPLAY_SCORES = 2 ** 26;
 
 /** When rows are added, the caches grow by this part at least, so that rows that come one by one are not copied each time. */
-const ROW_GROWTH = 1 / 4;
+export const ROW_GROWTH = 1 / 4;
 
 /** What reads tokens. */
 export interface Backbone {

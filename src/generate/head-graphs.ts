@@ -1,7 +1,9 @@
 /** @file What stands on the hidden states: the image head under its solver, and the LM head. */
 import { type OnnxModel, writeOnnx } from "../graph/onnx-writer.ts";
+import { expand } from "../graph/operators/broadcast.ts";
 import { gatherRows } from "../graph/operators/gather.ts";
 import { concat, slice } from "../graph/operators/layout.ts";
+import { reshape } from "../graph/operators/reshape.ts";
 import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
 import { input, shapeError, type Value } from "../graph/value.ts";
 import { chosenDelta } from "../model/adapter.ts";
@@ -13,12 +15,6 @@ import { flowSampler } from "../model/flow-sampler.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
 
-/**
- * Solver steps of one run of {@link imageHeadGraph}. Most published numbers of steps are multiples of it (16, 20, 28, of 50
- * not quite), and a chunk is long enough that starting a run costs little beside it.
- */
-export const SOLVER_CHUNK = 4;
-
 /** Branches that guidance can add up: condition, image-only, none. */
 export const BRANCHES = 3;
 
@@ -28,10 +24,10 @@ export const ADAPTER_OF_PICTURE = "adapter_of_picture";
 const NO_LINEARS: ReadonlySet<string> = new Set();
 
 /**
- * {@link SOLVER_CHUNK} steps of every picture's solver. What the hidden states that predict the tokens come to is worked
- * out once a token: a token's first chunk is given them as `hidden` [told, D] and no rows of `kept`, the others no rows of
- * `hidden`, and as `kept` [kept, headWidth] the output `condition` of the first. One session for both: each has threads of
- * its own, which go on looking for work for a while and stand in the way of another's.
+ * Steps of every picture's solver. What the hidden states that predict the tokens come to is worked out once a token: a
+ * token's first run is given them as `hidden` [told, D] and no rows of `kept`, others no rows of `hidden`, and as `kept`
+ * [kept, headWidth] the output `condition` of the first. One session for both: each has threads of its own, which go on
+ * looking for work for a while and stand in the way of another's.
  *
  * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
  * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
@@ -41,17 +37,16 @@ const NO_LINEARS: ReadonlySet<string> = new Set();
 export function imageHeadGraph(
   config: NextStepConfig,
   plan?: WeightPlan,
-  steps: number = SOLVER_CHUNK,
   adapted: ReadonlySet<string> = NO_LINEARS,
 ): OnnxModel {
   const pictureOfRow = input("picture_of_row", "int64", ["kept+told"]);
-  const scope = new ParameterScope(plan, chosenDelta(adapted, headPlaces(steps, pictureOfRow)));
+  const scope = new ParameterScope(plan, chosenDelta(adapted, headPlaces(pictureOfRow)));
   const width = tokenWidth(config);
-  const table = (name: string): Value => input(name, "float32", [steps, "pictures"]);
+  const table = (name: string): Value => input(name, "float32", ["steps", "pictures"]);
   const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
   const kept = input("kept", "float32", ["kept", config.headWidth]);
   const condition = concat([conditionEmbedding(scope, config, imageOut(scope, config, hidden)), kept], 0);
-  const { states } = flowSampler(scope, config, steps, {
+  const { last } = flowSampler(scope, config, {
     state: input("state", "float32", ["pictures", width]),
     condition,
     pictureOfRow,
@@ -61,24 +56,27 @@ export function imageHeadGraph(
     c: table("c"),
     branchRows: input("branch_rows", "int64", [BRANCHES, "pictures"]),
     weights: input("weights", "float32", [BRANCHES, "pictures"]),
-    noise: input("noise", "float32", [steps, "pictures", width]),
+    noise: input("noise", "float32", ["steps", "pictures", width]),
   });
-  return writeOnnx({ condition, next: states.at(-1) as Value }, { parameters: "initializers" });
+  return writeOnnx({ condition, next: last }, { parameters: "initializers" });
 }
 
 /**
  * Places of the head's rows, by how many these are: pictures, or rows of pictures, of all steps one behind the other; rows of
  * one step; those whose hidden states are given, which stand in front of the others.
  */
-function headPlaces(steps: number, pictureOfRow: Value): (rows: Dim) => Value {
+function headPlaces(pictureOfRow: Value): (rows: Dim) => Value {
   const ofPicture = input(ADAPTER_OF_PICTURE, "int64", ["pictures"]);
   const ofRow = gatherRows(ofPicture, pictureOfRow);
   const rows = addSizes("kept", "told");
-  const repeated = (places: Value): Value => concat(new Array<Value>(steps).fill(places), 0);
+  const repeated = (places: Value, count: Dim): readonly [Dim, Value] => {
+    const all = multiplySizes("steps", count);
+    return [all, reshape(expand(places, ["steps", count]), [all])];
+  };
   const known = new Map<Dim, Value>([
     ["told", slice(ofRow, { axis: 0, start: 0, end: "told" })],
-    [multiplySizes(steps, "pictures"), repeated(ofPicture)],
-    [multiplySizes(steps, rows), repeated(ofRow)],
+    repeated(ofPicture, "pictures"),
+    repeated(ofRow, rows),
     [rows, ofRow],
   ]);
   return (size) => {

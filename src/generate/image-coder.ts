@@ -10,6 +10,7 @@ import type { Grid } from "../sequence/segments.ts";
 import { untilAborted } from "./abort.ts";
 import { runInBands } from "./banded-autoencoder.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { timed } from "./model-work.ts";
 import { PicturePlanes } from "./picture-planes.ts";
 
 /** Neither black nor white: where nothing is drawn yet. */
@@ -142,9 +143,12 @@ export async function decodePicture(
     patch: latentPatchSize,
   }).map((value) => Math.fround(value / scalingFactor) + shiftFactor);
   const latentShape = [latentChannels, rows * latentPatchSize, columns * latentPatchSize] as const;
-  const planes = await (isDecodedAtOnce(sessions, [rows, columns])
-    ? decodeAtOnce(sessions, latents, latentShape, signal)
-    : decodeInBands(sessions, latents, latentShape, { signal, progress }));
+  const { result: planes, seconds } = await timed(() =>
+    isDecodedAtOnce(sessions, [rows, columns])
+      ? decodeAtOnce(sessions, latents, latentShape, signal)
+      : decodeInBands(sessions, latents, latentShape, { signal, progress }),
+  );
+  sessions.onWork({ kind: "decoded", seconds });
   if (!planes.every(Number.isFinite)) {
     throw new EngineError("gives numbers that are not finite", {
       where: "the picture's decoder",

@@ -121,3 +121,18 @@ it("binds neither vocabulary nor LM head to draw, and neither image head nor aut
   for await (const _ of steps) break;
   expect(partsOf(toWrite)).toEqual(new Set(["layers", "norm", "image_in_projector", "lm_head"]));
 });
+
+it("tells all that is under way when it is closed, however much, without a warning of too many listeners", async () => {
+  const warned = vi.fn();
+  process.on("warning", warned);
+  await using opened = await openTestSessions("v1.1");
+  const { sessions } = opened;
+  const relays = Array.from({ length: 20 }, () => sessions.relay());
+  relays[0]?.[Symbol.dispose]();
+  await sessions.close();
+  expect(relays.map(({ signal }) => signal.aborted)).toEqual([false, ...new Array<boolean>(19).fill(true)]);
+  expect(sessions.relay().signal.aborted).toBe(true);
+  await pause(10);
+  process.off("warning", warned);
+  expect(warned).not.toHaveBeenCalled();
+});

@@ -14,7 +14,8 @@ import { AdapterTables } from "./adapter-tables.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
-import { flowErrorGraph, imageHeadGraph, lmHeadGraph, SOLVER_CHUNK } from "./head-graphs.ts";
+import { flowErrorGraph, imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import type { WorkWatch } from "./model-work.ts";
 import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
 import type { TokenEmbedding } from "./token-feeds.ts";
@@ -35,6 +36,7 @@ export class ModelSessions {
   readonly folder: ModelFolder;
   /** Rows of the vocabulary's table. */
   readonly embed: TokenEmbedding;
+  readonly onWork: WorkWatch;
   /** Adapters that pictures may be drawn with. */
   readonly adapters: OpenAdapters;
   /** Their matrices beside the image head; undefined where none stands there. */
@@ -46,6 +48,8 @@ export class ModelSessions {
   /** Parts of the autoencoder whose weights are being read. */
   readonly #parts = new Set<Promise<Session>>();
   readonly #closing = new AbortController();
+  /** Of relays: a listener each on one signal would be more than a signal is meant to have. */
+  readonly #relayed = new Set<AbortController>();
   /** Signals that say so already when the sessions are closed. */
   readonly #signals = new WeakSet<AbortSignal>([this.#closing.signal]);
 
@@ -53,14 +57,17 @@ export class ModelSessions {
    * @param autoencoderEngine gives the engine of the autoencoder when that is first needed, to be disposed with the
    * sessions: one of its own, so that decoding a picture does not hold up the tokens of others. Default: the same engine.
    * @param adapters of this model's linears. Default: none.
+   * @param onWork told of what is done with them. Default: nobody hears it.
    */
   constructor(
     engine: Engine,
     folder: ModelFolder,
     autoencoderEngine?: () => Engine,
     adapters: OpenAdapters = new Map(),
+    onWork: WorkWatch = () => {},
   ) {
     this.engine = engine;
+    this.onWork = onWork;
     this.adapters = adapters;
     this.#backboneAdapters = tablesOf("transformer", engine, folder, adapters);
     this.headAdapters = tablesOf("image head", engine, folder, adapters);
@@ -78,11 +85,15 @@ export class ModelSessions {
    * {@link signal} gives it back as it is.
    */
   relay(...own: readonly (AbortSignal | undefined)[]): Relay {
-    const relay = relayed(...own, this.#closing.signal);
+    const closing = new AbortController();
+    if (this.#closing.signal.aborted) closing.abort(this.#closing.signal.reason);
+    else this.#relayed.add(closing);
+    const relay = relayed(...own, closing.signal);
     this.#signals.add(relay.signal);
     return {
       signal: relay.signal,
       [Symbol.dispose]: () => {
+        this.#relayed.delete(closing);
         this.#signals.delete(relay.signal);
         relay[Symbol.dispose]();
       },
@@ -124,11 +135,7 @@ export class ModelSessions {
   /** The image head under its solver, some steps a run. */
   imageHead(signal?: AbortSignal): Promise<Session> {
     const names = this.headAdapters?.names;
-    return this.#ofModel(
-      "image head",
-      (config, plan) => imageHeadGraph(config, plan, SOLVER_CHUNK, names),
-      signal,
-    );
+    return this.#ofModel("image head", (config, plan) => imageHeadGraph(config, plan, names), signal);
   }
 
   /** The image head's errors on tokens that are known. */
@@ -236,9 +243,9 @@ export class ModelSessions {
    * weights are read any more, so that the folder's files can be closed.
    */
   async close(): Promise<void> {
-    this.#closing.abort(
-      new InputError("was closed", { where: this.folder.path, remedy: "open the model again" }),
-    );
+    const closed = new InputError("was closed", { where: this.folder.path, remedy: "open the model again" });
+    this.#closing.abort(closed);
+    for (const closing of this.#relayed) closing.abort(closed);
     await Promise.allSettled([...[...this.#sessions.values()].map(({ session }) => session), ...this.#parts]);
     await this.#ownEngine?.[Symbol.asyncDispose]();
   }

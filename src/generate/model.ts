@@ -10,6 +10,7 @@ import { type Grid, imageIds } from "../sequence/segments.ts";
 import { thoughtMarkers } from "../sequence/thought-markers.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { untilAborted } from "./abort.ts";
+import { type CacheShares, cacheShares } from "./cache-shares.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
 import { checkImageInput, checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
@@ -27,6 +28,7 @@ import { type AvailableMemory, MemoryCheck, memoryOf } from "./memory-check.ts";
 import { type DrawingMemory, MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
+import type { ModelLoad } from "./model-work.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
@@ -85,9 +87,28 @@ function availableBeside(
   return available && { ...available, bytes: Math.max(0, available.bytes - adapterBytesToCome) };
 }
 
+/** As they are given, or by memory. */
+function sharesOf(
+  { cacheBytes, promptBytes, checkMemory }: OpenOptions,
+  folder: ModelFolder,
+  free: number | undefined,
+): CacheShares {
+  const model = memoryOf(folder);
+  const byMemory =
+    model === undefined || (cacheBytes !== "by memory" && promptBytes !== "by memory")
+      ? { cacheBytes: Number.MAX_SAFE_INTEGER, promptBytes: KEPT_PROMPT_BYTES }
+      : cacheShares(model, checkMemory === false ? undefined : free);
+  return {
+    cacheBytes:
+      typeof cacheBytes === "string" ? byMemory.cacheBytes : (cacheBytes ?? Number.MAX_SAFE_INTEGER),
+    promptBytes: typeof promptBytes === "string" ? byMemory.promptBytes : (promptBytes ?? KEPT_PROMPT_BYTES),
+  };
+}
+
 /** What {@link Model.open} has read and made. */
 interface ModelParts extends Omit<PlanContext, "digest" | "refuseTooLarge"> {
-  readonly options: Pick<OpenOptions, "maxPictures" | "cacheBytes" | "promptBytes">;
+  readonly maxPictures: number | undefined;
+  readonly shares: CacheShares;
   readonly engine: Engine;
   /** Undefined where memory is not to be checked. */
   readonly memory: MemoryCheck | undefined;
@@ -112,7 +133,7 @@ export class Model implements AsyncDisposable {
   #digest: Promise<string> | undefined;
   #closed = false;
 
-  private constructor({ engine, memory, options, ...context }: ModelParts) {
+  private constructor({ engine, memory, maxPictures, shares, ...context }: ModelParts) {
     const { platform, folder, defaults, trained } = context;
     this.path = folder.path;
     this.defaults = defaults;
@@ -120,9 +141,8 @@ export class Model implements AsyncDisposable {
     this.#engine = engine;
     this.#memory = memory;
     this.#loop = new SharedLoop(context.sessions, {
-      maxSlots: options.maxPictures,
-      cacheBytes: options.cacheBytes,
-      promptBytes: options.promptBytes ?? KEPT_PROMPT_BYTES,
+      maxSlots: maxPictures,
+      ...shares,
       check: (slots, underWay) => this.#refuseBeside(slots, underWay),
     });
     this.#context = {
@@ -145,8 +165,10 @@ export class Model implements AsyncDisposable {
     // The engine thread loads its library while the files are read here.
     const report = (bare: Engine): Engine =>
       onProgress === undefined ? bare : new ReportingEngine(bare, onProgress);
-    const engine = report(platform.createEngine({ threads }));
-    // Works now and then, beside the other: its idle threads must not take that one's time. Its runs are large.
+    // Its products are many and short, and whatever else the processors do (the caller's thread, the decoder, other
+    // programs) would wait for threads that spin, and they for it at the end of each product.
+    const engine = report(platform.createEngine({ threads, spin: false }));
+    // Works now and then, beside the other. Its runs are large.
     const autoencoderEngine = () =>
       report(platform.createEngine({ threads, spin: false, memoryPattern: false }));
     const opening = openModelFolder(files);
@@ -159,12 +181,13 @@ export class Model implements AsyncDisposable {
       ] as const;
       const [tokenizer, defaults, trained] = await untilAborted(Promise.all(reading), signal);
       const adapters = await untilAborted(readAdapters(platform, folder, options.adapters), signal);
-      const sessions = new ModelSessions(engine, folder, autoencoderEngine, adapters);
+      const sessions = new ModelSessions(engine, folder, autoencoderEngine, adapters, options.onWork);
       const memory = options.checkMemory === false ? undefined : memoryCheckOf(folder);
       const available = availableBeside(platform, sessions);
       if (available !== undefined) memory?.refuseWeights(available);
       const read = { platform, folder, sessions, tokenizer, defaults, trained };
-      return new Model({ ...read, threads, engine, memory, options });
+      const shares = sharesOf(options, folder, available?.bytes);
+      return new Model({ ...read, threads, engine, memory, maxPictures: options.maxPictures, shares });
     } catch (error) {
       const closed = opening.then(
         (folder) => folder[Symbol.asyncDispose](),
@@ -206,9 +229,14 @@ export class Model implements AsyncDisposable {
     return trained.words === undefined && thoughtMarkers(tokenizer).length > 0;
   }
 
-  /** Pictures that wait for a place among those that are drawn at once. */
+  /** Pictures for which there is no room among those that are drawn at once; not those that are about to join them. */
   get waiting(): number {
     return this.#loop.waiting;
+  }
+
+  /** What it is at now. */
+  get load(): ModelLoad {
+    return this.#loop.load;
   }
 
   /** Whether its engines still answer: one whose thread has ended does not any more, and the model must be opened anew. */

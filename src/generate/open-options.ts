@@ -1,5 +1,6 @@
 /** @file How a model is opened, and how its loading is followed. */
 import { InputError } from "../errors.ts";
+import type { WorkWatch } from "./model-work.ts";
 import { describe } from "./settings.ts";
 
 /** More threads than any machine has processors are a mistake. */
@@ -29,11 +30,14 @@ export interface OpenOptions {
   readonly maxPictures?: number;
   /**
    * Bytes of keys and values that pictures drawn at once may take; more wait. A picture that is alone is drawn whatever it
-   * takes. Default: no bound.
+   * takes. `by memory`: what the estimate leaves of the memory that is free when the model is opened. Default: no bound.
    */
-  readonly cacheBytes?: number;
-  /** Bytes of keys and values of prompts that are kept for when they come again. Default 32 MiB. */
-  readonly promptBytes?: number;
+  readonly cacheBytes?: number | "by memory";
+  /**
+   * Bytes of keys and values of prompts that are kept for when they come again. `by memory`: for some tens of prompts of
+   * this model's shape, a quarter of what is free at most. Default 32 MiB.
+   */
+  readonly promptBytes?: number | "by memory";
   /**
    * Adapters that pictures may be drawn with: folders in PEFT's layout, by the names that drawings use.
    * They are read whole. Default: none.
@@ -46,6 +50,8 @@ export interface OpenOptions {
    * model is first needed.
    */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Told what the model has done, as it is done. */
+  readonly onWork?: WorkWatch;
 }
 
 /** Options that are whole numbers, and the least that each may be. */
@@ -66,7 +72,8 @@ export function checkOpenOptions(options: OpenOptions): void {
   }
   for (const [name, least] of COUNTS) {
     const value = options[name];
-    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
+    if (value === undefined || (name !== "maxPictures" && value === "by memory")) continue;
+    if (Number.isSafeInteger(value) && Number(value) >= least) continue;
     throw new InputError(`${describe(value)} is not a whole number from ${least}`, { where: name });
   }
 }

@@ -40,6 +40,11 @@ export class PromptStore {
     this.#maxBytes = maxBytes;
   }
 
+  /** Of keys and values that are kept. */
+  get bytes(): number {
+    return [...this.#entries].reduce((sum, entry) => sum + entry.bytes, 0);
+  }
+
   /** The longest part of a prompt that is known. Whole chunks only, where another prompt follows: those were read as chunks. */
   take(row: TokenRow): KnownPrompt | undefined {
     let best: { readonly entry: Entry; readonly tokens: number } | undefined;
@@ -76,7 +81,7 @@ export class PromptStore {
   }
 
   async #dropBeyond(): Promise<void> {
-    let bytes = [...this.#entries].reduce((sum, entry) => sum + entry.bytes, 0);
+    let { bytes } = this;
     for (const entry of this.#entries) {
       if (bytes <= this.#maxBytes) return;
       this.#entries.delete(entry);

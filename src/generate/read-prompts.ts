@@ -29,7 +29,7 @@ export async function readPrompts(
 
 /** Rows that are all different. Returns [rows, D]. */
 async function readOnce(
-  { folder: { config } }: ModelSessions,
+  { folder: { config }, onWork }: ModelSessions,
   target: CachedRows,
   rows: readonly TokenRow[],
   store: PromptStore,
@@ -51,6 +51,8 @@ async function readOnce(
     rows.map((row, index) => behind(row, known[index]?.tokens ?? 0)),
     { signal },
   );
+  const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
+  onWork({ kind: "prompts", tokens, known: known.reduce((sum, prompt) => sum + (prompt?.tokens ?? 0), 0) });
   const width = config.hiddenSize;
   for (const [index, row] of rows.entries()) {
     const own = hidden.subarray(index * width, (index + 1) * width);

@@ -102,6 +102,18 @@ describe("the shared loop", () => {
     expect([...counts].sort()).toEqual([1, 2]);
   });
 
+  it("says who has no room, and not who is about to join", async () => {
+    const [first, second, third] = (await slots(2, 4, 6)) as [Slot, Slot, Slot];
+    const loop = new SharedLoop(sessions, { maxSlots: 2 });
+    const seen: number[] = [];
+    const all = [drawn(loop, [first]), drawn(loop, [second])];
+    seen.push(loop.waiting);
+    all.push(drawn(loop, [third]));
+    seen.push(loop.waiting);
+    await Promise.all(all);
+    expect([...seen, loop.waiting]).toEqual([0, 1, 0]);
+  });
+
   it("gives up what is left, waiting or drawn, and goes on with the others", async () => {
     const [left, waiting, other] = (await slots(2, 4, 6)) as [Slot, Slot, Slot];
     const expected = await drawn(new SharedLoop(sessions), [afresh(other)]);

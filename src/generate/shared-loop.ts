@@ -8,6 +8,7 @@ import { untilAborted } from "./abort.ts";
 import { CachedRows } from "./cached-rows.ts";
 import { Inbox } from "./inbox.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import type { ModelLoad } from "./model-work.ts";
 import { PromptStore } from "./prompt-store.ts";
 import { commonSignal } from "./seat.ts";
 import type { Slot } from "./slot.ts";
@@ -58,6 +59,8 @@ export class SharedLoop {
   /** In the order in which they came. */
   readonly #parties = new Set<Party>();
   #loop: TokenLoop | undefined;
+  /** Whose prompts are being read. */
+  #joining: readonly Slot[] = [];
   #running = false;
 
   constructor(
@@ -76,9 +79,20 @@ export class SharedLoop {
     this.#prompts = new PromptStore(sessions, promptBytes);
   }
 
-  /** Slots that wait for a place. */
+  /** Slots for which there is no room beside the others; not those that are about to join. */
   get waiting(): number {
-    return [...this.#parties].reduce((sum, { waiting }) => sum + waiting.length, 0);
+    const waiting = [...this.#parties].flatMap((party) => party.waiting);
+    return waiting.length - this.#roomFor(waiting, [...(this.#loop?.slots ?? []), ...this.#joining]);
+  }
+
+  /** What it is at. */
+  get load(): ModelLoad {
+    return {
+      pictures: this.drawn,
+      cacheBytes: this.#loop?.cacheBytes ?? 0,
+      cacheLimit: this.#cacheBytes,
+      promptBytes: this.#prompts.bytes,
+    };
   }
 
   /** Slots in the loop. */
@@ -172,12 +186,15 @@ export class SharedLoop {
   async #join(loop: TokenLoop, party: Party, slots: readonly Slot[]): Promise<void> {
     // The loop passes over pictures all of whose tokens are known.
     const known = slots.filter(({ canvas }) => canvas.known);
+    this.#joining = slots;
     try {
       await loop.join(...slots);
     } catch (error) {
       party.inbox.end(error);
       this.#parties.delete(party);
       return;
+    } finally {
+      this.#joining = [];
     }
     // Who left while its prompt was read; an engine that fails at this fails at the next step, which tells everybody.
     if (!this.#parties.has(party)) await Promise.allSettled(slots.map((slot) => loop.leave(slot)));

@@ -4,8 +4,9 @@ import type { NextStepConfig } from "../model/config.ts";
 import type { ChainLink, Engine, Feeds, HostTensor, Session } from "../runtime/engine.ts";
 import { joinedFloats } from "../tensor/joined.ts";
 import type { AdapterTables } from "./adapter-tables.ts";
-import { ADAPTER_OF_PICTURE, BRANCHES, SOLVER_CHUNK } from "./head-graphs.ts";
+import { ADAPTER_OF_PICTURE, BRANCHES } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
+import { type SolverRun, solverRuns } from "./solver-runs.ts";
 import type { SolverRow } from "./solvers.ts";
 
 /** A cell of a picture that is drawn. */
@@ -15,13 +16,6 @@ export interface Sampling {
   readonly turn: number;
   /** What the image head is told about each branch. [branches, D] */
   readonly conditions: Float32Array;
-}
-
-/** Changes nothing, behind the last step of a table that does not fill its chunk. */
-const IDENTITY: SolverRow = { t: 0, a: 1, b: 0, c: 0 };
-
-function chunksOf({ slot, turn }: Sampling): number {
-  return Math.ceil(slot.table(turn).length / SOLVER_CHUNK);
 }
 
 /** What draws tokens: a session of imageHeadGraph, the model's sizes, and its engine. */
@@ -34,39 +28,43 @@ export interface ImageHead {
 }
 
 /**
- * Draws a token each. Those with more steps stand in front, so that those that are done leave the
- * runs that follow.
+ * Draws a token each. Those with more steps stand in front, so that those that are done leave the runs that follow.
  * @returns tokens, each [64], in the order of `samplings`
  */
 export async function sampleTokens(
   samplings: readonly Sampling[],
   { session, config, engine, adapters }: ImageHead,
 ): Promise<Float32Array[]> {
-  const sorted = [...samplings].sort((a, b) => chunksOf(b) - chunksOf(a));
-  const chunks = sorted.map(chunksOf);
+  const stepsOf = ({ slot, turn }: Sampling): number => slot.table(turn).length;
+  const sorted = [...samplings].sort((a, b) => stepsOf(b) - stepsOf(a));
   const branches = sorted.map(({ conditions }) => conditions.length / config.hiddenSize);
   const width = sorted[0]?.slot.canvas.width ?? 0;
   const noise = sorted.map(({ slot, turn }) => slot.noise(turn));
   const weights = sorted.map(({ slot, turn }) => slot.weights(turn));
-  const links = Array.from({ length: chunks[0] ?? 0 }, (_, chunk): ChainLink => {
-    const pictures = chunks.filter((count) => count > chunk).length;
-    const present = branches.slice(0, pictures);
-    const tables = sorted.slice(0, pictures).map(({ slot, turn }) => slot.table(turn));
+  const steps = sorted.map(stepsOf);
+  const runs = solverRuns(
+    steps.map((count, picture) => ({ steps: count, branches: branches[picture] as number })),
+  );
+  const links = runs.map((run, index): ChainLink => {
+    const present = branches.slice(0, run.pictures);
     const feeds = {
-      ...tableFeeds(tables, chunk),
+      ...tableFeeds(
+        sorted.slice(0, run.pictures).map(({ slot, turn }) => slot.table(turn)),
+        run,
+      ),
       ...branchFeeds(present, weights),
-      noise: stepNoise(noise.slice(0, pictures), chunk, width),
+      noise: stepNoise(noise, run, width),
     };
-    // Pictures whose last chunk this is.
-    const fetch = chunks.includes(chunk + 1) ? ["next"] : [];
-    if (chunk === 0)
+    // Pictures whose last run this is.
+    const fetch = steps.includes(run.to) ? ["next"] : [];
+    if (index === 0)
       return { session, feeds: { ...feeds, ...firstFeeds(sorted, config, noise, width) }, fetch };
     return {
       session,
       feeds: { ...feeds, hidden: float32([0, config.hiddenSize], new Float32Array(0)) },
       takes: {
         kept: { link: 0, output: "condition", rows: sum(present) },
-        state: { link: chunk - 1, output: "next", rows: pictures },
+        state: { link: index - 1, output: "next", rows: run.pictures },
       },
       fetch,
     };
@@ -77,7 +75,8 @@ export async function sampleTokens(
   ) ?? engine.runChain(links));
   const tokens = new Map(
     sorted.map((sampling, picture) => {
-      const last = results[(chunks[picture] as number) - 1]?.next?.data as Float32Array;
+      const own = runs.findIndex(({ to }) => to === steps[picture]);
+      const last = results[own]?.next?.data as Float32Array;
       return [sampling, last.slice(picture * width, (picture + 1) * width)];
     }),
   );
@@ -91,7 +90,7 @@ function adapted(link: ChainLink, tables: Feeds, places: HostTensor): ChainLink 
   return { ...link, feeds: { ...link.feeds, ...tables, [ADAPTER_OF_PICTURE]: own } };
 }
 
-/** What only the first chunk is fed: the states that predict the tokens, and where the tokens start. */
+/** What only the first run is fed: the states that predict the tokens, and where the tokens start. */
 function firstFeeds(
   samplings: readonly Sampling[],
   { hiddenSize, headWidth }: ImageHead["config"],
@@ -107,14 +106,17 @@ function firstFeeds(
   };
 }
 
-/** `times`, `a`, `b`, `c` [steps, pictures] of one chunk. */
-function tableFeeds(tables: readonly (readonly SolverRow[])[], chunk: number): Record<string, HostTensor> {
-  const rows = Array.from({ length: SOLVER_CHUNK }, (_, step) =>
-    tables.map((table) => table[chunk * SOLVER_CHUNK + step] ?? IDENTITY),
+/** `times`, `a`, `b`, `c` [steps, pictures] of one run. */
+function tableFeeds(
+  tables: readonly (readonly SolverRow[])[],
+  { from, to }: SolverRun,
+): Record<string, HostTensor> {
+  const rows = Array.from({ length: to - from }, (_, step) =>
+    tables.map((table) => table[from + step] as SolverRow),
   ).flat();
   const column = (pick: keyof SolverRow): HostTensor =>
     float32(
-      [SOLVER_CHUNK, tables.length],
+      [to - from, tables.length],
       Float32Array.from(rows, (row) => row[pick]),
     );
   return { times: column("t"), a: column("a"), b: column("b"), c: column("c") };
@@ -148,17 +150,20 @@ function branchFeeds(
   };
 }
 
-/** Noise of one chunk's steps, [steps, pictures, width]: draw 0 is the start, draw 1 + k belongs to step k. */
-function stepNoise(noise: readonly Float32Array[], chunk: number, width: number): HostTensor {
-  const pictures = noise.length;
-  const data = new Float32Array(SOLVER_CHUNK * pictures * width);
-  noise.forEach((own, picture) => {
-    for (let step = 0; step < SOLVER_CHUNK; step++) {
-      const from = (1 + chunk * SOLVER_CHUNK + step) * width;
-      data.set(own.subarray(from, from + width), (step * pictures + picture) * width);
+/** Noise of one run's steps, [steps, pictures, width]: draw 0 is the start, draw 1 + k belongs to step k. */
+function stepNoise(
+  noise: readonly Float32Array[],
+  { from, to, pictures }: SolverRun,
+  width: number,
+): HostTensor {
+  const data = new Float32Array((to - from) * pictures * width);
+  for (let picture = 0; picture < pictures; picture++) {
+    for (let step = from; step < to; step++) {
+      const draw = noise[picture]?.subarray((1 + step) * width, (2 + step) * width) ?? [];
+      data.set(draw, ((step - from) * pictures + picture) * width);
     }
-  });
-  return float32([SOLVER_CHUNK, pictures, width], data);
+  }
+  return float32([to - from, pictures, width], data);
 }
 
 function sum(values: readonly number[]): number {

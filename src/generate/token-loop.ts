@@ -5,6 +5,7 @@
  */
 import type { AppendOptions, CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
+import { timed } from "./model-work.ts";
 import { checkPositions } from "./position-limit.ts";
 import { PromptStore } from "./prompt-store.ts";
 import { readPrompts } from "./read-prompts.ts";
@@ -222,7 +223,18 @@ export class TokenLoop implements AsyncDisposable {
     if (samplings.length === 0) return [];
     const { engine, folder, headAdapters: adapters } = this.#sessions;
     const session = await this.#sessions.imageHead();
-    return sampleTokens(samplings, { session, config: folder.config, engine, adapters });
+    const { result, seconds } = await timed(() =>
+      sampleTokens(samplings, { session, config: folder.config, engine, adapters }),
+    );
+    const steps = samplings.map(({ slot, turn }) => slot.table(turn).length);
+    this.#sessions.onWork({
+      kind: "head",
+      tokens: samplings.length,
+      steps: steps.reduce((sum, own) => sum + own, 0),
+      longest: Math.max(...steps),
+      seconds,
+    });
+    return result;
   }
 
   /** Every slot's next wave that its rows have not read; the states behind the last one would predict nothing. */
@@ -230,7 +242,11 @@ export class TokenLoop implements AsyncDisposable {
     // Who was rewound meanwhile forgets first, at the next step.
     const seats = [...this.#seats.values()].filter(({ slot, read }) => read < slot.canvas.next);
     if (seats.length === 0 || this.#cached === undefined) return;
-    await this.#read(this.#cached, seats, ({ slot, read }) => slot.canvas.order.waveEnd(read));
+    const cached = this.#cached;
+    const { seconds } = await timed(() =>
+      this.#read(cached, seats, ({ slot, read }) => slot.canvas.order.waveEnd(read)),
+    );
+    this.#sessions.onWork({ kind: "backbone", rows: cached.lengths.length, seconds });
   }
 
   /** Reads what is known of pictures, each up to a turn of its own, and takes over the states that predict what follows. */

@@ -32,7 +32,7 @@ const IN_PLACE: ReadonlySet<string> = new Set([
 
 /**
  * The most bytes that computed values take at once, each from where it is computed to where it is last needed, on a CPU.
- * Inputs and weights do not count, nor what kernels need for themselves. Of branches, the operand's side alone counts.
+ * Inputs and weights do not count, nor what kernels need for themselves. Of operators that run graphs, the operands' side alone counts.
  * @param sizes of all symbols in the graph's shapes.
  */
 export function activationBytes(outputs: readonly Value[], sizes: ReadonlyMap<string, number>): number {

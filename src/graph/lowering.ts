@@ -4,7 +4,7 @@ import type { Kernel, OperatorNode, Target, Value } from "./value.ts";
 /** Everything that a graph consists of, operands before the nodes that use them. */
 export interface Listing {
   readonly nodes: readonly OperatorNode[];
-  /** Inputs, parameters, constants and sizes. */
+  /** Inputs, arguments, parameters, constants and sizes. */
   readonly leaves: readonly Value[];
 }
 
@@ -48,7 +48,7 @@ export class Lowering {
   }
 
   /**
-   * What the outputs need, the leaves of branches included.
+   * What the outputs need, the leaves of nested graphs included.
    * @param outside values that are computed elsewhere: the listing stops at them.
    */
   list(outputs: readonly Value[], outside: readonly Value[] = []): Listing {
@@ -76,8 +76,8 @@ export class Lowering {
       } else {
         done.add(producer);
         nodes.push(producer);
-        for (const branch of Object.values(producer.branches ?? {}))
-          leaves.push(...this.list([branch], definedInputs(producer)).leaves);
+        for (const { results } of Object.values(producer.nested?.graphs ?? {}))
+          leaves.push(...this.list(results, definedInputs(producer)).leaves);
         stack.pop();
       }
     }

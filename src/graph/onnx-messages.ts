@@ -71,13 +71,13 @@ export class GraphMessage {
     this.#graph.message(GRAPH.initializer, tensor);
   }
 
-  /** @param branches graphs of which the node runs one, by attribute. */
+  /** @param nested graphs that the node runs, by attribute. */
   node(
     { type, domain }: Kernel,
     inputs: readonly string[],
     outputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
-    branches: Readonly<Record<string, GraphMessage>> = {},
+    nested: Readonly<Record<string, GraphMessage>> = {},
   ): void {
     const message = new MessageWriter();
     for (const inputName of inputs) message.string(NODE.input, inputName);
@@ -86,10 +86,10 @@ export class GraphMessage {
     message.string(NODE.opType, type);
     for (const [key, value] of Object.entries(attributes))
       message.message(NODE.attribute, attribute(key, value));
-    for (const [key, branch] of Object.entries(branches)) {
+    for (const [key, graph] of Object.entries(nested)) {
       const value = new MessageWriter();
       value.string(ATTRIBUTE.name, key);
-      value.message(ATTRIBUTE.graph, branch.#named(key));
+      value.message(ATTRIBUTE.graph, graph.#named(key));
       value.integer(ATTRIBUTE.type, ATTRIBUTE_TYPE.graph);
       message.message(NODE.attribute, value);
     }

@@ -3,7 +3,7 @@ import { ShapeError } from "../errors.ts";
 import { definedInputs, Lowering } from "./lowering.ts";
 import { GraphMessage, type Port } from "./onnx-messages.ts";
 import { type Dim, loneSymbol, type Shape, symbolsOf, termsOf } from "./size.ts";
-import type { ConstantNode, Kernel, OperatorNode, Target, Value, ValueType } from "./value.ts";
+import type { ConstantNode, Kernel, OperatorNode, Subgraph, Target, Value, ValueType } from "./value.ts";
 
 export type { Port } from "./onnx-messages.ts";
 
@@ -66,6 +66,8 @@ class GraphWriter {
         return this.constant(dtype, shape as number[], producer.data);
       case "sizes":
         return this.sizeVector(producer.sizes);
+      case "argument":
+        return this.freshName(producer.name);
       case "operator":
         return this.freshName(producer.operator.name);
       case "composite":
@@ -105,25 +107,33 @@ class GraphWriter {
     const inputs = node.inputs.map((operand) => (operand === undefined ? "" : this.name(operand)));
     const outputs = node.outputs.map((output) => this.name(output));
     const kernel = this.#lowering.kernelOf(node);
-    if (node.branches === undefined) {
+    if (node.nested === undefined) {
       graph.node(kernel, inputs, outputs, node.attributes);
       return;
     }
-    const branches = Object.entries(node.branches).map(
-      ([name, value]) => [name, this.#branch(name, value, definedInputs(node))] as const,
+    const { operands, graphs } = node.nested;
+    const written = Object.entries(graphs).map(
+      ([name, nested]) => [name, this.#nested(name, nested, definedInputs(node))] as const,
     );
-    // Behind its own operand stand the values that the branches take from outside, which they see by name.
-    graph.node(kernel, inputs.slice(0, 1), outputs, node.attributes, Object.fromEntries(branches));
+    // Behind its own operands stand the values that the graphs take from outside, which they see by name.
+    graph.node(kernel, inputs.slice(0, operands), outputs, node.attributes, Object.fromEntries(written));
   }
 
-  /** Constants and sizes always stand in the outermost graph, which every branch sees. */
-  #branch(name: string, value: Value, outside: readonly Value[]): GraphMessage {
+  /** Constants and sizes always stand in the outermost graph, which every nested one sees. */
+  #nested(name: string, { arguments: given, results }: Subgraph, outside: readonly Value[]): GraphMessage {
     const graph = new GraphMessage();
-    for (const node of this.#lowering.list([value], outside).nodes) this.operator(node, graph);
-    const output = this.freshName(name);
-    graph.node(standard("Identity"), [this.name(value)], [output]);
-    graph.output({ name: output, dtype: value.dtype, shape: value.shape });
+    for (const value of given) graph.input(this.#port(this.name(value), value));
+    for (const node of this.#lowering.list(results, outside).nodes) this.operator(node, graph);
+    for (const value of results) {
+      const output = this.freshName(name);
+      graph.node(standard("Identity"), [this.name(value)], [output]);
+      graph.output(this.#port(output, value));
+    }
     return graph;
+  }
+
+  #port(name: string, { dtype, shape }: Value): Port {
+    return { name, dtype, shape };
   }
 
   /** int64 [n]: a constant when every size is known, else joined from single sizes. */

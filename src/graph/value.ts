@@ -56,11 +56,26 @@ export interface OperatorNode {
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: readonly Value[];
+  /** Graphs that the operator runs, if it runs any. */
+  readonly nested?: NestedGraphs;
+}
+
+/** A graph inside of an operator. */
+export interface Subgraph {
+  /** What it is given each time that it runs. */
+  readonly arguments: readonly Value[];
+  readonly results: readonly Value[];
+}
+
+/** The graphs of an operator that runs graphs. */
+export interface NestedGraphs {
   /**
-   * Graphs of which only one is computed, by ONNX attribute. `inputs` then holds the operator's own operand first, and
-   * behind it the values that the branches take from outside; what else a branch is made of belongs to it alone.
+   * So many of the node's inputs are the operator's own. Behind them stand the values that the graphs take from outside;
+   * what else a graph is made of belongs to it alone.
    */
-  readonly branches?: Readonly<Record<string, Value>>;
+  readonly operands: number;
+  /** By ONNX attribute. */
+  readonly graphs: Readonly<Record<string, Subgraph>>;
 }
 
 /**
@@ -83,6 +98,12 @@ export interface InputNode {
   readonly name: string;
 }
 
+/** What a {@link Subgraph} is given; known inside of it only. */
+export interface ArgumentNode {
+  readonly kind: "argument";
+  readonly name: string;
+}
+
 /** A named weight: bound to bytes by the runtime, never stored in the graph. */
 export interface ParameterNode {
   readonly kind: "parameter";
@@ -100,7 +121,14 @@ export interface SizesNode {
   readonly sizes: Shape;
 }
 
-export type Producer = OperatorNode | CompositeNode | InputNode | ParameterNode | ConstantNode | SizesNode;
+export type Producer =
+  | OperatorNode
+  | CompositeNode
+  | InputNode
+  | ArgumentNode
+  | ParameterNode
+  | ConstantNode
+  | SizesNode;
 
 export interface Value {
   readonly dtype: ValueType;
@@ -111,6 +139,11 @@ export interface Value {
 /** A tensor that is given at every run, e.g. `input("ids", "int64", ["rows", "tokens"])`. */
 export function input(name: string, dtype: ValueType, shape: Shape): Value {
   return { dtype, shape, producer: { kind: "input", name } };
+}
+
+/** What a graph inside of an operator is given, under a name for people. */
+export function argument(name: string, dtype: ValueType, shape: Shape): Value {
+  return { dtype, shape, producer: { kind: "argument", name } };
 }
 
 /** A weight by its checkpoint name, e.g. `parameter("norm.weight", [5120])`. */
@@ -143,10 +176,10 @@ export function applyMany(
   inputs: readonly (Value | undefined)[],
   results: readonly { dtype: ValueType; shape: Shape }[],
   attributes: Readonly<Record<string, Attribute>> = {},
-  branches?: OperatorNode["branches"],
+  nested?: NestedGraphs,
 ): readonly Value[] {
   const outputs: Value[] = [];
-  const own = branches === undefined ? {} : { branches };
+  const own = nested === undefined ? {} : { nested };
   const node: OperatorNode = { kind: "operator", operator, inputs, attributes, outputs, ...own };
   for (const result of results) outputs.push({ dtype: result.dtype, shape: result.shape, producer: node });
   return outputs;

@@ -78,34 +78,20 @@ export function flowModulations(scope: ParameterScope, config: NextStepConfig, y
   };
 }
 
-/** Modulations of rows that stand step behind step, for each step apart. y of `all` [steps * rows, width] */
-export function modulationsOfSteps(
-  all: FlowModulations,
-  steps: number,
-  rows: Dim,
-): readonly FlowModulations[] {
-  const perStep = (value: Value): readonly Value[] => split(value, 0, new Array<Dim>(steps).fill(rows));
-  const parted = ({ offset, factor }: Modulation): readonly Modulation[] => {
-    const offsets = perStep(offset);
-    return perStep(factor).map((own, step) => ({ offset: offsets[step] as Value, factor: own }));
+/** All modulations of a network in one list, which {@link listedModulations} reads. Each [M, width] */
+export function modulationList(modulations: FlowModulations, layers: number): Value[] {
+  const blocks = Array.from({ length: layers }, (_, index) => modulations.block(index));
+  const { offset, factor } = modulations.final();
+  return [...blocks.flatMap((block) => [block.offset, block.factor, block.gate]), offset, factor];
+}
+
+/** Modulations from the values of a {@link modulationList}. */
+export function listedModulations(values: readonly Value[]): FlowModulations {
+  const at = (index: number): Value => values.at(index) as Value;
+  return {
+    block: (index) => ({ offset: at(3 * index), factor: at(3 * index + 1), gate: at(3 * index + 2) }),
+    final: () => ({ offset: at(-2), factor: at(-1) }),
   };
-  const partedBlock = ({ gate, ...modulation }: BlockModulation): readonly BlockModulation[] => {
-    const gates = perStep(gate);
-    return parted(modulation).map((own, step) => ({ ...own, gate: gates[step] as Value }));
-  };
-  const blocks = new Map<number, readonly BlockModulation[]>();
-  let final: readonly Modulation[] | undefined;
-  return Array.from({ length: steps }, (_, step) => ({
-    block(index) {
-      const known = blocks.get(index) ?? partedBlock(all.block(index));
-      blocks.set(index, known);
-      return known[step] as BlockModulation;
-    },
-    final() {
-      final ??= parted(all.final());
-      return final[step] as Modulation;
-    },
-  }));
 }
 
 function modulate(x: Value, { factor, offset }: Modulation): Value {

@@ -1,19 +1,13 @@
-/** @file Some steps of a solver on the way to image tokens in one graph: the flow head with guidance. */
+/** @file The steps of a solver on the way to image tokens: the flow head with guidance. */
 import { reduceSum } from "../graph/operators/broadcast.ts";
 import { add, mul } from "../graph/operators/elementwise.ts";
-import { gatherRows } from "../graph/operators/gather.ts";
-import { concat, split } from "../graph/operators/layout.ts";
+import { gatherAlong, gatherRows } from "../graph/operators/gather.ts";
 import { reshape } from "../graph/operators/reshape.ts";
+import { scan } from "../graph/operators/scan.ts";
 import { type Dim, multiplySizes } from "../graph/size.ts";
 import type { Value } from "../graph/value.ts";
-import { type NextStepConfig, tokenWidth } from "./config.ts";
-import {
-  type FlowModulations,
-  flowModulations,
-  flowNet,
-  modulationsOfSteps,
-  timeEmbedding,
-} from "./flow-head.ts";
+import type { NextStepConfig } from "./config.ts";
+import { flowModulations, flowNet, listedModulations, modulationList, timeEmbedding } from "./flow-head.ts";
 import type { ParameterScope } from "./parameter-scope.ts";
 
 export interface SamplerInputs {
@@ -40,55 +34,49 @@ export interface SamplerInputs {
 }
 
 export interface SamplerOutputs {
-  /** State before each step, then the result, each [pictures, 64]. */
-  readonly states: readonly Value[];
-  /** Raw velocities of each step before guidance, each [rows, 64]. */
-  readonly velocities: readonly Value[];
+  /** State behind the last step. [pictures, 64] */
+  readonly last: Value;
+  /** State behind each step. [steps, pictures, 64] */
+  readonly states: Value;
+  /** Raw velocities of each step before guidance. [steps, rows, 64] */
+  readonly velocities: Value;
 }
 
 /**
- * The solver loop unrolled over `steps`. Table, guidance and noise are inputs, each picture's own, so that one graph
- * serves every published sampler and schedule (docs/nextstep-spec.md 3.3 to 3.5), and more steps are more runs. A step
- * with a = 1 and b = c = 0 changes nothing. A picture's numbers do not depend on the others': weights multiply each row
- * by itself, and guidance adds a picture's own branches, one after another.
+ * The solver loop. Table, guidance and noise are inputs, each picture's own, so that one graph serves every published
+ * sampler and schedule (docs/nextstep-spec.md 3.3 to 3.5) with any number of steps. A picture's numbers do not depend on
+ * the others': weights multiply each row by itself, and guidance adds a picture's own branches, one after another. What
+ * time and condition do to the network does not depend on the state: it is made for all steps at once, in front of them.
  */
 export function flowSampler(
   scope: ParameterScope,
   config: NextStepConfig,
-  steps: number,
   inputs: SamplerInputs,
 ): SamplerOutputs {
-  const width = tokenWidth(config);
-  const pictures = inputs.state.shape[0] as Dim;
-  const [branches] = inputs.weights.shape as [Dim, Dim];
-  const all = multiplySizes(steps, pictures);
-  /** [steps, pictures, n] -> [pictures, n] of each step */
-  const perStep = (values: Value, n: number): readonly Value[] =>
-    split(reshape(values, [all, n]), 0, new Array<Dim>(steps).fill(pictures));
-  const times = perStep(timeEmbedding(scope, config, reshape(inputs.times, [all])), config.headWidth);
+  const { headWidth, headLayers } = config;
+  const [steps, pictures] = inputs.times.shape as [Dim, Dim];
   const [rows] = inputs.pictureOfRow.shape as [Dim];
-  const stepsRows = multiplySizes(steps, rows);
-  const timeOfRow = times.map((time) => gatherRows(time, inputs.pictureOfRow)); // [rows, headWidth] each
-  const known = add(reshape(concat(timeOfRow, 0), [steps, rows, config.headWidth]), inputs.condition);
-  const modulations = modulationsOfSteps(
-    flowModulations(scope, config, reshape(known, [stepsRows, config.headWidth])),
-    steps,
-    rows,
+  const [branches] = inputs.weights.shape as [Dim, Dim];
+  const times = reshape(inputs.times, [multiplySizes(steps, pictures)]);
+  const embedded = reshape(timeEmbedding(scope, config, times), [steps, pictures, headWidth]);
+  const ofRows = gatherAlong(embedded, inputs.pictureOfRow, 1); // [steps, rows, headWidth]
+  const known = reshape(add(ofRows, inputs.condition), [multiplySizes(steps, rows), headWidth]);
+  const modulations = modulationList(flowModulations(scope, config, known), headLayers).map((value) =>
+    reshape(value, [steps, rows, headWidth]),
   );
-  const [a, b] = [perStep(inputs.a, 1), perStep(inputs.b, 1)];
-  const shifts = perStep(mul(inputs.noise, reshape(inputs.c, [steps, pictures, 1])), width);
+  const column = (values: Value): Value => reshape(values, [steps, pictures, 1]);
+  const shifts = mul(inputs.noise, column(inputs.c)); // [steps, pictures, 64]
   const weights = reshape(inputs.weights, [branches, pictures, 1]);
-  const states: Value[] = [inputs.state];
-  const velocities: Value[] = [];
-  for (let step = 0; step < steps; step++) {
-    const x = states[step] as Value;
-    const perRow = gatherRows(x, inputs.pictureOfRow); // [rows, 64]
-    const velocity = flowNet(scope, config, perRow, modulations[step] as FlowModulations);
-    velocities.push(velocity);
+  const sequences = [column(inputs.a), column(inputs.b), shifts, ...modulations];
+  const { state, outputs } = scan([inputs.state], sequences, ([x], [a, b, shift, ...own]) => {
+    const perRow = gatherRows(x as Value, inputs.pictureOfRow); // [rows, 64]
+    const velocity = flowNet(scope, config, perRow, listedModulations(own));
     const perBranch = gatherRows(velocity, inputs.branchRows); // [branches, pictures, 64]
     const guided = reduceSum(mul(perBranch, weights), [0]); // [pictures, 64]
-    const moved = add(mul(x, a[step] as Value), mul(guided, b[step] as Value));
-    states.push(add(moved, shifts[step] as Value));
-  }
-  return { states, velocities };
+    const moved = add(mul(x as Value, a as Value), mul(guided, b as Value));
+    const next = add(moved, shift as Value);
+    return { state: [next], outputs: [next, velocity] };
+  });
+  const [states, velocities] = outputs as [Value, Value];
+  return { last: state[0] as Value, states, velocities };
 }

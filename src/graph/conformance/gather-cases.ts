@@ -1,5 +1,5 @@
 /** @file Cases of the operators that choose by index, with repeated indices where they are allowed. */
-import { gatherRows, pickLast, placeAlong, scatterAddRows } from "../operators/gather.ts";
+import { gatherAlong, gatherRows, pickLast, placeAlong, scatterAddRows } from "../operators/gather.ts";
 import { selectRows } from "../operators/select-rows.ts";
 import type { CaseGenerator } from "./operator-case.ts";
 import { at, generate, sumOver } from "./tensor64.ts";
@@ -14,6 +14,17 @@ export const gatherCases: Readonly<Record<string, CaseGenerator>> = {
     return draw.finish(gatherRows(table.value, ids.value), (tensor, chosen) =>
       generate([...chosen.shape, ...tensor.shape.slice(1)], (index) =>
         at(tensor, [at(chosen, index.slice(0, lead)), ...index.slice(lead)]),
+      ),
+    );
+  },
+  gatherAlong: (draw) => {
+    const axes = draw.axes(1, 4);
+    const axis = draw.integer(0, axes.length - 1);
+    const x = draw.fixed(axes, () => draw.number(-2, 2));
+    const ids = draw.indices([draw.axis(1, 5)], axes[axis]?.size ?? 1);
+    return draw.finish(gatherAlong(x.value, ids.value, axis), (tensor, chosen) =>
+      generate(tensor.shape.with(axis, chosen.shape[0] as number), (index) =>
+        at(tensor, index.with(axis, at(chosen, [index[axis] as number]))),
       ),
     );
   },

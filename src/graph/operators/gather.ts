@@ -29,6 +29,18 @@ export function gatherRows(table: Value, ids: Value): Value {
   });
 }
 
+const gatherAlongOperator: Operator = { name: "gatherAlong", lower: kernel("Gather") };
+
+/** Slices along an axis. x [..., n, ...], ids int64 [m] in 0 to n-1 -> [..., m, ...]. Without a gradient. */
+export function gatherAlong(x: Value, ids: Value, axis: number): Value {
+  expectType("gatherAlong", ids, "int64");
+  const [count] = ids.shape;
+  if (axis >= x.shape.length || ids.shape.length !== 1) {
+    throw shapeError("gatherAlong", `${formatShape(ids.shape)} ids along ${axis} of ${formatShape(x.shape)}`);
+  }
+  return apply(gatherAlongOperator, [x, ids], x.dtype, x.shape.with(axis, count as Dim), { axis });
+}
+
 const scatterElementsOperator: Operator = {
   name: "scatterAddRows",
   // ScatterElements adds in index order on one thread: repeated ids sum to the same bits at every run.

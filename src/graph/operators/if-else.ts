@@ -1,6 +1,14 @@
 /** @file One of two computations, chosen when the graph runs. */
 import { sameShape } from "../size.ts";
-import { applyMany, expectType, kernel, type Operator, shapeError, type Value } from "../value.ts";
+import {
+  applyMany,
+  expectType,
+  kernel,
+  type Operator,
+  type Subgraph,
+  shapeError,
+  type Value,
+} from "../value.ts";
 
 const ifElseOperator: Operator = { name: "ifElse", lower: kernel("If") };
 
@@ -18,7 +26,8 @@ export function ifElse(condition: Value, outside: readonly Value[], then: Value,
       `${then.dtype}[${then.shape}] and ${otherwise.dtype}[${otherwise.shape}] differ`,
     );
   }
-  const branches = { then_branch: then, else_branch: otherwise };
-  const [result] = applyMany(ifElseOperator, [condition, ...outside], [then], {}, branches);
+  const branch = (result: Value): Subgraph => ({ arguments: [], results: [result] });
+  const graphs = { then_branch: branch(then), else_branch: branch(otherwise) };
+  const [result] = applyMany(ifElseOperator, [condition, ...outside], [then], {}, { operands: 1, graphs });
   return result as Value;
 }

@@ -19,7 +19,7 @@ import type {
   StoreRule,
   WeightSource,
 } from "../engine.ts";
-import { checkFeeds } from "../feeds.ts";
+import { FeedCheck } from "../feeds.ts";
 import { type BoundWeights, bindAll } from "./bound-weights.ts";
 import { type InferenceSession, loadOnnxRuntime, type OnnxRuntime, type Tensor } from "./onnxruntime.ts";
 import { WeightSpill } from "./weight-spill.ts";
@@ -54,6 +54,7 @@ class LocalSession implements Session {
   readonly #runtime: OnnxRuntime;
   readonly #session: InferenceSession;
   readonly #spill: AsyncDisposable;
+  readonly #check: FeedCheck;
   #disposed = false;
 
   /** @param spill what is left of it goes with the session. */
@@ -62,12 +63,12 @@ class LocalSession implements Session {
     this.model = { inputs: model.inputs, outputs: model.outputs, parameters: model.parameters };
     this.#session = session;
     this.#spill = spill;
+    this.#check = new FeedCheck(model.inputs);
   }
 
   async run(feeds: Feeds, request: RunRequest = {}): Promise<Record<string, HostTensor>> {
     const given = new Map(Object.entries(feeds).map(([name, feed]) => [name, asHost(feed)]));
-    checkFeeds(
-      this.model.inputs,
+    this.#check.check(
       new Map(
         [...given].map(([name, { dtype, shape, data }]) => [name, { dtype, shape, length: data.length }]),
       ),

@@ -315,7 +315,7 @@ describe("flow head and sampler", () => {
     const [steps, branches, images] = [3, 3, 2];
     const scope = new ParameterScope();
     const table = (name: string): Value => input(name, "float32", [steps, "images"]);
-    const { states } = flowSampler(scope, settings, steps, {
+    const { states } = flowSampler(scope, settings, {
       state: input("state", "float32", ["images", 3]),
       condition: conditionEmbedding(scope, settings, input("conditions", "float32", ["rows", 10])),
       pictureOfRow: input("picture_of_row", "int64", ["rows"]),
@@ -331,7 +331,7 @@ describe("flow head and sampler", () => {
     const [conditions, share, start, noise] = [numbers(60), numbers(6), numbers(6), numbers(18)];
     // [steps, images]: each picture has a table of its own.
     const [times, a, b, c] = [numbers(6).map(Math.abs), numbers(6), numbers(6), numbers(6)];
-    const result = await compute(Object.fromEntries(states.map((state, i) => [`x${i}`, state])), weights, {
+    const result = await compute({ states }, weights, {
       conditions: float32([6, 10], conditions),
       state: float32([images, 3], start),
       picture_of_row: { dtype: "int64", shape: [6], data: BigInt64Array.of(0n, 1n, 0n, 1n, 0n, 1n) },
@@ -368,8 +368,9 @@ describe("flow head and sampler", () => {
           );
           return at(a, step) * value + at(b, step) * v + at(c, step) * (draw(step)[i] as number);
         });
-        const state = result[`x${step + 1}`]?.data as Float32Array;
-        expectClose(float32([3], state.subarray(image * 3, (image + 1) * 3)), x);
+        const state = result.states?.data as Float32Array;
+        const place = 3 * (step * images + image);
+        expectClose(float32([3], state.subarray(place, place + 3)), x);
       }
     }
   });

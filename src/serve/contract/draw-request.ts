@@ -33,6 +33,8 @@ export type DrawGround = z.infer<typeof ground>;
 export const drawRequest = z.strictObject({
   /** How metrics and the gallery call it. */
   task: z.enum(["generation", "edit", "variation"]),
+  /** Of clients whose own routes tell how their requests go and end them, whichever process took them. */
+  family: z.literal("a1111").optional(),
   prompt: z.string(),
   /** Pictures, with seeds `seed`, `seed + 1`, ... */
   count: z.int().min(1).max(10),

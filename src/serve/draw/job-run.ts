@@ -63,6 +63,7 @@ export class JobRun {
   #shown = NOT_SHOWN;
   #savedAt = performance.now();
   #saving: Promise<void> | undefined;
+  #looks: Looks | undefined;
 
   constructor(claimed: ClaimedJob, surroundings: RunSurroundings) {
     this.#claimed = claimed;
@@ -103,6 +104,8 @@ export class JobRun {
   /** Saves how far the drawing has come, so that another worker goes on from there. */
   async park(): Promise<void> {
     await this.#saving;
+    // The draft says which look was the last one.
+    await this.#looks?.ended();
     const job = await this.#reached();
     if (job !== undefined) await this.#put(job);
   }
@@ -164,6 +167,7 @@ export class JobRun {
         this.#shown = preview;
       },
     });
+    this.#looks = looks;
     let savedRows = 0;
     for await (const progress of drawing) {
       const { token, of, rows } = progress;

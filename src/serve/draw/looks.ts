@@ -63,6 +63,11 @@ export class Looks {
     if (this.#options.previews !== "rows") await this.#last;
   }
 
+  /** Resolves when nothing is being shown any more. */
+  ended(): Promise<void> {
+    return this.#last;
+  }
+
   async #show({ rows, preview }: Pick<DrawingProgress, "rows" | "preview">, number: number): Promise<void> {
     const { asked, paste, put, show } = this.#options;
     const blobs: string[] = [];

@@ -119,6 +119,17 @@ describe("a worker", () => {
     expect(blobs.heldDrafts.size).toBe(0);
   });
 
+  it("takes in all for whom there is room, without waiting for those that are drawn", async () => {
+    freshRooms();
+    startWorker();
+    const jobs = Array.from({ length: 6 }, (_, seed) =>
+      desk.submit(requestOf({ seed, native: px(128, 128), settings: { steps: 2, cfg: 1 } })),
+    );
+    await Promise.all(jobs.map(finished));
+    const kinds = events.map(({ kind }) => kind);
+    expect(kinds.indexOf("finished")).toBe(6);
+  });
+
   it("saves each row of what was begun before", async () => {
     freshRooms();
     const saving = vi.spyOn(blobs.drafts, "put");

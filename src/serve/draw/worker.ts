@@ -1,4 +1,5 @@
 /** @file Claims jobs and draws them with an open model, as many at once as there is room for. */
+import { setMaxListeners } from "node:events";
 import { InsufficientMemoryError, type NextStepError, typedError } from "../../errors.ts";
 import { relayed, untilAborted } from "../../generate/abort.ts";
 import type { Model } from "../../generate/model.ts";
@@ -58,6 +59,8 @@ export class Worker implements AsyncDisposable {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#holder = new ModelHolder(options.open);
+    // One for each job in hand.
+    setMaxListeners(0, this.#park.signal);
     this.#serving = this.#serve();
   }
 

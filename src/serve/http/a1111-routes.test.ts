@@ -87,6 +87,27 @@ describe("the A1111 family", () => {
     expect(server.queue.jobs[0]?.record.status).toBe("cancelled");
   });
 
+  it("tells of what another server on the same queue took, and ends it; of no other door's, and no other key's", async () => {
+    const keys = "ann:key-of-ann-0123456789\nben:key-of-ben-0123456789";
+    const taker = await start({ rowMs: null, keys });
+    const other = await start({ rowMs: null, keys, beside: taker });
+    const as = (name: string) => ({ authorization: `Bearer key-of-${name}-0123456789` });
+    const drawing = taker.post("/sdapi/v1/txt2img", { prompt: "a ship" }, as("ann"));
+    const bens = taker.post("/sdapi/v1/txt2img", { prompt: "a ship" }, as("ben"));
+    const job = await taker.post("/v1/jobs", { prompt: "an apple" }, as("ann"));
+    expect(job.status).toBe(202);
+    await expect.poll(() => taker.queue.jobs.length).toBe(3);
+    const progress = await (await other.get("/sdapi/v1/progress", as("ann"))).json();
+    expect(progress).toMatchObject({ state: { job_count: 1, job: "generation 64x64" } });
+    await other.post("/sdapi/v1/interrupt", {}, as("ann"));
+    expect((await drawing).status).toBe(409);
+    await other.post("/sdapi/v1/interrupt", {}, as("ben"));
+    expect((await bens).status).toBe(409);
+    expect(taker.queue.jobs.find(({ record }) => record.request.prompt === "an apple")?.record.status).toBe(
+      "queued",
+    );
+  });
+
   it("refuses what it does not do, and only that", async () => {
     const server = await start();
     const send = (body: Record<string, unknown>): Promise<Response> =>

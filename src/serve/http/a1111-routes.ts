@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { SAMPLER_NAMES } from "../../generate/solvers.ts";
 import type { DrawGround } from "../contract/draw-request.ts";
-import { ENDED, type JobRecord } from "../contract/job.ts";
+import type { JobRecord } from "../contract/job.ts";
 import {
   type CommonFields,
   checkOptions,
@@ -37,8 +37,6 @@ const anyObject = z.looseObject({});
 
 export function addA1111Routes(routes: Routes, parts: ServerParts): void {
   const { queue, model, limits, version } = parts;
-  /** Jobs that clients of this family wait for, in order, by owner: what `progress` and `interrupt` are about. */
-  const waiting = new Map<string | null, Set<string>>();
 
   const answer = async (
     wish: Wish,
@@ -48,22 +46,13 @@ export function addA1111Routes(routes: Routes, parts: ServerParts): void {
   ): Promise<() => Promise<Response>> => {
     const accepted = await submitJob(wish, context, parts, true);
     return async () => {
-      const owner = context.get("owner");
-      const { id } = accepted.record;
-      const own = waiting.get(owner) ?? new Set();
-      waiting.set(owner, own.add(id));
-      try {
-        const { record, entries } = await finishedJob(accepted, parts, signal);
-        const images = fields.send_images ? entries.map(({ blob }) => base64Of(blob, parts)) : [];
-        return context.json({
-          images: await Promise.all(images),
-          parameters: shownParameters(fields, record),
-          info: infoText(entries, { version, notes }),
-        });
-      } finally {
-        own.delete(id);
-        if (own.size === 0) waiting.delete(owner);
-      }
+      const { record, entries } = await finishedJob(accepted, parts, signal);
+      const images = fields.send_images ? entries.map(({ blob }) => base64Of(blob, parts)) : [];
+      return context.json({
+        images: await Promise.all(images),
+        parameters: shownParameters(fields, record),
+        info: infoText(entries, { version, notes }),
+      });
     };
   };
 
@@ -146,10 +135,7 @@ export function addA1111Routes(routes: Routes, parts: ServerParts): void {
       answers: { 200: { description: "Progress.", schema: progressSchema } },
     },
     async ({ context, query }) => {
-      const ids = [...(waiting.get(context.get("owner")) ?? [])];
-      const records = (await Promise.all(ids.map((id) => queue.get(id)))).flatMap((record) =>
-        record === undefined || ENDED.has(record.status) ? [] : [record],
-      );
+      const records = await familyJobs(queue, context.get("owner"));
       const record = records.find(({ status }) => status === "drawing") ?? records[0];
       const blob = query.skip_current_image === true ? undefined : record?.preview?.blobs[0];
       const image = blob === undefined ? undefined : await parts.store.get(blob);
@@ -166,8 +152,8 @@ export function addA1111Routes(routes: Routes, parts: ServerParts): void {
       answers: { 200: { description: "Done.", schema: z.object({}) } },
     },
     async ({ context }) => {
-      const ids = [...(waiting.get(context.get("owner")) ?? [])];
-      await Promise.all(ids.map((id) => queue.cancel(id)));
+      const records = await familyJobs(queue, context.get("owner"));
+      await Promise.all(records.map(({ id }) => queue.cancel(id)));
       return context.json({});
     },
   );
@@ -258,12 +244,32 @@ export function addA1111Routes(routes: Routes, parts: ServerParts): void {
   );
 }
 
+const PAGE = 100;
+
+/** Jobs of this family that have not ended, oldest first, whichever process took them and draws them. */
+async function familyJobs(queue: ServerParts["queue"], owner: string | null): Promise<readonly JobRecord[]> {
+  const found: JobRecord[] = [];
+  const filter = {
+    statuses: ["queued", "drawing"],
+    limit: PAGE,
+    ...(owner === null ? {} : { owner }),
+  } as const;
+  for (let page = await queue.list(filter); page.length > 0; ) {
+    found.push(...page.filter(({ request }) => request.family === "a1111"));
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) break;
+    page = await queue.list({ ...filter, before: last.id });
+  }
+  return found.toReversed();
+}
+
 function commonWish(fields: CommonFields, { model }: ServerParts) {
   refuseFeatures(fields);
   checkOptions(fields.override_settings, model);
   const { negative_prompt: negative, steps, cfg_scale: cfg, seed } = fields;
   const sampler = samplerOf(fields);
   return {
+    family: "a1111",
     prompt: fields.prompt,
     count: fields.batch_size * fields.n_iter,
     seed: seed < 0 ? undefined : seed,

@@ -1,4 +1,5 @@
 /** @file What a request may take at most. Each bound is a constant with its reason, or an option of the command. */
+import type { BodyPace } from "./body-pace.ts";
 
 export interface ServerLimits {
   /** Bytes of a body that carries pictures. */
@@ -7,6 +8,7 @@ export interface ServerLimits {
   readonly jsonBytes: number;
   /** Bytes of bodies that are being read, of all requests together. */
   readonly bodiesBytes: number;
+  readonly bodyPace: BodyPace;
   /** Pixels of an input picture. */
   readonly inputPixels: number;
   /** Pixels of an answered picture. */
@@ -28,6 +30,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   // 32,000 characters, each as its longest escape, several times over.
   jsonBytes: 2 ** 20,
   bodiesBytes: 512 * 2 ** 20,
+  // Any line that a picture is worth sending over.
+  bodyPace: { graceMs: 20_000, bytesPerSecond: 1000 },
   // 64 megapixels are 192 MB of RGB.
   inputPixels: 2 ** 26,
   // 2048 x 2048.

@@ -4,6 +4,7 @@ import { Busboy } from "@fastify/busboy";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
 import { ApiError, invalidRequest } from "./api-error.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import { type BodyPace, PaceWatch } from "./body-pace.ts";
 
 /** A file of a form: its bytes alone. What a client says of name and type is not believed. */
 export interface FilePart {
@@ -23,6 +24,7 @@ export interface BodyRules {
   /** Fields of a form that are files, whether or not their parts have a name or a type. */
   readonly fileFields: readonly string[];
   readonly maxBytes: number;
+  readonly pace: BodyPace;
 }
 
 /** Longer ones are no parameters. */
@@ -63,7 +65,9 @@ export async function readRequestBody(
     held += bytes;
   };
   try {
-    const body = isForm ? await readForm(incoming, type, rules, count) : await readJson(incoming, count);
+    const body = isForm
+      ? await readForm(incoming, type, rules, count)
+      : await readJson(incoming, rules.pace, count);
     return { body, held };
   } catch (error) {
     budget.give(held);
@@ -87,15 +91,24 @@ function wrongType({ json, form }: BodyRules): ApiError {
   });
 }
 
-/** Hands over the body piece by piece; stops listening, without ending the connection, when `take` throws. */
-function consume(incoming: IncomingMessage, take: (piece: Buffer) => void): Promise<void> {
+/**
+ * Hands over the body piece by piece; stops listening, without ending the connection, when `take` throws, or when the pieces
+ * come too slowly.
+ */
+function consume(incoming: IncomingMessage, pace: BodyPace, take: (piece: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
+    const watch = new PaceWatch(pace, (error) => {
+      incoming.pause();
+      settle(error);
+    });
     const settle = (error?: unknown): void => {
+      watch[Symbol.dispose]();
       incoming.off("data", onData).off("end", onEnd).off("error", onGone).off("close", onGone);
       if (error === undefined) resolve();
       else reject(error);
     };
     const onData = (piece: Buffer): void => {
+      watch.count(piece.length);
       try {
         take(piece);
       } catch (error) {
@@ -109,9 +122,13 @@ function consume(incoming: IncomingMessage, take: (piece: Buffer) => void): Prom
   });
 }
 
-async function readJson(incoming: IncomingMessage, count: (bytes: number) => void): Promise<RequestBody> {
+async function readJson(
+  incoming: IncomingMessage,
+  pace: BodyPace,
+  count: (bytes: number) => void,
+): Promise<RequestBody> {
   const pieces: Buffer[] = [];
-  await consume(incoming, (piece) => {
+  await consume(incoming, pace, (piece) => {
     count(piece.length);
     pieces.push(piece);
   });
@@ -132,7 +149,7 @@ async function readJson(incoming: IncomingMessage, count: (bytes: number) => voi
 async function readForm(
   incoming: IncomingMessage,
   contentType: string,
-  { fileFields, maxBytes }: BodyRules,
+  { fileFields, maxBytes, pace }: BodyRules,
   count: (bytes: number) => void,
 ): Promise<RequestBody> {
   const fields = new Map<string, string>();
@@ -185,7 +202,7 @@ async function readForm(
   });
   // Whoever is refused meanwhile does not wait for it.
   parsed.catch(() => {});
-  await consume(incoming, (piece) => {
+  await consume(incoming, pace, (piece) => {
     count(piece.length);
     parser.write(piece);
     if (fault !== undefined) throw fault;

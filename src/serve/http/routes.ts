@@ -154,6 +154,7 @@ export class Routes {
       form,
       fileFields: Object.keys(body.files ?? {}).flatMap((name) => [name, `${name}[]`]),
       maxBytes: form || body.large === true ? this.#limits.bodyBytes : this.#limits.jsonBytes,
+      pace: this.#limits.bodyPace,
     };
     const read = await readRequestBody(context.env.incoming, rules, this.#budget);
     try {

@@ -248,6 +248,29 @@ describe("connections", () => {
       .toBe(202);
   });
 
+  it("are cut off when their bodies come too slowly, and hold nothing then", async () => {
+    const bodyPace = { graceMs: 200, bytesPerSecond: 1000 };
+    const server = await start({ limits: { bodyPace, bodiesBytes: 1000 } });
+    const head = (length: number): string =>
+      `POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n{"prompt":"`;
+    const slow = connect(server.port, "127.0.0.1");
+    const dripping = setInterval(() => slow.write("x"), 20);
+    slow.on("error", () => {});
+    slow.on("close", () => clearInterval(dripping));
+    const prompt = "x".repeat(700);
+    const steady = connect(server.port, "127.0.0.1");
+    // Pauses within its pace.
+    steady.write(`${head(prompt.length + 13)}${prompt}`);
+    const answers = Promise.all([speak(slow, `${head(900)}${"x".repeat(20)}`), speak(steady, "")]);
+    await pause(400);
+    steady.write('"}');
+    steady.end();
+    const [cut, taken] = await answers;
+    expect(cut).toMatch(/^HTTP\/1.1 408 [\s\S]*too slowly/);
+    expect(taken).toMatch(/^HTTP\/1.1 202 /);
+    expect((await server.post("/v1/jobs", { prompt: "x".repeat(900) })).status).toBe(202);
+  });
+
   it("hear a ping while there is nothing else", async () => {
     const server = await start({ rowMs: null, limits: { pingMs: 20 } });
     const response = await server.post("/v1/images/generations", { prompt: "x", stream: true });

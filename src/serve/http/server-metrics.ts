@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { DrawRequest } from "../contract/draw-request.ts";
 import type { JobUsage } from "../contract/job.ts";
 import type { JobQueue } from "../contract/job-queue.ts";
+import { ModelMetrics } from "./model-metrics.ts";
 
 /** Seconds: from a health check to a large picture on a slow machine. */
 const REQUEST_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
@@ -11,6 +12,8 @@ const TOKEN_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1,
 
 export class ServerMetrics {
   readonly #registry = new Registry();
+  /** Of the model's own work. */
+  readonly model: ModelMetrics;
   readonly #requests: Counter<"handler" | "method" | "status">;
   readonly #durations: Histogram<"handler" | "method">;
   readonly #images: Counter<"task" | "outcome">;
@@ -29,6 +32,7 @@ export class ServerMetrics {
     const registry = this.#registry;
     const registers = [registry];
     registry.setDefaultLabels({ model_name: model });
+    this.model = new ModelMetrics(registry);
     // Not prom-client's default metrics: their observers stay behind when a server has ended.
     new Gauge({
       name: "process_resident_memory_bytes",

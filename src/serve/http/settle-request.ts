@@ -10,6 +10,7 @@ import { sizeText } from "./size-field.ts";
 
 export interface Wish {
   readonly task: DrawRequest["task"];
+  readonly family?: "a1111";
   readonly prompt: string;
   readonly count: number;
   /** Undefined: at random. */

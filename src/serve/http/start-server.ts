@@ -60,6 +60,9 @@ export async function startServer(parts: ServerParts, { host, port }: ListenOpti
       requestTimeout: REQUEST_MS,
       connectionsCheckingInterval: CHECK_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // Who has gone without a word, with the line or the power, is found by the system in some minutes.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     },
     (incoming: IncomingMessage, outgoing: ServerResponse) => {

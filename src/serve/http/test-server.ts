@@ -41,6 +41,8 @@ export interface TestServerOptions {
   /** Milliseconds for a row of tokens; null: nobody draws. */
   readonly rowMs?: number | null;
   readonly pageFolder?: string;
+  /** Another server, whose queue, gallery and store it shares. */
+  readonly beside?: TestServer;
 }
 
 export interface TestServer extends AsyncDisposable {
@@ -59,9 +61,9 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const gallery = new MemoryGallery();
-  const store = new MemoryStore();
-  const queue = new MemoryQueue(gallery);
+  const gallery = options.beside?.gallery ?? new MemoryGallery();
+  const store = options.beside?.store ?? new MemoryStore();
+  const queue = options.beside?.queue ?? new MemoryQueue(gallery);
   const { rowMs = 0 } = options;
   const worker = rowMs === null ? undefined : new TestWorker(queue, store, rowMs);
   const model = { ...TEST_MODEL, ...options.model };

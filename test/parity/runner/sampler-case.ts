@@ -98,20 +98,21 @@ async function runVariant(
       join(Array.from({ length: steps }, (_, step) => draw(step + 1)).flat()),
     ),
   });
-  const stacked = (part: string, count: number): HostTensor => {
-    const list = Array.from({ length: count }, (_, i) => results[`${part}.${i}`] as HostTensor);
-    return stack(list);
-  };
+  const { shape, data } = results.states as HostTensor;
+  const withStart = floats(
+    [steps + 1, ...shape.slice(1)],
+    joinedFloats([join(draw(0)), data as Float32Array]),
+  );
   await check.compare(`${prefix}t`, { shape: [steps], data: table.map(({ t }) => t) });
-  await check.compare(`${prefix}x`, stacked("x", steps + 1));
-  await check.compare(`${prefix}v`, stacked("v", steps));
+  await check.compare(`${prefix}x`, withStart);
+  await check.compare(`${prefix}v`, results.velocities as HostTensor);
 }
 
 function graph(config: NextStepConfig, steps: number) {
   const scope = new ParameterScope();
   const conditions = input("conditions", "float32", ["rows", config.hiddenSize]);
   const table = (name: string): Value => input(name, "float32", [steps, "images"]);
-  const { states, velocities } = flowSampler(scope, config, steps, {
+  const { states, velocities } = flowSampler(scope, config, {
     state: input("state", "float32", ["images", tokenWidth(config)]),
     condition: conditionEmbedding(scope, config, conditions),
     pictureOfRow: input("picture_of_row", "int64", ["rows"]),
@@ -123,10 +124,7 @@ function graph(config: NextStepConfig, steps: number) {
     weights: input("weights", "float32", ["branches", "images"]),
     noise: input("noise", "float32", [steps, "images", tokenWidth(config)]),
   });
-  return Object.fromEntries([
-    ...states.map((state, i) => [`x.${i}`, state] as const),
-    ...velocities.map((velocity, i) => [`v.${i}`, velocity] as const),
-  ]);
+  return { states, velocities };
 }
 
 /** Noise with draws for every step: those that a sampler does not take have weight 0. [images, wanted, width] */
@@ -142,12 +140,6 @@ function fillDraws(
     filled.set(noise.subarray(from, from + taken), image * wanted * width);
   }
   return filled;
-}
-
-/** Tensors of one shape along a new first axis. */
-function stack(list: readonly HostTensor[]): HostTensor {
-  const data = joinedFloats(list.map((tensor) => tensor.data as Float32Array));
-  return floats([list.length, ...(list[0]?.shape ?? [])], data);
 }
 
 function join(arrays: readonly Float32Array[]): Float32Array {
