@@ -8,6 +8,7 @@ import { addCompletionCommand } from "./completion-command.ts";
 import { addConvertCommand } from "./convert-command.ts";
 import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
+import { addEvaluateCommand } from "./evaluate-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
@@ -71,6 +72,7 @@ ${EXIT_CODES_HELP}`,
   addResumeCommand(program, terminal);
   addTextCommands(program, terminal);
   addScoreCommand(program, terminal);
+  addEvaluateCommand(program, terminal);
   addServeCommands(program, terminal);
   addInspectCommand(program, terminal);
   addPullCommand(program, terminal);

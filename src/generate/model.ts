@@ -223,6 +223,11 @@ export class Model implements AsyncDisposable {
     return [side, side];
   }
 
+  /** Which model it is, whatever its folder is called: what recipes call its digest. */
+  digest(): Promise<string> {
+    return this.#context.digest();
+  }
+
   /** Whether it may be asked to think: its vocabulary has the markers, and its folder does not list captions without them. */
   get thinks(): boolean {
     const { tokenizer, trained } = this.#context;
