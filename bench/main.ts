@@ -12,6 +12,7 @@ import { parseAutoencoderConfig } from "../src/model/autoencoder-config.ts";
 import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
+import { type AdapterMeasurement, benchAdapters } from "./adapters.ts";
 import { type BoundModel, openBoundModel, openStandIn } from "./block-weights.ts";
 import { benchColdStart } from "./cold-start.ts";
 import { benchAutoencoder, benchBackbone, benchHead } from "./generation.ts";
@@ -21,6 +22,7 @@ import { PeerMissingError } from "./peer/llama-cpp.ts";
 import { benchPeer, FEW_LAYERS, type PeerMeasurement } from "./peer/peer.ts";
 import { benchServe, type ServeMeasurement } from "./serve.ts";
 import { modelOfShape, SHAPE_NAMES, SIZE_OPTIONS } from "./shapes.ts";
+import { benchSharedQueue, type SharedMeasurement } from "./shared-queue.ts";
 import { type SoakMeasurement, soak } from "./soak/soak.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { benchTraining } from "./training.ts";
@@ -56,6 +58,8 @@ const RUN_SIZES = Object.freeze({
   megabytes: 2000,
   /** Places of the caches; 0: as `past`. */
   capacity: 0,
+  /** Of an adapter; 0: none is trained, and drawings have 16. */
+  rank: 0,
   /** Of weights in blocks; 0: floats. */
   bits: 0,
   "block-size": 64,
@@ -74,12 +78,15 @@ const BENCHMARKS = Object.freeze({
   head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
   backbone: "the transformer behind a cache (--rows, --tokens, --past)",
   vae: "the autoencoder (--direction, --width, --height, --pictures)",
-  train: "an update of training (--batch, --text-tokens, --image-tokens)",
+  train: "an update of training (--batch, --text-tokens, --image-tokens), of an adapter with --rank",
+  adapters: "pictures with an adapter each, in one batch and one by one (--pictures, --rank, --model)",
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes), and drawings beside their estimate (--model)",
   serve:
     "pictures a minute of a server's worker, 1 to 16 at once (--width, --height, --steps, --jobs, --runs, --model)",
   soak: "the built server under mixed load, and what it holds all along (--minutes, --clients, --model)",
+  "shared-queue":
+    "one built server beside two on one PostgreSQL, which must be installed (--clients, --jobs, --steps, --runs, --threads)",
   peer: "a layer of 4 bits beside llama.cpp's, which is installed apart (--rows, --past, --layers)",
 });
 type BenchmarkName = keyof typeof BENCHMARKS;
@@ -207,9 +214,17 @@ async function serve(): Promise<ServeMeasurement> {
   return await measureModel(path);
 }
 
-async function run(): Promise<
-  Measurement | MemoryMeasurement | PeerMeasurement | ServeMeasurement | SoakMeasurement
-> {
+/** What each of them prints. */
+type Printed =
+  | AdapterMeasurement
+  | Measurement
+  | MemoryMeasurement
+  | PeerMeasurement
+  | ServeMeasurement
+  | SharedMeasurement
+  | SoakMeasurement;
+
+async function run(): Promise<Printed> {
   switch (name) {
     case "head": {
       // The head needs no layers, and a model has one at least.
@@ -236,9 +251,15 @@ async function run(): Promise<
         batch: size("batch"),
         textTokens: size("text-tokens"),
         imageTokens: size("image-tokens"),
+        rank: size("rank"),
       };
       return benchTraining(engine, model(), { ...sizes, runs });
     }
+    case "adapters":
+      return benchAdapters({
+        ...{ model: values.model ?? defaultModelPath(), adapters: given.pictures ?? 8 },
+        ...{ rank: given.rank ?? 16, runs: given.runs ?? 3, threads },
+      });
     case "cold":
       return benchColdStart(runs, values.prompt ?? TEXTS.prompt);
     case "memory":
@@ -259,6 +280,15 @@ async function run(): Promise<
         },
         (look) => process.stderr.write(`${JSON.stringify(look)}\n`),
       );
+    case "shared-queue":
+      return benchSharedQueue({
+        clients: size("clients"),
+        jobsEach: size("jobs"),
+        rounds: given.runs ?? SERVED_ROUNDS,
+        threads: threads || 1,
+        steps: size("steps"),
+        model: values.model,
+      });
     case "peer":
       return peer();
   }

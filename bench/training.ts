@@ -1,24 +1,42 @@
 /** @file Benchmark of a training step of the model: forward, backward and update, as the trainer runs it. */
+
+import { adaptableLinears, downName, trainedDelta, upName } from "../src/model/adapter.ts";
 import type { NextStepConfig } from "../src/model/config.ts";
 import { tokenWidth } from "../src/model/config.ts";
+import { modelParameters } from "../src/model/parameter-list.ts";
+import { ParameterScope } from "../src/model/parameter-scope.ts";
 import type { Engine } from "../src/runtime/engine.ts";
 import { IGNORED_LABEL } from "../src/sequence/segments.ts";
 import { CounterRng } from "../src/tensor/counter-rng.ts";
 import { drawFlow } from "../src/train/objective/flow-draws.ts";
+import type { FrozenBase } from "../src/train/objective/frozen-base.ts";
 import { GradientSession } from "../src/train/objective/gradient-session.ts";
 import type { TokenRows } from "../src/train/objective/token-rows.ts";
 import { predictionCount, trainingFeeds } from "../src/train/objective/training-feeds.ts";
 import { trainingGraph } from "../src/train/objective/training-graph.ts";
 import { adamW } from "../src/train/optimizer/adamw.ts";
 import { trainable } from "../src/train/optimizer/trainable.ts";
-import { type Measurement, measure } from "./measure.ts";
+import { type Measurement, measure, residentMemory } from "./measure.ts";
 import { randomWeights } from "./random-feeds.ts";
 
 export interface TrainingSizes {
   readonly batch: number;
   readonly textTokens: number;
   readonly imageTokens: number;
+  /** Of an adapter beside all linears, which alone is trained; 0: all weights are. */
+  readonly rank: number;
   readonly runs: number;
+}
+
+function adapterBase(config: NextStepConfig, rank: number): FrozenBase {
+  const shapes = adaptableLinears(modelParameters(config));
+  const linears = shapes.map((shape) => ({ ...shape, rank, scale: 1 }));
+  const trained = new Set(linears.flatMap(({ name }) => [downName(name), upName(name)]));
+  return {
+    scope: () => new ParameterScope(undefined, trainedDelta(linears)),
+    isTrained: (name) => trained.has(name),
+    weights: randomWeights(4),
+  };
 }
 
 /** Rows of `textTokens` ids followed by one image. */
@@ -50,7 +68,8 @@ export async function benchTraining(
     rows,
     drawFlow(config, predictionCount(config, rows), new CounterRng(6)),
   );
-  const graph = trainingGraph(config, parts);
+  const base = sizes.rank === 0 ? undefined : adapterBase(config, sizes.rank);
+  const graph = trainingGraph(config, parts, base);
   const weights = randomWeights(4);
   const trainables = await Promise.all(
     graph.parameters.map(async ({ producer, shape }) => {
@@ -59,7 +78,7 @@ export async function benchTraining(
       return trainable(producer.name, shape as readonly number[], weights(port));
     }),
   );
-  const session = await GradientSession.create(engine, graph, trainables);
+  const session = await GradientSession.create(engine, graph, trainables, base?.weights);
   const optimizer = adamW([{ parameters: trainables, learningRate: 1e-6, weightDecay: 0.1 }], {
     betas: [0.9, 0.95],
     epsilon: 1e-8,
@@ -67,8 +86,9 @@ export async function benchTraining(
   let update = 0;
   const parameters = trainables.reduce((sum, { data }) => sum + data.length, 0);
   const described = { ...sizes, parameters, hidden: config.hiddenSize, layers: config.layers };
-  return measure("train", described, { runs: sizes.runs }, async () => {
+  const measured = await measure("train", described, { runs: sizes.runs }, async () => {
     await session.run(feeds, true);
     await optimizer.step({ update: ++update, rateFactor: 1, gradientFactor: 1 });
   });
+  return { ...measured, memory: residentMemory() };
 }

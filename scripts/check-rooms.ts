@@ -31,6 +31,7 @@ const TRAIN: readonly (readonly string[])[] = [
   ["loop"],
   ["autoencoder", "text-tokenizer"],
   ["model"],
+  ["adapter"],
 ];
 /** Doors re-export what users may touch and stand outside the floors. */
 const DOORS: ReadonlySet<string> = new Set(["index.ts", "train/index.ts"]);

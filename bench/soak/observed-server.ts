@@ -38,11 +38,14 @@ export class ObservedServer implements AsyncDisposable {
   }
 
   /** @param args of `nextstep serve`. @throws Error when it ends before it listens. */
-  static async start(args: readonly string[]): Promise<ObservedServer> {
+  static async start(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ObservedServer> {
     const child = spawn(
       process.execPath,
       ["--expose-gc", "--import", REPORTER, COMMAND, "serve", "--port", "0", ...args],
-      { stdio: ["ignore", "pipe", "pipe", "ipc"] },
+      { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...environment } },
     );
     const strayLines: string[] = [];
     const { stdout, stderr } = child;

@@ -27,6 +27,25 @@ export function adapterArgument(text: string, previous: readonly AdapterArgument
   return [...previous, { path, ...(scale === undefined ? {} : { scale }) }];
 }
 
+/** An adapter under the name that requests use. */
+export interface NamedAdapter {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** `mug=learned/mug` */
+export function namedAdapter(text: string, previous: readonly NamedAdapter[] = []): NamedAdapter[] {
+  const match = /^([\w.-]{1,64})=(.+)$/.exec(text);
+  const [, name, path] = match ?? [];
+  if (name === undefined || path === undefined) {
+    throw new InvalidArgumentError("Give NAME=FOLDER, the name of letters, digits, '.', '_' and '-'.");
+  }
+  if (previous.some((other) => other.name === name)) {
+    throw new InvalidArgumentError(`There are two adapters of the name ${name}.`);
+  }
+  return [...previous, { name, path }];
+}
+
 /** What the model is opened with: each adapter under its path. */
 export function adaptersToOpen(adapters: readonly AdapterArgument[] = []): Pick<OpenOptions, "adapters"> {
   if (adapters.length === 0) return {};

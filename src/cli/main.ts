@@ -10,6 +10,7 @@ import { addDataCommands } from "./data-command.ts";
 import { addDrawCommands } from "./draw-command.ts";
 import { addEvaluateCommand } from "./evaluate-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
+import { addLearnCommands } from "./learn-command.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
@@ -78,6 +79,7 @@ ${EXIT_CODES_HELP}`,
   addPullCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
+  addLearnCommands(program, terminal);
   addDataCommands(program, terminal);
   addConvertCommand(program, terminal);
   addSynthCommand(program, terminal);

@@ -43,8 +43,12 @@ export class OpenedModels implements AsyncDisposable {
 
   /** Pictures that are drawn together, and prompts that are kept, take what the machine has beside the weights. */
   async #open(): Promise<Model> {
+    const { maxBatch, adapter = [] } = this.#options;
     const model = await openNamedModel(this.#options, this.#terminal, {
-      maxPictures: this.#options.maxBatch,
+      maxPictures: maxBatch,
+      ...(adapter.length === 0
+        ? {}
+        : { adapters: Object.fromEntries(adapter.map(({ name, path }) => [name, path])) }),
       cacheBytes: "by memory",
       promptBytes: "by memory",
       onWork: (work) => this.onWork(work),

@@ -1,6 +1,7 @@
 /** @file The commands `nextstep serve` and `nextstep studio`. Their work is loaded only when one of them is called. */
 import { type Command, Option } from "commander";
 import { LOG_FORMATS } from "../serve/http/server-log.ts";
+import { namedAdapter } from "./adapter-options.ts";
 import { addModelOptions } from "./model-options.ts";
 import { collect, integerBetween, numberBetween, withDefault } from "./option-values.ts";
 import {
@@ -59,6 +60,11 @@ function addServeOptions(command: Command): Command {
     )
     .option("--strict-sizes", "refuse sizes that would be resampled")
     .option("--no-aliases", "answer to the model's own name alone, not to gpt-image-1, dall-e-3 and the like")
+    .option(
+      "--adapter <name=folder>",
+      "adapter in PEFT's layout that requests may ask for by its name; repeat for several",
+      namedAdapter,
+    )
     .option("--public-url <url>", "where clients reach the server, if not at the address it listens on")
     .option("--cors <origin>", "site whose pages may use the server; repeat for several, * for all", collect)
     .option("--api-key-file <file>", "file of the keys that requests must come with")

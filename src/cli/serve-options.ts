@@ -1,5 +1,6 @@
 /** @file Options of `nextstep serve` and `nextstep studio`. */
 import type { LogFormat } from "../serve/http/server-log.ts";
+import type { NamedAdapter } from "./adapter-options.ts";
 import type { ModelOptions } from "./model-options.ts";
 
 export const DEFAULT_HOST = "127.0.0.1";
@@ -19,6 +20,7 @@ export interface ServeCommandOptions extends ModelOptions {
   readonly maxTokensPerImage?: number;
   readonly strictSizes?: true;
   readonly aliases: boolean;
+  readonly adapter?: readonly NamedAdapter[];
   readonly publicUrl?: string;
   readonly cors?: readonly string[];
   readonly apiKeyFile?: string;

@@ -30,6 +30,7 @@ export function servedModel(
     defaults,
     size: { width, height },
     trained,
+    adapters: model.adapters,
     abilities: { edit, think: model.thinks },
   };
 }

@@ -4,17 +4,22 @@ import { ConfigError } from "../errors.ts";
 import { type ConfigOverride, parseOverride } from "../train/loop/config-overrides.ts";
 import type { Terminal } from "./terminal.ts";
 import type { TrainCommandOptions } from "./train.ts";
+import { TRAINING_STAGES, type TrainingStage } from "./training-stages.ts";
+
+const DESCRIPTIONS: Readonly<Record<TrainingStage, string>> = {
+  autoencoder: "train the image autoencoder",
+  model: "train the transformer and its image head",
+  adapter: "train an adapter beside the frozen weights of a model",
+};
 
 export function addTrainCommands(program: Command, terminal: Terminal): void {
   const train = program
     .command("train")
-    .description("train an autoencoder or a model; started again, it continues");
-  for (const stage of ["autoencoder", "model"] as const) {
+    .description("train an autoencoder, a model or an adapter; started again, it continues");
+  for (const stage of TRAINING_STAGES) {
     train
       .command(stage)
-      .description(
-        stage === "autoencoder" ? "train the image autoencoder" : "train the transformer and its image head",
-      )
+      .description(DESCRIPTIONS[stage])
       .argument("<config>", "JSON file with the settings")
       .option(
         "--set <key.path=value>",

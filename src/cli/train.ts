@@ -1,6 +1,8 @@
-/** @file `nextstep train autoencoder|model CONFIG`: runs a stage and shows how it goes, or what it would take. */
+/** @file `nextstep train autoencoder|model|adapter CONFIG`: runs a stage and shows how it goes, or what it would take. */
 
 import { resolveModel } from "../hub/resolve-model.ts";
+import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
+import { rehearseAdapter, trainAdapter } from "../train/adapter/train-adapter.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { rehearseAutoencoder, trainAutoencoder } from "../train/autoencoder/train-autoencoder.ts";
 import type { ConfigOverride } from "../train/loop/config-overrides.ts";
@@ -13,6 +15,7 @@ import { rehearseModel, trainModel } from "../train/model/train-model.ts";
 import type { Terminal } from "./terminal.ts";
 import { progressPrinter } from "./train-progress.ts";
 import { describeRehearsal } from "./train-rehearsal.ts";
+import type { TrainingStage } from "./training-stages.ts";
 
 export interface TrainCommandOptions {
   /** Settings in place of the file's. */
@@ -28,7 +31,7 @@ interface Run {
 }
 
 async function openRun(
-  stage: "autoencoder" | "model",
+  stage: TrainingStage,
   file: string,
   overrides: readonly ConfigOverride[],
   environment: Terminal["environment"],
@@ -41,6 +44,14 @@ async function openRun(
     return {
       train: (options) => trainAutoencoder(config, options),
       rehearse: (options) => rehearseAutoencoder(config, options),
+    };
+  }
+  if (stage === "adapter") {
+    const given = await loadTrainConfig(adapterTrainConfigSchema, file, overrides);
+    const config = { ...given, base: await place(given.base) };
+    return {
+      train: (options) => trainAdapter(config, options),
+      rehearse: (options) => rehearseAdapter(config, options),
     };
   }
   const given = await loadTrainConfig(modelTrainConfigSchema, file, overrides);
@@ -59,7 +70,7 @@ async function openRun(
 
 /** Trains until the end or an interrupt, after which the same command continues. */
 export async function runTraining(
-  stage: "autoencoder" | "model",
+  stage: TrainingStage,
   file: string,
   { set = [], dryRun, json }: TrainCommandOptions,
   terminal: Terminal,

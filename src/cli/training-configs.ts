@@ -1,5 +1,6 @@
 /** @file Training configs as kinds of JSON that `nextstep inspect` knows. */
 import type { JsonKind } from "../checkpoint/inspect-json.ts";
+import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { parseTrainConfig } from "../train/loop/train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
@@ -9,6 +10,11 @@ export const TRAINING_CONFIGS: readonly JsonKind[] = [
     of: "training config of an autoencoder",
     marks: (json) => ["autoencoder", "phases"].every((key) => Object.hasOwn(json, key)),
     read: (json, path) => parseTrainConfig(autoencoderTrainConfigSchema, json, path),
+  },
+  {
+    of: "training config of an adapter",
+    marks: (json) => ["output", "data", "base"].every((key) => Object.hasOwn(json, key)),
+    read: (json, path) => parseTrainConfig(adapterTrainConfigSchema, json, path),
   },
   {
     of: "training config of a model",

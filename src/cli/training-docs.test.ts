@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 
@@ -26,7 +27,7 @@ function pathsOf({ properties, items, anyOf = [] }: JsonSchema, path = ""): stri
 it("documents every setting of training", async () => {
   const text = await readFile(new URL("../../docs/training.md", import.meta.url), "utf8");
   const settings = new Set(
-    [autoencoderTrainConfigSchema, modelTrainConfigSchema].flatMap((schema) =>
+    [autoencoderTrainConfigSchema, modelTrainConfigSchema, adapterTrainConfigSchema].flatMap((schema) =>
       pathsOf(z.toJSONSchema(schema, { io: "input" }) as JsonSchema),
     ),
   );

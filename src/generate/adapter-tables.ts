@@ -113,7 +113,7 @@ export class AdapterTables {
       ] as const) {
         const old = this.#states.get(side);
         const origin = old !== undefined && sameRank ? { state: old } : undefined;
-        const created = await this.#engine.createState([places, rank, width], origin);
+        const created = await this.#engine.createState([places, 1, rank, width], origin);
         this.#states.set(side, created);
         await old?.dispose();
       }

@@ -68,8 +68,8 @@ export function trainedDelta(
 export const tableNames = (linear: string) => ({ down: `${linear}.lora_A`, up: `${linear}.lora_B` }) as const;
 
 /**
- * An adapter for each row, chosen among several: inputs `NAME.lora_A` [places, rank, inputs] and `NAME.lora_B` [places,
- * rank, outputs], B transposed and scaled. Matrices of a lower rank are filled up with zeros, and a place of zeros is no
+ * An adapter for each row, chosen among several: inputs `NAME.lora_A` [places, 1, rank, inputs] and `NAME.lora_B`
+ * [places, 1, rank, outputs], B transposed and scaled. Matrices of a lower rank are filled up with zeros, and a place of zeros is no
  * adapter. Each token has products of its own, so that no bit of it depends on the other rows, the other tokens or the
  * other places.
  * @param placesOf the place of each row of values whose first axis has a size. int64 [size]
@@ -82,13 +82,9 @@ export function chosenDelta(linears: ReadonlySet<string>, placesOf: (rows: Dim) 
     const inputs = x.shape.at(-1) as number;
     const { down, up } = tableNames(name);
     const places = placesOf(rows);
+    // An axis of 1 in the tables, not a reshape: there may be no rows, of which the engine infers no size.
     const table = (side: string, width: number): Value =>
-      reshape(gatherRows(input(side, "float32", ["places", "rank", width]), places), [
-        rows,
-        1,
-        "rank",
-        width,
-      ]);
+      gatherRows(input(side, "float32", ["places", 1, "rank", width]), places); // [rows, 1, rank, width]
     const apart = reshape(x, [rows, middle[0] ?? 1, 1, inputs]);
     const inner = matmul(apart, table(down, inputs), { transB: true }); // [rows, tokens, 1, rank]
     const delta = matmul(inner, table(up, outputs)); // [rows, tokens, 1, outputs]

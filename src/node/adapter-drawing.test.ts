@@ -6,7 +6,7 @@ import { testModelPath } from "../generate/test-models.ts";
 import { open } from "./open-model.ts";
 
 const adapter = (name: string) => fileURLToPath(new URL(`../../test/adapters/${name}`, import.meta.url));
-const FEW = { seed: 3, size: { width: 32, height: 32 }, steps: 2, cfg: 2 } as const;
+const FEW = { seed: 3, size: { width: 32, height: 32 }, steps: 6, cfg: 2 } as const;
 
 it("repeats a picture with its adapters, whatever they are called, and no other", async () => {
   const path = testModelPath("v1.1");

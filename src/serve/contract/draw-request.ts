@@ -1,6 +1,7 @@
 /** @file What is to be drawn, as every door of the server puts it: plain JSON with nothing left open, kept in the job. */
 import { z } from "zod";
 import { isSha256 } from "../../formats/json-value.ts";
+import { MAX_ADAPTER_SCALE, MAX_ADAPTERS } from "../../generate/adapter-mix.ts";
 import { MAX_SEED, MAX_SIDE } from "../../generate/settings.ts";
 
 /** Name of bytes in the store: the SHA-256 of them. */
@@ -30,6 +31,12 @@ const ground = z.discriminatedUnion("kind", [
 ]);
 export type DrawGround = z.infer<typeof ground>;
 
+/** An adapter of those that the server was started with, by its name there. */
+export const adapterChoice = z.strictObject({
+  name: z.string().min(1).max(64),
+  scale: z.number().min(-MAX_ADAPTER_SCALE).max(MAX_ADAPTER_SCALE),
+});
+
 export const drawRequest = z.strictObject({
   /** How metrics and the gallery call it. */
   task: z.enum(["generation", "edit", "variation"]),
@@ -55,6 +62,8 @@ export const drawRequest = z.strictObject({
   pasteBack: z.boolean(),
   /** The model writes a thought first. */
   think: z.boolean(),
+  /** What draws along; absent where nothing does. */
+  adapters: z.array(adapterChoice).min(1).max(MAX_ADAPTERS).optional(),
   output: z.strictObject({
     format: z.enum(["png", "jpeg", "webp"]),
     /** 0 to 100, of jpeg and webp. */

@@ -17,6 +17,8 @@ export interface ServedModel {
   /** Its own square. */
   readonly size: PixelSize;
   readonly trained: TrainedOn;
+  /** Names of the adapters that requests may ask for. Default: none. */
+  readonly adapters?: readonly string[];
   /** Whether it was trained to edit, think and caption, as far as its folder says. */
   readonly abilities: { readonly edit: boolean; readonly think: boolean };
 }

@@ -39,7 +39,7 @@ export async function drawOptionsOf(
   sources: Sources,
   signal: AbortSignal,
 ): Promise<DrawOptions> {
-  const { native, count, seed, settings, think } = request;
+  const { native, count, seed, settings, think, adapters } = request;
   const keep = await keptTokens(request, model, sources, signal);
   const images = request.readImages ? await shownImages(request, model, sources) : [];
   return {
@@ -49,6 +49,7 @@ export async function drawOptionsOf(
     size: native,
     signal,
     ...(think ? { think } : {}),
+    ...(adapters === undefined ? {} : { adapters }),
     ...(keep === undefined ? {} : { keep }),
     ...(images.length === 0 ? {} : { images }),
   };

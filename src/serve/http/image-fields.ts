@@ -1,7 +1,8 @@
 /** @file Fields that requests for pictures share, by OpenAI's names and those of the extensions. */
 import { z } from "zod";
+import { MAX_ADAPTERS } from "../../generate/adapter-mix.ts";
 import { MAX_SEED } from "../../generate/settings.ts";
-import type { DrawRequest } from "../contract/draw-request.ts";
+import { adapterChoice, type DrawRequest } from "../contract/draw-request.ts";
 import { SETTING_FIELDS } from "./setting-fields.ts";
 import { sizeField } from "./size-field.ts";
 
@@ -25,6 +26,13 @@ export const PICTURE_FIELDS = {
     .optional()
     .meta({ description: "Default: at random; told in the answer." }),
   think: z.boolean().default(false).meta({ description: "Has the model write down what it will draw." }),
+  adapters: z
+    .array(z.union([z.string(), adapterChoice.extend({ scale: adapterChoice.shape.scale.default(1) })]))
+    .max(MAX_ADAPTERS)
+    .default([])
+    .meta({
+      description: "Adapters that draw along: names that `/capabilities` lists, or names with a scale.",
+    }),
   output_format: z.enum(["png", "jpeg", "webp"]).default(DEFAULT_OUTPUT.format),
   output_compression: z
     .int()

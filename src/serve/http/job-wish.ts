@@ -50,6 +50,7 @@ export const jobFields = z.strictObject({
   // What is left out is as it was, where a picture is repeated.
   paste_back: leftOpen(MASK_FIELDS.paste_back),
   think: leftOpen(PICTURE_FIELDS.think),
+  adapters: leftOpen(PICTURE_FIELDS.adapters),
   output_format: leftOpen(PICTURE_FIELDS.output_format),
   output_compression: leftOpen(PICTURE_FIELDS.output_compression),
   previews: previewsField,
@@ -86,6 +87,7 @@ export async function jobWish(
     settings: settingsOf(fields),
     pasteBack: fields.paste_back ?? true,
     think: fields.think ?? false,
+    adapters: fields.adapters ?? [],
     output: outputOf(fields),
     previews: fields.previews,
   };
@@ -128,13 +130,14 @@ function asBefore(
   { request }: GalleryEntry,
   fields: JobFields,
   settings: Wish["settings"],
-): Pick<Wish, "prompt" | "size" | "native" | "settings" | "images" | "readImages"> {
+): Pick<Wish, "prompt" | "size" | "native" | "settings" | "images" | "readImages" | "adapters"> {
   const { asked, native, images, readImages } = request;
   return {
     prompt: fields.prompt ?? request.prompt,
     size: asked,
     native,
     settings: { ...request.settings, ...settings },
+    adapters: fields.adapters ?? request.adapters ?? [],
     images,
     readImages,
   };

@@ -148,6 +148,7 @@ function commonWish(fields: CommonFields, { model }: ServerParts) {
     seed: fields.seed,
     settings: settingsOf(fields),
     think: fields.think,
+    adapters: fields.adapters,
     output: outputOf(fields),
     previews: fields.stream ? fields.partial_images : 0,
   } as const;

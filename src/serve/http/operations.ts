@@ -32,6 +32,9 @@ const capabilitiesSchema = z
       drawing: z.record(z.string(), z.unknown()),
       editing: z.record(z.string(), z.unknown()),
     }),
+    adapters: z
+      .array(z.string())
+      .meta({ description: "Adapters that requests may ask for, by the names that they go by here." }),
     abilities: z.object({ edit: z.boolean(), think: z.boolean() }),
     limits: z.object({
       max_pixels: z.int(),
@@ -124,6 +127,7 @@ export function addOperations(routes: Routes, parts: ServerParts): void {
           drawing: settingFields({ ...model.defaults.drawing }),
           editing: settingFields({ ...model.defaults.editing }),
         },
+        adapters: [...(model.adapters ?? [])],
         abilities: model.abilities,
         limits: {
           max_pixels: limits.pixels,

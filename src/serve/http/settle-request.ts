@@ -1,6 +1,7 @@
 /** @file What was asked for becomes what is drawn: nothing is left open, so that whoever draws it draws the same. */
 import { randomInt } from "node:crypto";
 import { ConfigError, InputError } from "../../errors.ts";
+import { type AdapterChoice, checkAdapterChoices } from "../../generate/adapter-mix.ts";
 import { RANDOM_SEEDS } from "../../generate/draw-options.ts";
 import { checkSeed, type DrawSettings } from "../../generate/settings.ts";
 import type { DrawGround, DrawRequest, PixelSize } from "../contract/draw-request.ts";
@@ -24,13 +25,15 @@ export interface Wish {
   readonly ground: DrawGround | null;
   readonly pasteBack: boolean;
   readonly think: boolean;
+  /** Names alone are of scale 1. Default: none. */
+  readonly adapters?: readonly (string | AdapterChoice)[];
   readonly output: DrawRequest["output"];
   readonly previews: DrawRequest["previews"];
 }
 
 /** @throws ApiError for a wish that the model or the server's rules do not allow. */
 export function settleRequest(wish: Wish, { model, sizes, limits }: ServerParts): DrawRequest {
-  const { prompt, count, size, native, seed = randomInt(RANDOM_SEEDS), ...kept } = wish;
+  const { prompt, count, size, native, seed = randomInt(RANDOM_SEEDS), adapters = [], ...kept } = wish;
   if (prompt.length > limits.promptCharacters) {
     throw invalidRequest(
       `Invalid 'prompt': string too long. Expected a string with maximum length ${limits.promptCharacters}, but got a string with length ${prompt.length} instead.`,
@@ -62,8 +65,30 @@ export function settleRequest(wish: Wish, { model, sizes, limits }: ServerParts)
     seed: named("seed", "invalid_value", () => checkSeed(seed, count)),
     settings: { ...wish.settings },
     images: [...wish.images],
+    ...settledAdapters(adapters, model),
     ...settledSize(size, native, sizes),
   };
+}
+
+/** By name, never by path: what is not on the server's list is refused. */
+function settledAdapters(
+  wished: NonNullable<Wish["adapters"]>,
+  { adapters: known = [] }: ServerParts["model"],
+): Pick<DrawRequest, "adapters"> {
+  if (wished.length === 0) return {};
+  const adapters = wished.map((choice) => ({
+    ...(typeof choice === "string" ? { name: choice, scale: 1 } : { scale: 1, ...choice }),
+  }));
+  named("adapters", "invalid_value", () => checkAdapterChoices(adapters));
+  const unknown = adapters.find(({ name }) => !known.includes(name));
+  if (unknown !== undefined) {
+    const list = known.length === 0 ? "the server has none" : `there are ${known.join(", ")}`;
+    throw invalidRequest(`Invalid 'adapters': there is no '${unknown.name}', ${list}.`, {
+      param: "adapters",
+      code: "invalid_value",
+    });
+  }
+  return { adapters };
 }
 
 function settledSize(

@@ -9,6 +9,7 @@ import { type Grid, gridText } from "../../sequence/segments.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
 import { AttentionMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
+import type { FrozenBase } from "../objective/frozen-base.ts";
 import { addCounts, countLosses, type LossCounts } from "../objective/loss-counts.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "../objective/objective.ts";
 import {
@@ -62,6 +63,8 @@ export interface PretrainingOptions {
   readonly corruption: ReadCorruption;
   /** Of the drawing order that pictures are learnt in; null: raster order. */
   readonly rowLag: number | null;
+  /** Default: all weights are trained. */
+  readonly base?: FrozenBase;
 }
 
 export class Pretraining implements Objective<PretrainingPlan> {
@@ -122,7 +125,7 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const { rows, counts } = plan.batches[part]!;
     const images = rows.images.map((image) => ({ order: this.#orderOf(image) }));
     const parts = trainingParts({ ...rows, images }, counts.predictions);
-    return { key: JSON.stringify(parts), build: () => trainingGraph(this.#model, parts) };
+    return { key: JSON.stringify(parts), build: () => trainingGraph(this.#model, parts, this.#options.base) };
   }
 
   async feeds(plan: PretrainingPlan, part: number): Promise<Readonly<Record<string, HostTensor>>> {

@@ -1,7 +1,9 @@
 /** @file The sample grid of model training: fixed prompts, drawn with fixed noise. */
+import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
+import { mixOf } from "../../generate/adapter-mix.ts";
 import { Canvas } from "../../generate/canvas.ts";
 import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { decodePicture } from "../../generate/image-coder.ts";
@@ -23,19 +25,23 @@ const COLUMNS = 4;
 
 /**
  * Draws the configured prompts with the model in `folder`, in the order that it learns, a row of four after the other.
+ * @param adapter that draws along. Default: none.
  * @returns a PNG.
  */
 export async function drawPromptGrid(
   folder: string,
   tokenizer: TextTokenizer,
   config: Pick<ModelTrainConfig, "samples" | "imageSize" | "engine" | "rowLag">,
+  adapter?: Adapter,
 ): Promise<Uint8Array> {
   const { samples, imageSize, engine: settings, rowLag } = config;
   const { threads, spin } = settings;
   // An engine of its own, so that the weights bound here are freed with it.
   await using engine = new LocalEngine({ spin, ...(threads === null ? {} : { threads }) });
   await using model = await openModelFolder(new LocalFolder(folder));
-  const sessions = new ModelSessions(engine, model);
+  const adapters = new Map(adapter === undefined ? [] : [[adapter.name, adapter] as const]);
+  const sessions = new ModelSessions(engine, model, undefined, adapters);
+  const mix = mixOf(adapters, adapter === undefined ? [] : [{ name: adapter.name }]);
   const prompt = buildPromptRows(tokenizer, {
     captions: samples.prompts,
     images: null,
@@ -47,7 +53,7 @@ export async function drawPromptGrid(
     cfgImg: 1,
     code: "P-B",
   });
-  const rowsOf = promptTokenRows(prompt, []);
+  const rowsOf = promptTokenRows(prompt, []).map((row) => ({ ...row, adapters: mix }));
   const slots = samples.prompts.map(
     (_prompt, index) =>
       new Slot({

@@ -10,6 +10,7 @@ import type { TarDataset } from "../data/dataset-reader.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
 import { onSample } from "../data/sample-error.ts";
 import { drawFlow } from "../objective/flow-draws.ts";
+import type { FrozenBase } from "../objective/frozen-base.ts";
 import type { TokenRows } from "../objective/token-rows.ts";
 import { predictionCount, type TrainingFeeds, trainingFeeds } from "../objective/training-feeds.ts";
 import { IMAGE_SUM, LM_SUM, trainingGraph } from "../objective/training-graph.ts";
@@ -51,7 +52,11 @@ export class ModelValidation {
     config: NextStepConfig,
     samples: readonly HeldOutSample[],
     latents: LatentStore,
-    { pad, rowLag }: { readonly pad: number; readonly rowLag: number | null },
+    {
+      pad,
+      rowLag,
+      base,
+    }: { readonly pad: number; readonly rowLag: number | null; readonly base?: FrozenBase },
   ): Promise<ModelValidation> {
     const batches: Batch[] = [];
     for (let start = 0; start < samples.length; start += BATCH) {
@@ -70,8 +75,13 @@ export class ModelValidation {
       batches.push({ own: feedsOf("own"), other: feedsOf("other") });
     }
     const parts = { images: true, imageLoss: true, maskPerRow: rowLag !== null };
-    const { metrics } = trainingGraph(config, parts);
-    const session = await engine.createSession(writeOnnx({ ...metrics }, { parameters: "inputs" }));
+    const { metrics } = trainingGraph(config, parts, base);
+    const isInput = (name: string): boolean => base?.isTrained(name) !== false;
+    const graph = writeOnnx(
+      { ...metrics },
+      { parameters: (name) => (isInput(name) ? "input" : "initializer") },
+    );
+    const session = await engine.createSession(graph, base?.weights);
     return new ModelValidation(session, batches);
   }
 

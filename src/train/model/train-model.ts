@@ -14,6 +14,7 @@ import { FaultySamples } from "../data/faulty-samples.ts";
 import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
+import type { FrozenBase } from "../objective/frozen-base.ts";
 import { plainJson } from "../plain-json.ts";
 import { refuseMistakenType } from "./data-type-sense.ts";
 import { refuseUnmeantModel } from "./model-config-sense.ts";
@@ -75,16 +76,25 @@ async function withModelStage<Result>(
   return await use({ stage, model, tars });
 }
 
-async function refuseMistakenTypes({ data, captions }: ModelTrainConfig, tars: TrainingTars): Promise<void> {
+/** @throws ConfigError for a data set that looks like one of another type than it is said to be. */
+export async function refuseMistakenTypes(
+  { data, captions }: ModelTrainConfig,
+  tars: TrainingTars,
+): Promise<void> {
   for (const [index, { type, captions: own }] of tars.configs.entries()) {
     const field = typeof data === "string" ? "data" : `data.${index}.type`;
     await refuseMistakenType(tars.sets[index]!, type, own ?? captions, field);
   }
 }
 
-async function createValidation(
+/**
+ * The held-out samples of a config, if it has some.
+ * @param base of an adapter's training.
+ */
+export async function createValidation(
   parts: TrainingDataParts,
   model: NextStepConfig,
+  base?: FrozenBase,
 ): Promise<ModelValidation | undefined> {
   const { engine, config, tokenizer, faults } = parts;
   const { validationData: set } = config;
@@ -95,7 +105,10 @@ async function createValidation(
   try {
     const samples = await heldOutSamples(data, latents, tokenizer, config, { found: faults, set });
     const { pad } = tokenizer.specials;
-    return await ModelValidation.create(engine, model, samples, latents, { pad, rowLag: config.rowLag });
+    return await ModelValidation.create(engine, model, samples, latents, {
+      ...{ pad, rowLag: config.rowLag },
+      ...(base === undefined ? {} : { base }),
+    });
   } finally {
     await latents.dispose();
   }
@@ -142,7 +155,8 @@ export async function rehearseModel(
   }
 }
 
-function workloadOf(
+/** What a run has to do, for its rehearsal. */
+export function workloadOf(
   config: ModelTrainConfig,
   model: NextStepConfig,
   { configs, sets }: TrainingTars,

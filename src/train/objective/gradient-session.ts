@@ -3,7 +3,7 @@ import { InputError } from "../../errors.ts";
 import { gradients } from "../../graph/gradient.ts";
 import { writeOnnx } from "../../graph/onnx-writer.ts";
 import type { Value } from "../../graph/value.ts";
-import type { Engine, HostTensor, Session } from "../../runtime/engine.ts";
+import type { Engine, HostTensor, Session, WeightSource } from "../../runtime/engine.ts";
 import { accumulateGradient, type Trainable, weightFeeds } from "../optimizer/trainable.ts";
 
 /** Keeps gradient outputs apart from metrics and from the weights' own names. */
@@ -23,24 +23,34 @@ export class GradientSession {
   readonly #trainables: readonly Trainable[];
   readonly #weights: Record<string, HostTensor>;
   readonly #scalars: readonly string[];
+  /** Inputs of a graph with frozen weights: where nothing trained lies in front, what only a gradient needs is none. */
+  readonly #inputs: ReadonlySet<string> | undefined;
 
-  private constructor(session: Session, trainables: readonly Trainable[], scalars: readonly string[]) {
+  private constructor(
+    session: Session,
+    trainables: readonly Trainable[],
+    scalars: readonly string[],
+    isFrozen: boolean,
+  ) {
     this.#session = session;
     this.#trainables = trainables;
     this.#scalars = scalars;
     // A weight that the loss does not reach is no input of its graph.
     const inputs = new Set(session.model.inputs.map(({ name }) => name));
+    this.#inputs = isFrozen ? inputs : undefined;
     this.#weights = weightFeeds(trainables.filter(({ name }) => inputs.has(name)));
   }
 
   /**
    * @param trainables one for each of the graph's `parameters`, by name.
+   * @param frozen where the graph's other parameters are, to be bound once; without it, they are inputs of every run.
    * @throws InputError when a parameter has no trainable.
    */
   static async create(
     engine: Engine,
     graph: LossGraph,
     trainables: readonly Trainable[],
+    frozen?: WeightSource,
   ): Promise<GradientSession> {
     const byName = new Map(trainables.map((weight) => [weight.name, weight]));
     const names = graph.parameters.map(({ producer }) =>
@@ -56,8 +66,16 @@ export class GradientSession {
     gradients(graph.loss, graph.parameters).forEach((value, index) => {
       outputs[GRADIENT_PREFIX + names[index]] = value;
     });
-    const session = await engine.createSession(writeOnnx(outputs, { parameters: "inputs" }));
-    return new GradientSession(session, trained, ["loss", ...Object.keys(metrics)]);
+    const inputs = new Set(names);
+    const session =
+      frozen === undefined
+        ? await engine.createSession(writeOnnx(outputs, { parameters: "inputs" }))
+        : await engine.createSession(
+            writeOnnx(outputs, { parameters: (name) => (inputs.has(name) ? "input" : "initializer") }),
+            frozen,
+          );
+    const scalars = ["loss", ...Object.keys(metrics)];
+    return new GradientSession(session, trained, scalars, frozen !== undefined);
   }
 
   /**
@@ -69,7 +87,8 @@ export class GradientSession {
     feeds: Readonly<Record<string, HostTensor>>,
     isFirst: boolean,
   ): Promise<Record<string, number> & { loss: number }> {
-    const results = await this.#session.run({ ...this.#weights, ...feeds });
+    const given = Object.entries(feeds).filter(([name]) => this.#inputs?.has(name) !== false);
+    const results = await this.#session.run({ ...this.#weights, ...Object.fromEntries(given) });
     for (const { name, gradient } of this.#trainables) {
       accumulateGradient(gradient, results[GRADIENT_PREFIX + name]!.data as Float32Array, isFirst);
     }

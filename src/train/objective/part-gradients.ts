@@ -1,5 +1,5 @@
 /** @file Loss and gradients of a plan's parts, each in the session of its graph. */
-import type { Engine } from "../../runtime/engine.ts";
+import type { Engine, WeightSource } from "../../runtime/engine.ts";
 import type { Trainable } from "../optimizer/trainable.ts";
 import { GradientSession } from "./gradient-session.ts";
 import type { GraphChoice, LossSums, Objective, StepPlan } from "./objective.ts";
@@ -15,16 +15,22 @@ export class PartGradients<Plan extends StepPlan> {
   readonly #objective: Objective<Plan>;
   readonly #trainables: readonly Trainable[];
   readonly #mostSessions: number;
+  readonly #frozen: WeightSource | undefined;
   /** By key, the one used last at the end. */
   readonly #sessions = new Map<string, GraphSession>();
 
-  /** @param mostSessions kept at a time: an engine holds memory for each of them. */
+  /**
+   * @param mostSessions kept at a time: an engine holds memory for each of them.
+   * @param frozen see {@link GradientSession.create}
+   */
   constructor(
     engine: Engine,
     objective: Objective<Plan>,
     trainables: readonly Trainable[],
     mostSessions: number,
+    frozen?: WeightSource,
   ) {
+    this.#frozen = frozen;
     this.#engine = engine;
     this.#objective = objective;
     this.#trainables = trainables;
@@ -59,7 +65,7 @@ export class PartGradients<Plan extends StepPlan> {
       graph.parameters.map(({ producer }) => (producer.kind === "parameter" ? producer.name : "")),
     );
     const made = {
-      session: await GradientSession.create(this.#engine, graph, this.#trainables),
+      session: await GradientSession.create(this.#engine, graph, this.#trainables, this.#frozen),
       untouched: this.#trainables.filter(({ name }) => !names.has(name)),
     };
     this.#sessions.set(key, made);

@@ -15,6 +15,7 @@ import { backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts"
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { flowErrors } from "../../model/flow-loss.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
+import type { FrozenBase } from "./frozen-base.ts";
 import type { LossGraph } from "./gradient-session.ts";
 
 /** What a batch consists of; another set of parts is another graph. */
@@ -45,9 +46,12 @@ export const IMAGE_SUM = "image_sum";
  * - `lm_factor`, `image_factor`: scalars, weight / count.
  *
  * The parameters are those that the loss depends on.
+ * @param base Default: all weights are trained.
  */
-export function trainingGraph(config: NextStepConfig, parts: TrainingParts): LossGraph {
-  const scope = new ParameterScope();
+export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base?: FrozenBase): LossGraph {
+  const scope = base?.scope() ?? new ParameterScope();
+  const trained = (): Value[] =>
+    [...scope.values()].flatMap(([name, value]) => (base?.isTrained(name) === false ? [] : [value]));
   const states = predictingStates(scope, config, parts);
   const [imageHidden, lmHidden] = parts.imageLoss
     ? (split(states, 0, ["predictions", "lm"]) as [Value, Value])
@@ -55,13 +59,13 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts): Los
   const lmSum = lmLossSum(scope, config, lmHidden);
   const lmPart = mul(lmSum, input("lm_factor", "float32", []));
   if (imageHidden === undefined) {
-    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: [...scope.values().values()] };
+    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: trained() };
   }
   const imageSum = imageLossSum(scope, config, imageHidden);
   return {
     loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
     metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
-    parameters: [...scope.values().values()],
+    parameters: trained(),
   };
 }
 

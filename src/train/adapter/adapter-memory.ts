@@ -1,0 +1,91 @@
+/**
+ * @file What training an adapter takes in memory, from the model, the settings and the sizes of an update alone, before
+ * anything is bound. Good to a quarter: docs/adapters.md compares it with what was measured.
+ */
+import type { ModelFolder } from "../../checkpoint/model-folder.ts";
+import { InsufficientMemoryError } from "../../errors.ts";
+import { gigabytes } from "../../formats/gigabytes.ts";
+import type { AvailableMemory } from "../../generate/memory-check.ts";
+import { boundBytes } from "../../generate/part-weights.ts";
+import { activationBytes } from "../../graph/activation-memory.ts";
+import { gradients } from "../../graph/gradient.ts";
+import type { NextStepConfig } from "../../model/config.ts";
+import type { FrozenBase } from "../objective/frozen-base.ts";
+import { trainingGraph } from "../objective/training-graph.ts";
+
+const MIB = 2 ** 20;
+/** Node, this program, the engine's libraries, the tokenizer, and encoding the pictures. */
+const PROGRAM_BYTES = 300 * MIB;
+/** Weights, gradients and two moments; and a copy while a checkpoint is written. */
+const STATE_COPIES = 5;
+/** What the engine's arena holds for values that take 1 at most, and its plan of the shapes that come again. */
+const ARENA_FACTOR = 1.5;
+/** Text of an average caption, which is padded to the longest of its batch. */
+const TEXT_TOKENS = 24;
+/** Matrices are there as they are stored, for the gradient's products, and packed for the others. */
+const BASE_COPIES = 2;
+
+export interface AdapterUpdate {
+  readonly rows: number;
+  /** Of the largest picture. */
+  readonly imageTokens: number;
+  /** Trained numbers. */
+  readonly parameters: number;
+  /** Whether held-out samples are looked at, in a session of their own. */
+  readonly validates: boolean;
+}
+
+/** In bytes. */
+export interface AdapterMemory {
+  readonly base: number;
+  readonly state: number;
+  readonly activations: number;
+  readonly peak: number;
+}
+
+export function adapterMemory(
+  { parameters, tensors }: Pick<ModelFolder, "parameters" | "tensors">,
+  model: NextStepConfig,
+  network: FrozenBase,
+  { rows, imageTokens, parameters: trained, validates }: AdapterUpdate,
+): AdapterMemory {
+  const { loss, parameters: trainable } = trainingGraph(
+    model,
+    { images: true, imageLoss: true, maskPerRow: true },
+    network,
+  );
+  const tokens = imageTokens + TEXT_TOKENS;
+  const images = rows * imageTokens;
+  const texts = rows * TEXT_TOKENS;
+  const sizes = new Map<string, number>([
+    ["rows", rows],
+    ["tokens", tokens],
+    ["positions", tokens],
+    ["texts", texts],
+    ["images", images],
+    ["predictions", images],
+    ["lm", texts],
+    ["factors", 0],
+  ]);
+  const values = activationBytes([loss, ...gradients(loss, trainable)], sizes);
+  const bound = boundBytes(parameters, tensors.weightPlan);
+  const base = bound * BASE_COPIES + (validates ? bound : 0);
+  const state = STATE_COPIES * trained * Float32Array.BYTES_PER_ELEMENT;
+  const activations = values * ARENA_FACTOR;
+  return { base, state, activations, peak: PROGRAM_BYTES + base + state + activations };
+}
+
+/** @throws InsufficientMemoryError with what is needed, and for what. */
+export function refuseTooLarge(memory: AdapterMemory, { bytes, of }: AvailableMemory): void {
+  if (memory.peak <= bytes) return;
+  throw new InsufficientMemoryError(
+    `training takes about ${gigabytes(memory.peak)} (the model ${gigabytes(memory.base)}, an update ${gigabytes(memory.activations)}), and ${gigabytes(bytes)} of ${of} are free`,
+    {
+      where: "memory",
+      needed: memory.peak,
+      available: bytes,
+      remedy:
+        "lower batch or imageSize, convert the base to 4 bits (`nextstep convert`), or set checkMemory to false if the estimate is wrong here",
+    },
+  );
+}

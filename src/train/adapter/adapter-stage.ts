@@ -1,0 +1,148 @@
+/** @file The stage that trains an adapter: what the loop sees of it, and its folder. */
+import { availableParallelism } from "node:os";
+import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
+import type { ModelFolder } from "../../checkpoint/model-folder.ts";
+import { type AdapterLinear, downName, upName } from "../../model/adapter.ts";
+import type { NextStepConfig } from "../../model/config.ts";
+import { writeAdapterFolder } from "../../node/write-adapter-folder.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import type { TextTokenizer } from "../../sequence/tokenizer.ts";
+import type { FaultySamples } from "../data/faulty-samples.ts";
+import type { Judgement, TrainStage } from "../loop/train-stage.ts";
+import type { TrainingData } from "../model/stage-data.ts";
+import { drawPromptGrid } from "../model/stage-preview.ts";
+import type { ModelValidation } from "../model/stage-validation.ts";
+import type { FrozenBase } from "../objective/frozen-base.ts";
+import type { LossSums } from "../objective/objective.ts";
+import { PartGradients } from "../objective/part-gradients.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
+import { type JsonValue, plainJson } from "../plain-json.ts";
+import type { AdaptedLinear } from "./adapter-linears.ts";
+import { AdapterObjective, type AdapterPlan } from "./adapter-objective.ts";
+import type { AdapterTrainConfig } from "./adapter-train-config.ts";
+
+/** Each holds the model's weights: one for batches with pictures, one for such without. */
+const MOST_SESSIONS = 2;
+
+export interface AdapterStageParts {
+  readonly engine: Engine;
+  readonly config: AdapterTrainConfig;
+  readonly model: NextStepConfig;
+  readonly base: ModelFolder;
+  readonly tokenizer: TextTokenizer;
+  readonly data: TrainingData;
+  readonly linears: readonly AdaptedLinear[];
+  readonly network: FrozenBase;
+  readonly trainables: readonly Trainable[];
+  readonly optimizer: Optimizer;
+  readonly validation: ModelValidation | undefined;
+  /** Digests of what the adapter depends on beside the settings. */
+  readonly inputs: JsonValue;
+}
+
+export class AdapterStage implements TrainStage<AdapterPlan> {
+  readonly trainables: readonly Trainable[];
+  readonly optimizer: Optimizer;
+  readonly identity: JsonValue;
+  readonly adjustable: JsonValue;
+  readonly learningRate: number;
+  readonly faults: FaultySamples;
+  readonly judgement: Judgement = { metric: "image_loss", better: "lower" };
+  readonly planner: AdapterObjective;
+  /** Left out without prompts. */
+  readonly drawSamples?: (weights: readonly NamedBuffer[]) => Promise<Uint8Array>;
+  readonly model: NextStepConfig;
+  readonly #parts: AdapterStageParts;
+  readonly #gradients: PartGradients<AdapterPlan>;
+
+  constructor(parts: AdapterStageParts) {
+    const { engine, config, model, data, trainables, optimizer, network, linears, base, tokenizer } = parts;
+    const { seed, readNoise, swapTokens, rowLag, adapter } = config;
+    this.#parts = parts;
+    this.model = model;
+    this.trainables = trainables;
+    this.optimizer = optimizer;
+    this.identity = identityOf(parts);
+    this.adjustable = plainJson({
+      steps: config.steps,
+      learningRate: config.optimizer.learningRate,
+      threads: config.engine.threads ?? availableParallelism(),
+    });
+    this.learningRate = config.optimizer.learningRate;
+    this.faults = data.faults;
+    this.planner = new AdapterObjective(model, data, {
+      ...{ seed, rowLag, base: network, dropout: adapter.dropout },
+      corruption: { noise: readNoise, swap: swapTokens },
+      widest: Math.max(...linears.map(({ inputs }) => inputs)),
+    });
+    this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS, network.weights);
+    if (config.samples.prompts.length > 0) {
+      this.drawSamples = (weights) =>
+        drawPromptGrid(base.path, tokenizer, config, adapterOf(linears, weights));
+    }
+  }
+
+  compute(plan: AdapterPlan, part: number, isFirst: boolean): Promise<LossSums> {
+    return this.#gradients.compute(plan, part, isFirst);
+  }
+
+  async validate(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
+    return (await this.#parts.validation?.run(weights)) ?? {};
+  }
+
+  async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+    const { linears, config, base } = this.#parts;
+    const { rank, alpha, dropout, rankStabilised } = config.adapter;
+    const others = linears.filter((linear) => linear.rank !== rank);
+    const alphas = linears
+      .map(
+        (linear) => [linear, linear.scale * (rankStabilised ? Math.sqrt(linear.rank) : linear.rank)] as const,
+      )
+      .filter(([, own]) => Math.abs(own - alpha) > 1e-9 * alpha);
+    await writeAdapterFolder(folder, {
+      ...{ base: base.files.name, rank, alpha, dropout, rankStabilised },
+      ranks: Object.fromEntries(others.map((linear) => [linear.name, linear.rank])),
+      alphas: Object.fromEntries(alphas.map(([{ name }, own]) => [name, own])),
+      linears: adapterOf(linears, weights).linears,
+    });
+  }
+}
+
+function adapterOf(linears: readonly AdaptedLinear[], weights: readonly NamedBuffer[]): Adapter {
+  const byName = new Map(weights.map(({ name, data }) => [name, data]));
+  return {
+    ...{ name: "adapter", path: "", digest: "in training" },
+    linears: linears.map(
+      (linear): AdapterLinear => ({
+        ...linear,
+        down: byName.get(downName(linear.name)) as Float32Array,
+        up: byName.get(upName(linear.name)) as Float32Array,
+      }),
+    ),
+  };
+}
+
+/** Everything that decides the adapter; periods and paths do not. */
+function identityOf({ config, linears, inputs }: AdapterStageParts): JsonValue {
+  const { imageSize, aspectBuckets, seed, batch, packing, captions, dropText, dropCaption } = config;
+  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
+  const { learningRate: _rate, ...optimizer } = config.optimizer;
+  return plainJson({
+    ...{ stage: "adapter", inputs, linears, dropout: config.adapter.dropout },
+    data:
+      typeof config.data === "string"
+        ? null
+        : config.data.map(({ type, captions: own, filter, samples }) => ({
+            type,
+            captions: own,
+            filter,
+            samples,
+          })),
+    ...{ imageSize, aspectBuckets, seed, batch, packing, captions, dropText, dropCaption },
+    ...{ readNoise: config.readNoise, swapTokens: config.swapTokens, rowLag: config.rowLag },
+    optimizer,
+    curriculum: config.curriculum,
+    loop: { accumulate, maxGradientNorm, schedule, ema },
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * @file The data that a thing is learnt from: its pictures with captions, and pictures of what the model knows, drawn by the
+ * model itself, so that it goes on knowing it (as DreamBooth keeps the class of its subject, arXiv 2208.12242).
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { InputError } from "../../errors.ts";
+import { nodeZlib } from "../../files/zlib.ts";
+import type { Model } from "../../generate/model.ts";
+import { encodePng } from "../../image/encode-png.ts";
+import { CaptionFiles } from "../data/caption-files.ts";
+import { walkFiles } from "../data/file-walk.ts";
+import { UnusableSource } from "../data/passed-over.ts";
+import { type CaptionedJson, SampleWriter } from "../data/sample-writer.ts";
+import { isPicture, readPicture } from "../data/source-picture.ts";
+import { randomFor } from "../step-random.ts";
+
+export const FEWEST_PICTURES = 8;
+export const MOST_PICTURES = 30;
+/** Names of the two data sets in a folder. */
+export const OWN_DATA = "own";
+export const KNOWN_DATA = "known";
+
+/** Ways of asking for a thing, `{}` standing for its name; the name alone counts as much as all others. */
+const PHRASES = ["a picture of {}", "an image of {}", "a drawing of {}", "draw {}"] as const;
+
+/** Drawn at a time: more rows cost less each. */
+const BATCH = 8;
+
+/** Captions of a thing that has none of its own. */
+export function templateCaptions(word: string): CaptionedJson {
+  const texts = [word, ...PHRASES.map((phrase) => phrase.replace("{}", word))];
+  return {
+    caption: word,
+    caption_all: texts,
+    metadata: { caption_weights: [PHRASES.length, ...PHRASES.map(() => 1)] },
+  };
+}
+
+export interface OwnData {
+  readonly pictures: number;
+  /** Pictures with a caption file. */
+  readonly captioned: number;
+  /** Captions that do not hold the word, by picture. */
+  readonly without: readonly string[];
+  /** Files that are not learnt from, each with the reason. */
+  readonly passedOver: readonly string[];
+}
+
+/**
+ * Packs the pictures below a folder into tars.
+ * @throws InputError for fewer or more pictures than a thing is learnt from.
+ */
+export async function writeOwnData(
+  folder: string,
+  word: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<OwnData> {
+  const found = await walkFiles(folder, signal);
+  const names = found.files.filter(isPicture);
+  if (names.length < FEWEST_PICTURES || names.length > MOST_PICTURES) {
+    throw new InputError(`holds ${names.length} pictures`, {
+      where: folder,
+      remedy:
+        names.length < FEWEST_PICTURES
+          ? `a thing is learnt from ${FEWEST_PICTURES} to ${MOST_PICTURES} pictures that show it in different places`
+          : `choose up to ${MOST_PICTURES} of them, or use \`nextstep train adapter\``,
+    });
+  }
+  const captions = await CaptionFiles.open(folder, found.files, names);
+  const passedOver = [...found.passedOver, ...captions.passedOver].map(
+    ({ name, reason }) => `${name}: ${reason}`,
+  );
+  const without: string[] = [];
+  let captioned = 0;
+  let pictures = 0;
+  await mkdir(target, { recursive: true });
+  await using writer = new SampleWriter(target);
+  for (const name of names) {
+    try {
+      const own = await captions.find(name).catch((error: unknown) => {
+        if (error instanceof UnusableSource && error.message.includes("no caption")) return undefined;
+        throw error;
+      });
+      const { image } = await readPicture(join(folder, name));
+      await writer.add(`p${pictures}`, own ?? templateCaptions(word), [image]);
+      pictures++;
+      if (own === undefined) continue;
+      captioned++;
+      if (!own.caption.toLowerCase().includes(word.toLowerCase())) without.push(name);
+    } catch (error) {
+      if (!(error instanceof UnusableSource)) throw error;
+      passedOver.push(`${name}: ${error.message}`);
+    }
+  }
+  await writer.close();
+  if (pictures < FEWEST_PICTURES) {
+    throw new InputError(`holds ${pictures} pictures that can be read`, {
+      where: folder,
+      remedy: passedOver.slice(0, 3).join("; "),
+    });
+  }
+  return { pictures, captioned, without, passedOver };
+}
+
+export interface KnownDataOptions {
+  readonly count: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+/**
+ * Has the model draw some of what it lists as its subjects, into tars.
+ * @returns how many: none for a model that lists nothing.
+ */
+export async function writeKnownData(
+  model: Model,
+  target: string,
+  { count, seed, signal, onProgress }: KnownDataOptions,
+): Promise<number> {
+  const subjects = randomFor(seed, "known subjects").shuffle([...(model.trained.subjects ?? [])]);
+  const chosen = subjects.slice(0, count);
+  if (chosen.length === 0) return 0;
+  await mkdir(target, { recursive: true });
+  await using writer = new SampleWriter(target);
+  for (let start = 0; start < chosen.length; start += BATCH) {
+    onProgress?.({ done: start, total: chosen.length });
+    const batch = chosen.slice(start, start + BATCH);
+    const pictures = await model.draw(batch, {
+      seed: seed + start,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    for (const [index, { pixels }] of pictures.entries()) {
+      const bytes = await encodePng(pixels, nodeZlib);
+      const subject = batch[index] as string;
+      await writer.add(`k${start + index}`, templateCaptions(subject), [{ bytes, extension: "png" }]);
+    }
+  }
+  await writer.close();
+  onProgress?.({ done: chosen.length, total: chosen.length });
+  return chosen.length;
+}

@@ -1,0 +1,155 @@
+/** @file Learning a thing from a few pictures of it: an adapter with settings that suit the model of this package. */
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ADAPTER_WEIGHTS_FILE } from "../../checkpoint/adapter/adapter-folder.ts";
+import { InputError } from "../../errors.ts";
+import { makeFolder } from "../../files/make-folder.ts";
+import type { Model } from "../../generate/model.ts";
+import { TarDataset } from "../data/dataset-reader.ts";
+import { parseTrainConfig } from "../loop/train-config.ts";
+import type { TrainEvent } from "../loop/train-events.ts";
+import { writeFolder } from "../loop/written-folder.ts";
+import { adapterTrainConfigSchema } from "./adapter-train-config.ts";
+import { KNOWN_DATA, OWN_DATA, type OwnData, writeKnownData, writeOwnData } from "./learn-data.ts";
+import { trainAdapter } from "./train-adapter.ts";
+
+/** Measured on the default model with `npm run bench -- learn` (docs/adapters.md). */
+export const LEARN_DEFAULTS = Object.freeze({
+  steps: 240,
+  rank: 16,
+  alpha: 16,
+  learningRate: 2e-3,
+  known: 32,
+});
+
+const BATCH = 8;
+const WORK = ".learning";
+
+export interface LearnOptions {
+  /** Folder with the pictures, each with a caption beside it or without. */
+  readonly folder: string;
+  /** What the thing is called in captions that are made for it. */
+  readonly word: string;
+  /** Folder to make: the adapter. One in which learning was stopped is continued. */
+  readonly out: string;
+  /** Folder of the model. */
+  readonly base: string;
+  /** Opens that model, if it has to draw what it knows; closed here. */
+  readonly open: () => Promise<Model>;
+  /** Side of the pictures that the model draws. */
+  readonly imageSize: number;
+  /** Default: as LEARN_DEFAULTS, as the others. */
+  readonly steps?: number;
+  readonly rank?: number;
+  readonly learningRate?: number;
+  /** Pictures of what the model knows; 0 for none. */
+  readonly known?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly checkMemory?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onData?: (own: OwnData) => void;
+  readonly onDrawn?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+export interface Learnt {
+  readonly folder: string;
+  readonly pictures: number;
+  /** Drawn by the model. */
+  readonly known: number;
+  readonly steps: number;
+}
+
+/**
+ * Learns; stopped and called again, it goes on.
+ * @throws InputError for a folder of too few or too many pictures, or an `out` that holds something else;
+ * InsufficientMemoryError; AbortedError.
+ */
+export async function learn(options: LearnOptions): Promise<Learnt> {
+  const { folder, word, out, base, signal } = options;
+  const { steps, rank, alpha, learningRate } = { ...LEARN_DEFAULTS, ...given(options) };
+  const seed = options.seed ?? 0;
+  await refuseOther(out);
+  const work = join(out, WORK);
+  await makeFolder(work);
+  const own = join(work, OWN_DATA);
+  // Packed anew each time, which takes a moment: a picture that was changed shows as other data.
+  let told: OwnData | undefined;
+  await writeFolder(own, async (partial) => {
+    told = await writeOwnData(folder, word, partial, signal);
+  });
+  const ownData = told as OwnData;
+  options.onData?.(ownData);
+  const known = await knownData(options, join(work, KNOWN_DATA), seed);
+  const data = [
+    { path: own, samples: 1 },
+    ...(known === 0 ? [] : [{ path: join(work, KNOWN_DATA), samples: 1 }]),
+  ];
+  const config = parseTrainConfig(
+    adapterTrainConfigSchema,
+    {
+      ...{ output: join(work, "run"), base, data, steps, seed, batch: BATCH, packing: null },
+      ...{ imageSize: options.imageSize, aspectBuckets: false, captions: "weighted", dropText: 0 },
+      ...{ dropCaption: 0.1, readNoise: 0.5 },
+      adapter: { rank, alpha },
+      optimizer: { learningRate, weightDecay: 0, betas: [0.9, 0.95] },
+      loop: {
+        schedule: { name: "cosine", warmupSteps: 10 },
+        ...{ saveEvery: 60, validateEvery: 0, sampleEvery: 0, keep: 1 },
+      },
+      engine: { threads: options.threads ?? null },
+      checkMemory: options.checkMemory !== false,
+    },
+    "learn",
+  );
+  const { onEvent } = options;
+  const { model } = await trainAdapter(config, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
+  for (const name of await readdir(model)) await rename(join(model, name), join(out, name));
+  await rm(work, { recursive: true });
+  return { folder: out, pictures: ownData.pictures, known, steps };
+}
+
+function given({ steps, rank, learningRate }: LearnOptions) {
+  return {
+    ...(steps === undefined ? {} : { steps }),
+    ...(rank === undefined ? {} : { rank, alpha: rank }),
+    ...(learningRate === undefined ? {} : { learningRate }),
+  };
+}
+
+/** Drawn once: it takes as long as a good part of the training. */
+async function knownData(
+  { open, known: count = LEARN_DEFAULTS.known, signal, onDrawn }: LearnOptions,
+  target: string,
+  seed: number,
+): Promise<number> {
+  if (count === 0) return 0;
+  if ((await stat(target).catch(() => undefined)) !== undefined) {
+    await using drawnBefore = await TarDataset.open(target);
+    return drawnBefore.length;
+  }
+  await using model = await open();
+  let drawn = 0;
+  if ((model.trained.subjects ?? []).length === 0) return 0;
+  await writeFolder(target, async (partial) => {
+    drawn = await writeKnownData(model, partial, {
+      ...{ count, seed, signal },
+      ...(onDrawn === undefined ? {} : { onProgress: onDrawn }),
+    });
+  });
+  return drawn;
+}
+
+async function refuseOther(out: string): Promise<void> {
+  const names = await readdir(out).catch((): string[] => []);
+  if (names.length === 0 || names.includes(WORK)) return;
+  const isAdapter = (await stat(join(out, ADAPTER_WEIGHTS_FILE)).catch(() => undefined)) !== undefined;
+  throw new InputError(isAdapter ? "holds an adapter already" : "is not empty", {
+    where: out,
+    remedy: "name a new folder (--out)",
+  });
+}
