@@ -9,8 +9,9 @@ import { netScorer } from "../src/evaluate/emoji/scorer.ts";
 import { isPlain } from "../src/evaluate/emoji/workshop.ts";
 import { meanOf } from "../src/evaluate/estimate.ts";
 import { NetFeatures } from "../src/evaluate/net-features.ts";
-import { rankOf } from "../src/evaluate/retrieval.ts";
+import { type LabelledFeature, rankOf } from "../src/evaluate/retrieval.ts";
 import { CHOSEN_BY } from "../src/generate/recipe-chosen.ts";
+import type { PictureScore } from "../src/generate/score-picture.ts";
 import { worth } from "../src/generate/score-plan.ts";
 import type { RgbImage } from "../src/image/pixels.ts";
 import { stretch } from "../src/image/resize.ts";
@@ -78,7 +79,7 @@ const some = (records: readonly SceneRecord[]): readonly SceneRecord[] =>
       Math.floor((index * count) / records.length) !== Math.floor(((index - 1) * count) / records.length),
   );
 
-const references = [];
+const references: LabelledFeature[] = [];
 for (const record of plain) {
   const [feature] = await scorer.of([sized(await record.load())]);
   references.push({ subject: record.shows.subject, feature: feature! });
@@ -99,7 +100,7 @@ async function judge(record: SceneRecord, index: number): Promise<Judged> {
     count: of,
     size: { width: side, height: side },
   });
-  const scores = [];
+  const scores: PictureScore[] = [];
   for (const { grid, tokens } of pictures) scores.push(await model.score(record.caption, { grid, tokens }));
   const [real] = await scorer.of([sized(await record.load())]);
   const drawn = await scorer.of(pictures.map(({ pixels }) => pixels));

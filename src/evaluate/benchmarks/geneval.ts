@@ -3,7 +3,7 @@
  * line in metadata.jsonl and four samples.
  */
 import { readTable } from "../../train/data/record-table.ts";
-import { type Benchmark, NOTHING_BESIDE, single } from "./benchmark.ts";
+import { type Benchmark, type BenchmarkItem, NOTHING_BESIDE, single } from "./benchmark.ts";
 import { BENCHMARK_SOURCES } from "./benchmark-sources.ts";
 import { checkItems, textField } from "./prompt-files.ts";
 import { word } from "./scoring-words.ts";
@@ -14,16 +14,16 @@ const DIGITS = 5;
 export const GENEVAL: Benchmark = {
   ...BENCHMARK_SOURCES.geneval,
   async items(prompts, { count }) {
-    const items = [];
+    const items: BenchmarkItem[] = [];
     for (const file of prompts) {
       for (const { record, where } of await readTable(file, [])) {
+        // Without its tag the scorer fails, after it has loaded its models.
+        textField(record, "tag", where);
         const folder = `${FOLDER}/${String(items.length).padStart(DIGITS, "0")}`;
         items.push({
           ...NOTHING_BESIDE,
           where,
           prompt: textField(record, "prompt", where),
-          // Without its tag the scorer fails, after it has loaded its models.
-          tag: textField(record, "tag", where),
           texts: { [`${folder}/metadata.jsonl`]: `${JSON.stringify(record)}\n` },
           files: Array.from({ length: count }, (_, copy) =>
             single(`${folder}/samples/${String(copy).padStart(DIGITS, "0")}.png`, copy),
