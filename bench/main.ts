@@ -100,7 +100,7 @@ Usage: npm run bench -- NAME [options]
 Measures one part and prints a JSON object.
 
 Names:
-${NAMES.map((name) => `  ${name.padEnd(10)}${BENCHMARKS[name]}`).join("\n")}
+${NAMES.map((name) => `  ${name.padEnd(14)}${BENCHMARKS[name]}`).join("\n")}
 
 Options:
   --shape NAME      ${SHAPE_NAMES.join(" or ")} (default: ${TEXTS.shape})

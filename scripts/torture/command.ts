@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly prefix?: readonly string[];
   /** Beside what this process has. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** How long it may run; default: five minutes. */
+  readonly longestMs?: number;
   /** Program and script in place of the command. */
   readonly program?: readonly [string, ...string[]];
 }
@@ -33,6 +35,7 @@ export class RunningCommand {
 
   constructor(args: readonly string[], options: CommandOptions = {}) {
     const { onLine, prefix = [], environment = {}, program = [process.execPath, COMMAND] } = options;
+    const { longestMs = LONGEST_MS } = options;
     const [first, ...rest] = [...prefix, ...program, ...args] as [string, ...string[]];
     const env = { ...process.env, ...environment };
     const child = spawn(first, rest, { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"], env });
@@ -49,7 +52,7 @@ export class RunningCommand {
       const timer = setTimeout(() => {
         child.kill("SIGKILL");
         reject(new Error(`"${args.join(" ")}" hangs`));
-      }, LONGEST_MS);
+      }, longestMs);
       child.on("error", reject);
       child.on("close", (code, signal) => {
         clearTimeout(timer);

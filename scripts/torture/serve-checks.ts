@@ -112,8 +112,7 @@ export async function checkStore(folder: string, database: Database): Promise<re
   const long = Date.now() / 1000 - LONG_AGO_SECONDS;
   for (const name of names) {
     const [place, , , file = ""] = name.split("/");
-    const isStored = place === "blobs" || place === "drafts";
-    if (isTemporaryName(file) && isStored) {
+    if (place === "drafts" || (place === "blobs" && isTemporaryName(file))) {
       // A killed process leaves these, and whoever sweeps finds them.
     } else if (place === "blobs") {
       const is = digestOf(await readFile(join(folder, name)));

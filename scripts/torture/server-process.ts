@@ -10,6 +10,8 @@ export interface ServerPlace {
 
 /** Pictures have 400 tokens at most, so that jobs take seconds and kills meet them at work. */
 const MOST_TOKENS = 400;
+/** Of several servers, one may live through all of the kills. */
+const LONGEST_MS = 3_600_000;
 
 export class ServerProcess {
   readonly #command: RunningCommand;
@@ -26,6 +28,7 @@ export class ServerProcess {
       listens = resolve;
     });
     this.#command = new RunningCommand(args, {
+      longestMs: LONGEST_MS,
       environment: databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
       onLine: (line) => listens(/^listening on (http:\S+)$/.exec(line)?.[1]),
     });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AbortedError } from "../errors.ts";
 import { dataFolder } from "./data-folder.ts";
 import { runServe } from "./serve.ts";
 import type { ServeCommandOptions } from "./serve-options.ts";
@@ -84,6 +85,28 @@ describe("nextstep serve", () => {
       expect.arrayContaining(["job accepted", "claimed", "finished", "ready", "draining", "stopped"]),
     );
     await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it("writes any characters into files, and reads them back", async () => {
+    const server = serve({ store: join(folder, "letters") });
+    const url = await listening(server);
+    const prompt = "雨の日の猫 🐈";
+    const body = { ...REQUEST, prompt, output_format: "jpeg" };
+    const answer = await post(url, "/v1/images/generations", body);
+    const { data } = (await answer.json()) as { data: { b64_json: string }[] };
+    const form = new FormData();
+    form.append("file", new Blob([Buffer.from(data[0]?.b64_json ?? "", "base64")]), "cat.jpg");
+    const upload = await fetch(`${url}/v1/uploads`, { method: "POST", body: form });
+    expect(await upload.json()).toMatchObject({ recipe: { prompt, seed: 3 }, width: 48 });
+    server.end();
+    await server.ended;
+  });
+
+  it("leaves without listening where it is asked to end while it starts", async () => {
+    const server = serve({ store: join(folder, "early") });
+    server.end();
+    await server.ended.catch((error: unknown) => expect(error).toBeInstanceOf(AbortedError));
+    expect(server.out()).toBe("");
   });
 
   it("says in one line what is wrong with what it was told", async () => {

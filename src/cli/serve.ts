@@ -52,6 +52,7 @@ export async function runServe(
   }
   await using models = new OpenedModels(options, terminal);
   const model = await models.first();
+  if (signal.aborted) return;
   const served = servedModel(model, {
     aliases: options.aliases,
     created: Math.floor(Date.now() / 1000),
@@ -78,6 +79,8 @@ export async function runServe(
       onFault: (error) => log.write("error", "housekeeping failed", { error: error.message }),
     },
   );
+  // A queue that is opened for the first time takes seconds, which a service manager need not wait for in vain.
+  if (signal.aborted) return;
   const { gallery } = opened;
   const queue = countedQueue(opened, metrics);
   await using worker = createWorker({

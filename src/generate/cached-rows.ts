@@ -174,6 +174,36 @@ export class CachedRows implements AsyncDisposable {
     this.#rows.push(...taken);
   }
 
+  /** Makes room at once for rows that are to come, which would be made for one after the other otherwise. */
+  async reserve(rows: number, tokens: number): Promise<void> {
+    await this.#resize(rows, tokens);
+  }
+
+  /**
+   * A row of its own with what one has read, to be copied from and not read on. The engine is asked for it before anything is awaited: what becomes of the row
+   * behind this call does not change it.
+   */
+  async copyOf(row: number): Promise<CachedRows> {
+    const state = this.#rows[row] as RowState;
+    const backbone = {
+      engine: this.#engine,
+      session: this.#session,
+      config: this.#config,
+      embed: this.#embed,
+    };
+    const copy = new CachedRows({ ...backbone, adapters: this.#adapters }, 0);
+    copy.#rows.push(state);
+    copy.#rowCapacity = 1;
+    copy.#capacity = capacityFor(end(state));
+    const { kvHeads, headDim } = this.#config;
+    const shape = [1, kvHeads, copy.#capacity, headDim];
+    const made = [...this.#caches].map(async ([name, cache]) => {
+      copy.#caches.set(name, await this.#engine.createState(shape, { state: cache, rows: [row] }));
+    });
+    await Promise.all(made);
+    return copy;
+  }
+
   /** Takes rows away; the last ones move into their places. Returns which row moved where. */
   async remove(rows: ReadonlySet<number>): Promise<readonly RowCopy[]> {
     const moves = removalMoves(this.#rows.length, rows);

@@ -70,12 +70,13 @@ export class PromptStore {
     return { cached: entry.cached, tokens, release, ...hidden };
   }
 
-  /** Keeps a copy of a row that was read, unless it has one. hidden [D], the state behind it. */
+  /** Keeps a copy of a row as it is now, unless it has one. hidden [D], the state behind it. */
   async keep(row: TokenRow, from: CachedRows, index: number, hidden: Float32Array): Promise<void> {
     const bytes = CachedRows.bytes(this.#sessions.folder.config, 1, placesOf(row));
     if (bytes > this.#maxBytes || this.#holds(row)) return;
-    const cached = await this.#sessions.cachedRows(0);
-    await cached.adopt(from, [index]);
+    const cached = await from.copyOf(index);
+    // The same prompt may have been kept meanwhile.
+    if (this.#holds(row)) return cached[Symbol.asyncDispose]();
     this.#entries.add({ row, cached, hidden: hidden.slice(), bytes, users: 0 });
     await this.#dropBeyond();
   }

@@ -3,7 +3,7 @@ import type { CachedRows } from "./cached-rows.ts";
 import type { ModelSessions } from "./model-sessions.ts";
 import type { PromptStore } from "./prompt-store.ts";
 import { pickRows } from "./seat.ts";
-import type { TokenRow } from "./token-feeds.ts";
+import { placesOf, type TokenRow } from "./token-feeds.ts";
 
 /**
  * @param target without rows, becomes those of `rows`; rows that are one object are read once and copied.
@@ -37,6 +37,7 @@ async function readOnce(
 ): Promise<Float32Array> {
   const known = rows.map((row) => store.take(row));
   try {
+    await target.reserve(rows.length, Math.max(...rows.map(placesOf)));
     for (const prompt of known) {
       if (prompt === undefined) target.add(1);
       else {
@@ -58,7 +59,8 @@ async function readOnce(
     const own = hidden.subarray(index * width, (index + 1) * width);
     const before = known[index]?.hidden;
     if (before !== undefined) own.set(before);
-    else await store.keep(row, target, index, own);
+    // Nobody waits for it, and a failure costs a prompt that is read again.
+    else store.keep(row, target, index, own).catch(() => {});
   }
   return hidden;
 }

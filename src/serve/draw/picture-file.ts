@@ -1,5 +1,7 @@
 /** @file What the server answers and keeps of a picture: its file with the recipe in it, and a small one for lists. */
 import sharp, { type Sharp } from "sharp";
+import { encodeExif } from "../../formats/exif.ts";
+import { MAX_JPEG_EXIF_BYTES, replaceExif } from "../../formats/exif-place.ts";
 import { type PictureTexts, pngWithTexts } from "../../generate/picture.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import type { DrawRequest, PixelSize } from "../contract/draw-request.ts";
@@ -7,8 +9,11 @@ import type { DrawRequest, PixelSize } from "../contract/draw-request.ts";
 /** Longest side of a thumbnail. */
 const THUMBNAIL_SIDE = 256;
 const THUMBNAIL_QUALITY = 80;
-/** JPEG holds EXIF in one segment of 64 KiB; room is left for what the codec adds. */
-const MAX_EXIF_CHARACTERS = 60_000;
+/** Characters of the comment: JPEG holds EXIF in one segment of 64 KiB, and each may take two bytes. */
+const MAX_COMMENT_CHARACTERS = 30_000;
+
+/** The codec writes texts as ASCII alone: what it writes is replaced. */
+const PLACEHOLDER = { IFD0: { ImageDescription: "-" } };
 
 function input({ width, height, data }: RgbImage): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
@@ -26,7 +31,7 @@ export async function stretched(image: RgbImage, { width, height }: PixelSize): 
 
 /**
  * A file in the format asked for. PNG holds all texts as the library's own files do; JPEG and WebP hold the parameters as
- * EXIF `UserComment`, where galleries look for them, the recipe as `ImageDescription`, and XMP.
+ * EXIF `UserComment`, in Unicode where they need it, where galleries look for them, the recipe as `ImageDescription`, and XMP.
  */
 export async function pictureFile(
   image: RgbImage,
@@ -36,7 +41,8 @@ export async function pictureFile(
   if (format === "png") return pngWithTexts(await plainPng(image), texts);
   const codec =
     format === "jpeg" ? input(image).jpeg({ quality: Math.max(1, quality) }) : webp(image, quality);
-  return codec.withExif(exifOf(texts)).withXmp(texts.xmp).toBuffer();
+  const file = await codec.withExif(PLACEHOLDER).withXmp(texts.xmp).toBuffer();
+  return replaceExif(file, exifOf(texts));
 }
 
 function webp(image: RgbImage, quality: number): Sharp {
@@ -55,13 +61,13 @@ export function thumbnailOf(image: RgbImage): Promise<Uint8Array> {
     .toBuffer();
 }
 
-/** EXIF's texts are ASCII: JSON says other characters by their numbers, parameters lose them. */
-function exifOf({ parameters, recipe }: PictureTexts): Record<string, Record<string, string>> {
-  const comment = parameters.slice(0, MAX_EXIF_CHARACTERS).replace(/[^\t\n\x20-\x7e]/gu, "?");
-  const json = recipe.replace(
+/** JSON says other characters by their numbers; the recipe is left out where there is no room for it. */
+function exifOf({ parameters, recipe }: PictureTexts): Uint8Array {
+  const comment = parameters.slice(0, MAX_COMMENT_CHARACTERS);
+  const description = recipe.replace(
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  const fits = comment.length + json.length <= MAX_EXIF_CHARACTERS;
-  return { IFD0: fits ? { ImageDescription: json } : {}, IFD2: { UserComment: comment } };
+  const whole = encodeExif({ description, comment });
+  return whole.length <= MAX_JPEG_EXIF_BYTES ? whole : encodeExif({ comment });
 }

@@ -5,8 +5,11 @@ import type { Sql } from "./database.ts";
 import type { Change } from "./queue-core.ts";
 import { SCHEMA } from "./schema.ts";
 
-/** A job that ends its worker so often without getting any further would end the next one too. */
-const MAX_LOSSES = 4;
+/**
+ * A job that ends its worker so often without getting any further would end the next one too. Fewer would now and then be
+ * met by chance where servers are killed as soon as they are up: each takes what was lost before, and has not drawn yet.
+ */
+const MAX_LOSSES = 8;
 
 /** A job in the hands of a worker. The attempt tells it from the same job in other hands. */
 export interface Hold {

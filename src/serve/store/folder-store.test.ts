@@ -35,6 +35,11 @@ test("what killed processes left is removed when it is old, and is never a file 
   const [old, young] = [`.${"0".repeat(16)}.partial`, `.${"1".repeat(16)}.partial`];
   for (const name of [old, young, "notes.txt"]) await writeFile(join(place, name), "");
   await utimes(join(place, old), 0, 0);
+  // Whoever is killed while it opens the store leaves one too.
+  for (const name of [old, young]) await writeFile(join(path, name), "");
+  await utimes(join(path, old), 0, 0);
+  await FolderStore.open(path);
+  expect((await readdir(path)).sort()).toEqual([young, "blobs"]);
   const listed = [];
   for await (const { name } of store.list()) listed.push(name);
   expect(listed).toEqual([blob]);

@@ -29,6 +29,9 @@ export class FolderStore implements BlobStore {
   static async open(folder: string): Promise<FolderStore> {
     try {
       await makeFolder(folder);
+      for (const name of await readdir(folder)) {
+        if (isTemporaryName(name)) await removeAbandoned(join(folder, name));
+      }
       // Found out now and not with the first picture that is drawn.
       const probe = join(folder, temporaryName());
       await (await open(probe, "wx")).close();
@@ -175,7 +178,6 @@ async function removeStored(path: string): Promise<void> {
 async function* filesOf(
   root: string,
 ): AsyncGenerator<{ readonly name: string; readonly size: number; readonly modified: number }> {
-  const abandoned = Date.now() / 1000 - ABANDONED_SECONDS;
   for (const first of await namesIn(root)) {
     for (const second of await namesIn(join(root, first))) {
       const folder = join(root, first, second);
@@ -183,12 +185,17 @@ async function* filesOf(
         const path = join(folder, name);
         const found = await stat(path).catch(() => undefined);
         if (found?.isFile() !== true) continue;
-        const modified = found.mtimeMs / 1000;
-        if (!isTemporaryName(name)) yield { name, size: found.size, modified };
-        else if (modified < abandoned) await removeStored(path);
+        if (isTemporaryName(name)) await removeAbandoned(path);
+        else yield { name, size: found.size, modified: found.mtimeMs / 1000 };
       }
     }
   }
+}
+
+/** A temporary file that nobody writes any longer. */
+async function removeAbandoned(path: string): Promise<void> {
+  const modified = (await stat(path).catch(() => undefined))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+  if (modified / 1000 < Date.now() / 1000 - ABANDONED_SECONDS) await removeStored(path);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

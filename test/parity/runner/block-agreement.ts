@@ -1,7 +1,7 @@
 /** @file A model whose weights are stored in blocks, against the float path on what the blocks stand for. */
 import type { ModelFolder } from "../../../src/checkpoint/model-folder.ts";
 import type { TensorSet } from "../../../src/checkpoint/tensor-set.ts";
-import { writeOnnx } from "../../../src/graph/onnx-writer.ts";
+import { type OnnxModel, writeOnnx } from "../../../src/graph/onnx-writer.ts";
 import { abs, div, mul, scale, shift } from "../../../src/graph/operators/elementwise.ts";
 import { pad, slice } from "../../../src/graph/operators/layout.ts";
 import { reshape } from "../../../src/graph/operators/reshape.ts";
@@ -135,13 +135,31 @@ class RoundingScope extends ParameterScope {
   }
 }
 
+/** An attribute's name, and behind it the number that it has: field 3, a varint. */
+const LEVEL_NAME = Buffer.from("accuracy_level");
+const [LEVEL_FIELD, ROUNDED_LEVEL, FLOAT_LEVEL] = [0x18, 4, 1] as const;
+
+/** The same model whose block kernels take activations as they are: slow, and so no setting of the product's. */
+function withFloatActivations(model: OnnxModel): OnnxModel {
+  const bytes = Buffer.from(model.bytes);
+  for (let at = bytes.indexOf(LEVEL_NAME); at !== -1; at = bytes.indexOf(LEVEL_NAME, at + 1)) {
+    const field = at + LEVEL_NAME.length;
+    if (bytes[field] !== LEVEL_FIELD || bytes[field + 1] !== ROUNDED_LEVEL)
+      throw new Error("an accuracy level is not where it was");
+    bytes[field + 1] = FLOAT_LEVEL;
+  }
+  return { ...model, bytes: new Uint8Array(bytes) };
+}
+
+/** @param change of the written graph. */
 export async function runCase(
   engine: Engine,
   { outputs, feeds }: AgreementCase,
   scope: ParameterScope,
   weights: WeightSource,
+  change: (model: OnnxModel) => OnnxModel = (model) => model,
 ): Promise<Record<string, HostTensor>> {
-  const model = writeOnnx(outputs(scope), { parameters: "initializers" });
+  const model = change(writeOnnx(outputs(scope), { parameters: "initializers" }));
   const session = await engine.createSession(model, weights);
   const results = await session.run(feeds);
   await session.dispose();
@@ -187,6 +205,8 @@ export interface Agreement {
   readonly float: Difference;
   /** From the float path with activations rounded as the block kernels do. */
   readonly rounded: Difference;
+  /** Of the same blocks, by kernels that take activations as they are, from the float path. */
+  readonly unrounded: Difference;
 }
 
 /** Every output of a model in blocks of one size. */
@@ -202,9 +222,12 @@ export async function blockAgreement(
     const expected = await runCase(engine, test, new ParameterScope(), values);
     const rounded = await runCase(engine, test, new RoundingScope(blockSize, weightPlan), values);
     const actual = await runCase(engine, test, new ParameterScope(weightPlan), weightSource);
+    const scope = new ParameterScope(weightPlan);
+    const unrounded = await runCase(engine, test, scope, weightSource, withFloatActivations);
     for (const [output, tensor] of Object.entries(actual)) {
       agreements.push({
         output,
+        unrounded: compare(unrounded[output] as HostTensor, expected[output] as HostTensor),
         float: compare(tensor, expected[output] as HostTensor),
         rounded: compare(tensor, rounded[output] as HostTensor),
       });

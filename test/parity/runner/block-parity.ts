@@ -14,7 +14,7 @@ import { LocalEngine } from "../../../src/runtime/node/local-engine.ts";
 import { writeBlocks } from "../../support/write-blocks.ts";
 import { blockAgreement } from "./block-agreement.ts";
 
-/** Of the largest number of an output, and, beside the rounding of activations, of a typical one. */
+/** Of the largest number of an output; where activations are not rounded, or are on both sides, of a typical one. */
 export const TOLERANCE = 1e-2;
 /** Of a conversion's blocks. */
 const BLOCK_SIZE = 64;
@@ -30,6 +30,8 @@ export interface ModelAgreement {
   readonly ofTypical: number;
   /** The same against the float path with activations rounded as the block kernels do. */
   readonly besidesActivations: number;
+  /** Of the root mean square, by kernels that do not round activations. */
+  readonly floatActivations: number;
 }
 
 /** @throws InputError when the folder holds no models. */
@@ -51,16 +53,18 @@ export async function* runBlockParity(folder: string, bits: ConversionBits): Asy
       await using original = await openModelFolder(new LocalFolder(source));
       await writeBlocks(source, target, conversionFormats(bits, modelParameters(original.config)));
       await using stored = await openModelFolder(new LocalFolder(target));
-      for (const { output, float, rounded } of await blockAgreement(engine, stored, BLOCK_SIZE)) {
+      for (const { output, float, rounded, unrounded } of await blockAgreement(engine, stored, BLOCK_SIZE)) {
         const ofLargest = float.error / float.largest;
         const besidesActivations = rounded.error / rounded.typical;
+        const floatActivations = unrounded.error / unrounded.typical;
         yield {
           model,
           output,
-          ok: ofLargest <= TOLERANCE && besidesActivations <= TOLERANCE,
+          ok: [ofLargest, besidesActivations, floatActivations].every((error) => error <= TOLERANCE),
           ofLargest,
           ofTypical: float.error / float.typical,
           besidesActivations,
+          floatActivations,
         };
       }
     }

@@ -59,13 +59,15 @@ function formatAgreement({
   ofLargest,
   ofTypical,
   besidesActivations,
+  floatActivations,
 }: ModelAgreement): string {
   const percent = (part: number): string => `${(100 * part).toFixed(3)} %`;
   return [
     ok ? "ok    " : "not ok",
     `${model} ${output}`.padEnd(20),
     `${percent(ofLargest)} of the largest (up to ${percent(TOLERANCE)}), ${percent(ofTypical)} of a typical number,`,
-    `${percent(besidesActivations)} beside the rounding of activations`,
+    `${percent(besidesActivations)} beside the rounding of activations,`,
+    `${floatActivations.toExponential(0)} with activations in floats`,
   ].join("  ");
 }
 
