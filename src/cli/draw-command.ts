@@ -152,7 +152,7 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
     )
     .option(
       "--best-of <n>",
-      "draw n pictures of each prompt, with seeds behind one another, and keep the best; what is resumed is kept whole",
+      "draw n pictures of each prompt, with seeds behind one another, and keep the best (of the model in this package no better than chance: docs/measurements.md); what is resumed is kept whole",
       integerBetween(2, MAX_COUNT),
     )
     .addOption(
