@@ -95,7 +95,7 @@ export async function learn(options: LearnOptions): Promise<Learnt> {
       adapter: { rank, alpha },
       optimizer: { learningRate, weightDecay: 0, betas: [0.9, 0.95] },
       loop: {
-        schedule: { name: "cosine", warmupSteps: 10 },
+        schedule: { name: "cosine", warmupSteps: Math.min(10, Math.floor(steps / 4)) },
         ...{ saveEvery: 60, validateEvery: 0, sampleEvery: 0, keep: 1 },
       },
       engine: { threads: options.threads ?? null },
