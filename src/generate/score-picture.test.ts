@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AbortedError, ConfigError, InputError } from "../errors.ts";
 import { open } from "../node/open-model.ts";
@@ -43,6 +44,16 @@ it("gives the same score to the same picture, and another under another prompt, 
     expect((await model.score(prompt, PIXELS, options)).loss).not.toBe(score.loss);
   }
   expect((await model.score("", PIXELS, { times: 3 })).gain).toBe(0);
+});
+
+it("scores with adapters, which change nothing at scale 0", async () => {
+  const adapters = { plain: fileURLToPath(new URL("../../test/adapters/plain", import.meta.url)) };
+  await using adapted = await open(testModelPath("v1.1"), { threads: 1, adapters });
+  const own = await model.score("a cat", PIXELS, { times: 2 });
+  const scored = (scale: number) =>
+    adapted.score("a cat", PIXELS, { times: 2, adapters: [{ name: "plain", scale }] });
+  expect((await scored(0)).loss).toBeCloseTo(own.loss, 5);
+  expect(Math.abs((await scored(1)).loss - own.loss)).toBeGreaterThan(1e-3);
 });
 
 it("refuses by name what cannot be scored", async () => {
