@@ -17,6 +17,7 @@ import { startServer } from "../serve/http/start-server.ts";
 import { openQueue } from "../serve/queue/open-queue.ts";
 import { openStore } from "../serve/store/open-store.ts";
 import { dataFolder } from "./data-folder.ts";
+import { GatedDesk } from "./gated-desk.ts";
 import { openPage } from "./open-page.ts";
 import { OpenedModels } from "./opened-models.ts";
 import { readKeys } from "./serve-keys.ts";
@@ -83,16 +84,19 @@ export async function runServe(
   if (signal.aborted) return;
   const { gallery } = opened;
   const queue = countedQueue(opened, metrics);
+  const desk = new GatedDesk(queue.desk);
   await using worker = createWorker({
     name: `${hostname()}-${process.pid}`,
     model: served.id,
     open: () => models.next(),
-    desk: queue.desk,
+    desk,
     blobs: store,
     gallery,
     maxBatch: options.maxBatch,
     onEvent: (event) => logWorkerEvent(event, log),
   });
+  // Taken apart in front of the worker, which would wait for ever.
+  using _gate = desk;
   await using server = await startServer(
     {
       model: served,
@@ -127,11 +131,13 @@ export async function runServe(
     () => {
       metrics.modelLoaded((performance.now() - began) / 1000);
       state.ready();
+      desk.open();
       const { cacheLimit } = model.load;
       log.write("info", "ready", { model: served.id, store: folder, cache_bytes: cacheLimit });
     },
     (error: unknown) => {
       if (!ended.signal.aborted) failure = typedError(error);
+      desk[Symbol.dispose]();
       end();
     },
   );

@@ -7,7 +7,7 @@ import { SCHEMA } from "./schema.ts";
 
 /**
  * A job that ends its worker so often without getting any further would end the next one too. Fewer would now and then be
- * met by chance where servers are killed as soon as they are up: each takes what was lost before, and has not drawn yet.
+ * met by chance where servers are killed as soon as they are up: each takes first what was lost before.
  */
 const MAX_LOSSES = 8;
 
