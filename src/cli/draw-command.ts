@@ -3,12 +3,14 @@ import { type Command, Option } from "commander";
 import { DEFAULT_TEMPERATURE } from "../generate/choose-token.ts";
 import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
+import { CHOSEN_BY } from "../generate/recipe-chosen.ts";
 import { MAX_GUIDANCE, MAX_LAG, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
 import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
 import { DEFAULT_THOUGHT_TOKENS, MAX_THOUGHT_TOKENS } from "../generate/think-options.ts";
 import { ASPECT_NAMES } from "../image/aspect-buckets.ts";
 import { adapterArgument } from "./adapter-options.ts";
+import { DEFAULT_CHOSEN_BY } from "./best-of.ts";
 import { drawContradiction, outputContradiction } from "./draw-contradictions.ts";
 import type { DrawCommandOptions, OutputOptions } from "./draw-options.ts";
 import { addModelOptions } from "./model-options.ts";
@@ -147,6 +149,20 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
       "--count <n>",
       withDefault("pictures of each prompt", DEFAULT_COUNT),
       integerBetween(1, MAX_COUNT),
+    )
+    .option(
+      "--best-of <n>",
+      "draw n pictures of each prompt, with seeds behind one another, and keep the best (of the model in this package no better than chance: docs/measurements.md); what is resumed is kept whole",
+      integerBetween(2, MAX_COUNT),
+    )
+    .addOption(
+      new Option(
+        "--by <measure>",
+        withDefault(
+          "what is best: the lowest loss (see score), or the most that the prompt explains",
+          DEFAULT_CHOSEN_BY,
+        ),
+      ).choices(CHOSEN_BY),
     )
     .option("--think", "let the model write down what it will draw first, and draw from that")
     .option(

@@ -24,6 +24,8 @@ it("names both of two options that exclude each other", () => {
     [{ cfg: 1, cfgUntil: 0.5 }, "--cfg-until", "--cfg 1"],
     [{ steps: 8, lastSteps: 9 }, "--last-steps 9", "--steps 8"],
     [{ thinkTokens: 9 }, "--think-tokens", "--think"],
+    [{ bestOf: 4, count: 2 }, "--best-of", "--count"],
+    [{ by: "gain" }, "--by", "--best-of"],
     [{ thinkTemperature: 0 }, "--think-temperature", "--think"],
     [{ out: STDOUT, json: true }, "--out -", "--json"],
     [{ out: STDOUT, count: 2 }, "--out -", "2"],

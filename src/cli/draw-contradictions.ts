@@ -63,6 +63,10 @@ export function drawContradiction(
     if (idle[0] !== undefined)
       return `${idle[0]} does nothing with --cfg 1, which is no guidance: leave one of them out`;
   }
+  if (options.bestOf !== undefined && options.count !== undefined)
+    return "--best-of and --count exclude each other: the first keeps one picture of each prompt";
+  if (options.by !== undefined && options.bestOf === undefined)
+    return "--by does nothing without --best-of: add it or leave it out";
   if (options.think !== true) {
     const idle = (["thinkTokens", "thinkTemperature"] as const).find((name) => options[name] !== undefined);
     if (idle !== undefined) {

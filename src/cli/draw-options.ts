@@ -1,5 +1,6 @@
 /** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
 import type { DrawOptions } from "../generate/draw-options.ts";
+import type { ChosenBy } from "../generate/recipe-chosen.ts";
 import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
 import type { ThinkOptions } from "../generate/think-options.ts";
 import type { AspectName } from "../image/aspect-buckets.ts";
@@ -28,6 +29,9 @@ export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings>
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
   readonly count?: number;
+  /** Pictures that are drawn of each prompt, of which the best is kept. */
+  readonly bestOf?: number;
+  readonly by?: ChosenBy;
   readonly think?: true;
   readonly thinkTokens?: number;
   readonly thinkTemperature?: number;
@@ -47,6 +51,7 @@ export function drawOptionsOf(options: DrawCommandOptions): DrawOptions {
     ...Object.fromEntries(
       names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
     ),
+    ...(options.bestOf === undefined ? {} : { count: options.bestOf }),
     ...adapterChoices(options.adapter),
   } as DrawOptions;
   if (options.think !== true) return given;

@@ -4,6 +4,7 @@ import { InputError, NextStepError } from "../errors.ts";
 import { writeSafetensors } from "../files/safetensors-files.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
 import type { Picture } from "../generate/picture.ts";
+import type { BestPicture } from "../generate/score-plan.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
 import type { OutputOptions } from "./draw-options.ts";
 import { findPicture, type PlaceOnDisk, promptSlug, writePicture } from "./picture-file.ts";
@@ -84,14 +85,23 @@ export function notSaved(failures: readonly FailedSave[], of: number, isKept: bo
   });
 }
 
-export function report(saved: readonly SavedPicture[], seconds: number): unknown {
+/** @param best the scores among which the pictures were the best, if they were chosen */
+export function report(
+  saved: readonly SavedPicture[],
+  seconds: number,
+  best: readonly BestPicture[] = [],
+): unknown {
   return {
     seconds: Number(seconds.toFixed(3)),
-    pictures: saved.map(({ picture, file }) => ({
-      file: resolve(file),
-      ...picture.recipe,
-      notes: picture.notes,
-    })),
+    pictures: saved.map(({ picture, file }) => {
+      const chosen = best.find((own) => own.picture === picture);
+      return {
+        file: resolve(file),
+        ...picture.recipe,
+        notes: picture.notes,
+        ...(chosen === undefined ? {} : { scores: chosen.scores }),
+      };
+    }),
   };
 }
 

@@ -14,6 +14,7 @@ import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { toFloat32 } from "../tensor/tensor.ts";
 import { adaptersToOpen, checkAdaptersAgain } from "./adapter-options.ts";
 import { threadsAgain } from "./again-threads.ts";
+import { type ChooseBest, chooserOf } from "./best-of.ts";
 import { ownContradiction } from "./draw-contradictions.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
 import { notSaved, report, saveTokens, showPictures, writePictures } from "./draw-output.ts";
@@ -49,6 +50,7 @@ export async function runDraw(
     options,
     terminal,
     keeper: newKeeper(options, terminal),
+    choose: chooserOf(model, prompts, options, terminal),
   });
 }
 
@@ -138,6 +140,8 @@ export interface Destination {
   readonly keeper: JobKeeper;
   /** Whether an earlier process may have saved some of the pictures. */
   readonly resumed?: boolean;
+  /** Which of the pictures are kept. Default: all. */
+  readonly choose?: ChooseBest | undefined;
 }
 
 /** Draws, and saves what was drawn; a job of it is kept on the way, and stays when that does not come to its end. */
@@ -157,7 +161,7 @@ export async function drawAndWrite(drawing: Drawing, destination: Destination): 
 const percent = (part: number): string => `${part} %`;
 
 async function drawAll(drawing: Drawing, destination: Destination, preview: PreviewFile): Promise<void> {
-  const { options, terminal, keeper, resumed } = destination;
+  const { options, terminal, keeper, resumed, choose } = destination;
   const started = performance.now();
   const line = progressLine(terminal);
   line.show("opening the model");
@@ -189,14 +193,18 @@ async function drawAll(drawing: Drawing, destination: Destination, preview: Prev
   } finally {
     line.clear();
   }
-  const pictures = await drawing.pictures();
+  const drawn = await drawing.pictures();
+  const best = await choose?.(drawn, (done) => line.update("scoring", done, drawn.length)).finally(() =>
+    line.clear(),
+  );
+  const pictures = best?.map(({ picture }) => picture) ?? drawn;
   const seconds = (): number => (performance.now() - started) / 1000;
   if (options.out.kind === "stdout") {
     for (const picture of pictures) terminal.out.write(await picture.toPng());
     terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);
   } else {
     const { saved, failures } = await writePictures(options.out, pictures, resumed);
-    if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds()))}\n`);
+    if (options.json === true) terminal.out.write(`${JSON.stringify(report(saved, seconds(), best))}\n`);
     else {
       showPictures(saved, options, terminal);
       terminal.err.write(`drawn in ${seconds().toFixed(1)} s\n`);

@@ -10,6 +10,7 @@ import { chosenDelta } from "../model/adapter.ts";
 import { imageOut, lmHead } from "../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../model/config.ts";
 import { conditionEmbedding } from "../model/flow-head.ts";
+import { flowErrors } from "../model/flow-loss.ts";
 import { flowSampler } from "../model/flow-sampler.ts";
 import { ParameterScope } from "../model/parameter-scope.ts";
 import type { WeightPlan } from "../model/weight-format.ts";
@@ -83,6 +84,34 @@ function headPlaces(pictureOfRow: Value): (rows: Dim) => Value {
     if (places === undefined) throw shapeError("image head", `no picture is known of ${size} rows`);
     return places;
   };
+}
+
+/** Input of a graph with adapters: the place in their tables, the same for all rows. int64 [repeats * tokens] */
+export const ADAPTER_OF_ERROR = "adapter_of_error";
+
+/**
+ * How far off the image head's velocities are on tokens that are known, see FlowPaths. Inputs: `hidden` [tokens, D], `times`
+ * [tokens, repeats], `clean` [tokens, 64], `noise` [tokens, repeats, 64]. Output: `errors` [tokens * repeats].
+ * @param adapted linears beside which adapters may stand: {@link ADAPTER_OF_ERROR} and tables are inputs, too.
+ */
+export function flowErrorGraph(
+  config: NextStepConfig,
+  plan?: WeightPlan,
+  adapted: ReadonlySet<string> = NO_LINEARS,
+): OnnxModel {
+  const rows = multiplySizes("repeats", "tokens");
+  const places = input(ADAPTER_OF_ERROR, "int64", [rows]);
+  const placesOf = (size: Dim): Value =>
+    size === rows ? places : slice(places, { axis: 0, start: 0, end: "tokens" });
+  const scope = new ParameterScope(plan, chosenDelta(adapted, placesOf));
+  const width = tokenWidth(config);
+  const errors = flowErrors(scope, config, {
+    hidden: input("hidden", "float32", ["tokens", config.hiddenSize]),
+    times: input("times", "float32", ["tokens", "repeats"]),
+    clean: input("clean", "float32", ["tokens", width]),
+    noise: input("noise", "float32", ["tokens", "repeats", width]),
+  });
+  return writeOnnx({ errors }, { parameters: "initializers" });
 }
 
 /** Input: `hidden` [rows, D]. Output: `logits` [rows, vocabulary]. */

@@ -14,7 +14,7 @@ import { AdapterTables } from "./adapter-tables.ts";
 import { decoderGraph, encoderGraph, latentNormGraph } from "./autoencoder-graphs.ts";
 import { backboneGraph } from "./backbone-graph.ts";
 import { CachedRows } from "./cached-rows.ts";
-import { imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
+import { flowErrorGraph, imageHeadGraph, lmHeadGraph } from "./head-graphs.ts";
 import type { WorkWatch } from "./model-work.ts";
 import { partParameters, type WeightPart } from "./part-weights.ts";
 import { storedEmbedding } from "./stored-embedding.ts";
@@ -136,6 +136,12 @@ export class ModelSessions {
   imageHead(signal?: AbortSignal): Promise<Session> {
     const names = this.headAdapters?.names;
     return this.#ofModel("image head", (config, plan) => imageHeadGraph(config, plan, names), signal);
+  }
+
+  /** The image head's errors on tokens that are known. */
+  flowErrors(signal?: AbortSignal): Promise<Session> {
+    const names = this.headAdapters?.names;
+    return this.#ofModel("flow errors", (config, plan) => flowErrorGraph(config, plan, names), signal);
   }
 
   lmHead(signal?: AbortSignal): Promise<Session> {

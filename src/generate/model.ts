@@ -30,13 +30,23 @@ import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import type { ModelLoad } from "./model-work.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
-import type { Picture } from "./picture.ts";
+import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import { checkTextLength } from "./position-limit.ts";
 import type { Recipe } from "./recipe.ts";
+import type { ChosenBy } from "./recipe-chosen.ts";
 import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { planResume, type ResumeOptions } from "./resume-plan.ts";
+import { type PictureScore, scoreTokens } from "./score-picture.ts";
+import {
+  type BestPicture,
+  checkScoreOptions,
+  planScore,
+  type ScoreOptions,
+  type TokenPicture,
+  worth,
+} from "./score-plan.ts";
 import { checkSeed, describe } from "./settings.ts";
 import { SharedLoop, type UnderWay } from "./shared-loop.ts";
 import type { Slot } from "./slot.ts";
@@ -213,6 +223,11 @@ export class Model implements AsyncDisposable {
     return [side, side];
   }
 
+  /** Which model it is, whatever its folder is called: what recipes call its digest. */
+  digest(): Promise<string> {
+    return this.#context.digest();
+  }
+
   /** Whether it may be asked to think: its vocabulary has the markers, and its folder does not list captions without them. */
   get thinks(): boolean {
     const { tokenizer, trained } = this.#context;
@@ -290,6 +305,62 @@ export class Model implements AsyncDisposable {
     return { grid: [size[0] / side, size[1] / side], tokens: tokens as Float32Array };
   }
 
+  /**
+   * How well the model expects a picture under a prompt: a file, pixels, or the tokens of a drawn picture. Files are brought to
+   * a size as {@link encode} does.
+   * @throws as {@link encode}, and InputError or ConfigError for options that do not fit.
+   */
+  async score(
+    prompt: string,
+    picture: ImageInput | TokenPicture,
+    options: ScoreOptions = {},
+  ): Promise<PictureScore> {
+    this.#refuseClosed();
+    checkScoreOptions(prompt, options);
+    const { sessions } = this.#context;
+    using relay = sessions.relay(options.signal);
+    const { signal } = relay;
+    const context: PlanContext = {
+      ...this.#context,
+      refuseTooLarge: (drawing) => this.#refuseTooLarge(drawing, undefined, "flow errors"),
+    };
+    const scored = await untilAborted(planScore(context, prompt, picture, options, signal), signal);
+    return scoreTokens(sessions, scored, options, signal);
+  }
+
+  /**
+   * Scores pictures that were drawn of one prompt, and gives the best back with a recipe that says so.
+   * @param options.images those that the prompt refers to
+   * @param onScore told each score as it is made
+   * @throws as {@link score}; InputError without pictures
+   */
+  async best(
+    pictures: readonly Picture[],
+    by: ChosenBy,
+    options: ScoreOptions = {},
+    onScore?: (done: number) => void,
+  ): Promise<BestPicture> {
+    const scores: PictureScore[] = [];
+    for (const { prompt, grid, tokens } of pictures) {
+      scores.push(await this.score(prompt, { grid, tokens }, options));
+      onScore?.(scores.length);
+    }
+    const [best] = scores
+      .map((_, index) => index)
+      .sort((a, b) => worth(scores[b]!, by) - worth(scores[a]!, by));
+    const picture = best === undefined ? undefined : pictures[best];
+    if (picture === undefined) throw new InputError("there are none to choose from", { where: "pictures" });
+    const chosen = { by, of: pictures.length, firstSeed: pictures[0]!.seed };
+    const recipe = { ...picture.recipe, chosen };
+    return {
+      picture: finishPicture({ ...picture, recipe }, this.#context.platform),
+      scores: scores.map(({ loss, unconditional, gain }, index) => ({
+        ...{ seed: pictures[index]!.seed },
+        ...{ loss, unconditional, gain },
+      })),
+    };
+  }
+
   /** Continues a text. */
   write(prompt: string, options: WriteOptions = {}): WrittenText {
     const { tokenizer, folder } = this.#context;
@@ -365,11 +436,17 @@ export class Model implements AsyncDisposable {
   }
 
   /** Before the weights that it needs are read, and its caches made. */
-  #refuseTooLarge(drawing: DrawingMemory, underWay?: { pictures: number; cacheBytes: number }): void {
+  #refuseTooLarge(
+    drawing: DrawingMemory,
+    underWay?: { pictures: number; cacheBytes: number },
+    head: "image head" | "flow errors" = "image head",
+  ): void {
     const { platform, sessions } = this.#context;
     const available = availableBeside(platform, sessions);
     if (this.#memory === undefined || available === undefined) return;
-    const loaded = MEMORY_PARTS.filter((part) => part === "program" || sessions.loaded.has(part));
+    // Scoring has a session of the image head's weights of its own.
+    const isLoaded = (name: string): boolean => sessions.loaded.has(name === "image head" ? head : name);
+    const loaded = MEMORY_PARTS.filter((part) => part === "program" || isLoaded(part));
     this.#memory.refuseDrawing(drawing, available, new Set(loaded), underWay);
   }
 

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { isSha256, isWholeNumber } from "../formats/json-value.ts";
 import { isRecipeAdapters, type RecipeAdapter } from "./adapter-mix.ts";
 import { MAX_THREADS } from "./open-options.ts";
+import { isRecipeChosen, type RecipeChosen } from "./recipe-chosen.ts";
 import { isRecipeKept, type RecipeKept } from "./recipe-kept.ts";
 import {
   type DrawSettings,
@@ -54,6 +55,8 @@ export interface Recipe {
   readonly kept?: RecipeKept;
   /** What stood beside the model's own weights, in the order in which it was added. */
   readonly adapters?: readonly RecipeAdapter[];
+  /** Of what it was the best. */
+  readonly chosen?: RecipeChosen;
   /** What the model wrote behind the prompt, and drew from. */
   readonly thought?: Thought;
   /** Threads of the engine. Others may round otherwise. */
@@ -100,12 +103,13 @@ export function checkRecipe(json: unknown, where: string): Recipe {
   ) {
     throw refuse("images");
   }
-  const { modelDigest, kept, thought, adapters } = json;
+  const { modelDigest, kept, thought, adapters, chosen } = json;
   const isAdapted = json.version === ADAPTED_RECIPE_VERSION;
   if (isAdapted ? !isRecipeAdapters(adapters) : adapters !== undefined) throw refuse("adapters");
   if (modelDigest !== undefined && !isSha256(modelDigest)) throw refuse("modelDigest");
   if (kept !== undefined && !isRecipeKept(kept)) throw refuse("kept");
   if (thought !== undefined && !isThought(thought)) throw refuse("thought");
+  if (chosen !== undefined && !isRecipeChosen(chosen)) throw refuse("chosen");
   return {
     version: json.version as Recipe["version"],
     model: word("model"),
@@ -120,6 +124,7 @@ export function checkRecipe(json: unknown, where: string): Recipe {
     ...(kept === undefined ? {} : { kept }),
     ...(isRecipeAdapters(adapters) ? { adapters } : {}),
     ...(thought === undefined ? {} : { thought }),
+    ...(chosen === undefined ? {} : { chosen }),
     ...(json.threads === undefined ? {} : { threads: whole("threads", 1, MAX_THREADS) }),
   };
 }

@@ -2,7 +2,8 @@
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError } from "../errors.ts";
 import { joinedFloats } from "../tensor/joined.ts";
-import type { Slot } from "./slot.ts";
+import type { Canvas } from "./canvas.ts";
+import type { Slot, SlotRequest } from "./slot.ts";
 import type { TokenLayout, TokenRow } from "./token-feeds.ts";
 
 /** A slot in the loop. */
@@ -33,7 +34,10 @@ export function commonSignal(slots: readonly Slot[]): AbortSignal | undefined {
  * @throws InputError for a picture with more cells than it has positions
  */
 export async function generationPositions(
-  { request: { sampler }, canvas }: Slot,
+  {
+    request: { sampler },
+    canvas,
+  }: { readonly request: Pick<SlotRequest, "sampler">; readonly canvas: Pick<Canvas, "count"> },
   folder: Pick<ModelFolder, "config" | "generationPositions">,
 ): Promise<Float32Array | undefined> {
   if (sampler !== "v1" && sampler !== "v1.1") return undefined;

@@ -90,6 +90,22 @@ it("fills the card and writes what it rests on", async () => {
   expect(JSON.parse(await readFile(join(target, "evaluation.json"), "utf8"))).toEqual(EVALUATION);
 });
 
+it("keeps what was written of a stage whose log is gone, and refuses one of which nothing was", async () => {
+  await writeFile(sources.template, "{{stages}}");
+  const stage = { name: "Autoencoder", what: "crops", petaflops: 0.25 };
+  const gone = join(folder, "gone.json");
+  await writeFile(gone, JSON.stringify([{ ...stage, log: null }]));
+  await writeCard(target, EVALUATION, { ...sources, stages: gone });
+  expect(await readFile(join(target, "README.md"), "utf8")).toContain("| crops | 41 | 656 | 1.0 | 0.25 |");
+  expect(JSON.parse(await readFile(join(target, "training.json"), "utf8"))).toMatchObject([
+    { name: "Autoencoder", summary: { steps: 41, validation: [{ step: 41 }] } },
+  ]);
+  await writeFile(gone, JSON.stringify([{ ...stage, name: "Transformer", log: null }]));
+  await expect(writeCard(target, EVALUATION, { ...sources, stages: gone })).rejects.toThrow(
+    'has no stage "Transformer"',
+  );
+});
+
 it("refuses a card with a place that nothing fills, and leaves the old one", async () => {
   await writeFile(join(target, "README.md"), "old");
   for (const place of ["{{oops}}", "{{row 3D singles / seen / top-9}}"]) {

@@ -8,8 +8,15 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { replaceText } from "../../files/replacement-file.ts";
 import type { Evaluation } from "../emoji/evaluation.ts";
 import { curvePicture } from "./curve-picture.ts";
-import { creditsSchema, curvePanels, fillCard, stagesSchema, type TrainedStage } from "./model-card.ts";
-import { summarizeLog } from "./training-summary.ts";
+import {
+  creditsSchema,
+  curvePanels,
+  fillCard,
+  stagesSchema,
+  type TrainedStage,
+  trainedStagesSchema,
+} from "./model-card.ts";
+import { summarizeLog, type TrainingSummary } from "./training-summary.ts";
 
 export interface CardSources {
   /** Of the card: text with places. */
@@ -30,7 +37,11 @@ export async function writeCard(target: string, evaluation: Evaluation, sources:
   const listed = await readAs(stagesSchema, sources.stages);
   const stages: TrainedStage[] = [];
   for (const { log, ...stage } of listed) {
-    stages.push({ ...stage, summary: await summarizeLog(join(sources.runs, log)) });
+    const summary =
+      log === null
+        ? await keptSummary(join(target, "training.json"), stage.name)
+        : await summarizeLog(join(sources.runs, log));
+    stages.push({ ...stage, summary });
   }
   const credits = await readAs(creditsSchema, join(sources.data, "CREDITS.json"));
   await using folder = await openModelFolder(new LocalFolder(target));
@@ -48,6 +59,14 @@ export async function writeCard(target: string, evaluation: Evaluation, sources:
   await writeJson(join(target, "training.json"), stages);
   await writeJson(join(target, "evaluation.json"), evaluation);
   await replaceText(join(target, "README.md"), card);
+}
+
+/** What was written of a stage when its log was at hand. */
+async function keptSummary(path: string, name: string): Promise<TrainingSummary> {
+  const kept = (await readAs(trainedStagesSchema, path)).find((stage) => stage.name === name);
+  if (kept === undefined)
+    throw new InputError(`has no stage "${name}", whose log is not named`, { where: path });
+  return kept.summary;
 }
 
 /** Of all weight files that lie in a folder itself. */

@@ -6,7 +6,7 @@ import type { Evaluation } from "../emoji/evaluation.ts";
 import { cellsOf, formatInterval, formatMarkdown, formatValue } from "../emoji/evaluation-table.ts";
 import type { Row } from "../emoji/row.ts";
 import type { CurvePanel } from "./curve-picture.ts";
-import type { TrainingSummary } from "./training-summary.ts";
+import { type TrainingSummary, trainingSummarySchema } from "./training-summary.ts";
 
 /** Who made the pictures of the data: CREDITS.json of a data set. */
 export const creditsSchema = z.array(
@@ -26,10 +26,14 @@ export const stagesSchema = z.array(
   z.strictObject({
     name: z.string(),
     what: z.string(),
-    log: z.string(),
+    /** Of its run; null: the run's folder is gone, and its summary stays as `training.json` has it. */
+    log: z.string().nullable(),
     petaflops: z.number().positive(),
   }),
 );
+
+/** What of `training.json` is read back. */
+export const trainedStagesSchema = z.array(z.object({ name: z.string(), summary: trainingSummarySchema }));
 
 export interface TrainedStage extends Omit<z.infer<typeof stagesSchema>[number], "log"> {
   readonly summary: TrainingSummary;

@@ -31,19 +31,21 @@ const otherSchema = z
   .transform((event) => ({ type: "other" as const, time: event.time }));
 const lineSchema = z.union([eventSchema, otherSchema]);
 
-export interface TrainingSummary {
-  readonly steps: number;
+export const trainingSummarySchema = z.strictObject({
+  steps: z.number(),
   /** Pictures seen, with repetitions. */
-  readonly images: number;
+  images: z.number(),
   /** Hours at work; pauses are left out. */
-  readonly hours: number;
+  hours: z.number(),
   /** Step, and the mean loss of the steps since the point before. */
-  readonly loss: readonly (readonly [step: number, loss: number])[];
-  readonly validation: readonly {
-    readonly step: number;
-    readonly metrics: Readonly<Record<string, number>>;
-  }[];
-}
+  loss: z.array(z.tuple([z.number(), z.number()]).readonly()).readonly(),
+  validation: z
+    .array(
+      z.strictObject({ step: z.number(), metrics: z.record(z.string(), z.number()).readonly() }).readonly(),
+    )
+    .readonly(),
+});
+export type TrainingSummary = Readonly<z.infer<typeof trainingSummarySchema>>;
 
 /**
  * Summarises a `log.jsonl`. What a run that was resumed has done twice counts once: its later lines hold.

@@ -2,18 +2,18 @@
  * @file The training objective as a graph: text and image tokens in one sequence, cross-entropy on text, flow
  * matching on image tokens (docs/nextstep-spec.md 4.5).
  */
-import { add, mul, neg, square, sub } from "../../graph/operators/elementwise.ts";
+import { add, mul, neg } from "../../graph/operators/elementwise.ts";
 import { pickLast } from "../../graph/operators/gather.ts";
 import { concat, split } from "../../graph/operators/layout.ts";
-import { reduceMean, sum } from "../../graph/operators/reduce.ts";
+import { sum } from "../../graph/operators/reduce.ts";
 import { reshape } from "../../graph/operators/reshape.ts";
 import { selectRows } from "../../graph/operators/select-rows.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
 import { addSizes, multiplySizes } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
-import { backbone, embedTokens, imageIn, imageOut, lmHead } from "../../model/backbone.ts";
+import { backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
-import { conditionEmbedding, flowModulations, flowNet, timeEmbedding } from "../../model/flow-head.ts";
+import { flowErrors } from "../../model/flow-loss.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { FrozenBase } from "./frozen-base.ts";
 import type { LossGraph } from "./gradient-session.ts";
@@ -104,23 +104,16 @@ function lmLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value)
   return neg(sum(pickLast(logProbabilities, input("labels", "int64", ["lm"]))));
 }
 
-/**
- * Sum over image tokens and times of the mean squared error of the velocity. The condition does not depend on the
- * time, so its embedding is computed once a token, not once a time. hidden [predictions, D] -> []
- */
+/** Sum over image tokens and times of the mean squared error of the velocity. hidden [predictions, D] -> [] */
 function imageLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
   const width = tokenWidth(config);
-  const { headBatchMultiplier: repeats, headWidth } = config;
+  const { headBatchMultiplier: repeats } = config;
   const count = hidden.shape[0] ?? 0;
-  const all = multiplySizes(repeats, count);
-  const condition = conditionEmbedding(scope, config, imageOut(scope, config, hidden)); // [predictions, headWidth]
-  const times = input("times", "float32", [count, repeats]);
-  const time = reshape(timeEmbedding(scope, config, reshape(times, [all])), [count, repeats, headWidth]);
-  const y = reshape(add(time, reshape(condition, [count, 1, headWidth])), [all, headWidth]);
-  const clean = reshape(input("targets", "float32", [count, width]), [count, 1, width]);
-  const noise = input("noise", "float32", [count, repeats, width]);
-  const velocity = sub(clean, noise); // [predictions, repeats, width]
-  const noisy = add(noise, mul(velocity, reshape(times, [count, repeats, 1]))); // t x + (1 - t) n
-  const predicted = flowNet(scope, config, reshape(noisy, [all, width]), flowModulations(scope, config, y)); // [predictions * repeats, width]
-  return sum(reduceMean(square(sub(predicted, reshape(velocity, [all, width]))), [-1]));
+  const errors = flowErrors(scope, config, {
+    hidden,
+    times: input("times", "float32", [count, repeats]),
+    clean: input("targets", "float32", [count, width]),
+    noise: input("noise", "float32", [count, repeats, width]),
+  });
+  return sum(errors);
 }
