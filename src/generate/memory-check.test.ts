@@ -97,6 +97,22 @@ describe("MemoryEstimator", () => {
     expect(estimator.estimate(picture(512)).parts.decoding).toBeGreaterThan(3.9 * parts.decoding);
   });
 
+  it("counts the caches that the last ones were copied from, where they grew", () => {
+    const estimator = new MemoryEstimator(published(blocks(4)));
+    const { parts } = estimator.estimate(picture(256));
+    expect(parts["outgrown caches"]).toBe((256 / 384) * parts.caches);
+    expect(estimator.estimate(picture(64)).parts["outgrown caches"]).toBe(0);
+  });
+
+  it("takes more for results that fill little of the arena's regions, and never less for a larger picture", () => {
+    const estimator = new MemoryEstimator(published(blocks(4)));
+    // Results of 64 MiB, and of 72 MiB in regions of 128.
+    const decoding = (side: number): number => estimator.estimate(picture(side)).parts.decoding;
+    expect(decoding(272)).toBeGreaterThan(1.4 * decoding(256));
+    const sides = Array.from({ length: 25 }, (_, at) => 128 + 16 * at);
+    for (const side of sides) expect(decoding(side + 16)).toBeGreaterThan(0.995 * decoding(side));
+  });
+
   it("counts 16-bit weights as the float32 that they are bound as, and buffers of what is repacked", () => {
     const half = new MemoryEstimator(published(() => "bfloat16")).estimate(picture(256));
     expect(half.parts.transformer).toBeCloseTo(4 * 13.2e9, -9);
@@ -201,7 +217,8 @@ describe("MemoryCheck", () => {
     const check = new MemoryCheck(published(blocks(4)));
     const loaded = new Set<MemoryPart>(["program", "transformer", "image head", "decoder"]);
     const { parts } = new MemoryEstimator(published(blocks(4))).estimate(picture(256, 5));
-    const needed = parts.caches + parts.activations + parts.decoding + parts.pictures;
+    const caches = parts.caches + parts["outgrown caches"];
+    const needed = caches + parts.activations + parts.decoding + parts.pictures;
     const available = { bytes: needed - 1, of: "this machine" };
     const refuse = (cacheBytes: number) => () =>
       check.refuseDrawing(picture(256, 5), available, loaded, { pictures: 2, cacheBytes });

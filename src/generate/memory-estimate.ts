@@ -8,6 +8,7 @@ import { type AutoencoderConfig, pixelsPerLatent } from "../model/autoencoder-co
 import {
   type AutoencoderDirection,
   autoencoderWorkingBytes,
+  largestResultBytes,
   type PictureSize,
 } from "../model/autoencoder-memory.ts";
 import type { NextStepConfig } from "../model/config.ts";
@@ -56,6 +57,7 @@ export const MEMORY_PARTS = [
   "encoder",
   "decoder",
   "caches",
+  "outgrown caches",
   "activations",
   "encoding",
   "decoding",
@@ -76,10 +78,16 @@ export interface MemoryEstimate {
 type BackboneSizes = Readonly<Record<"rows" | "tokens" | "past" | "positions" | "picked", number>>;
 
 const MIB = 2 ** 20;
-/** The engine's arena grows in steps: between powers of two it holds up to half as much again as the values take. */
-const AUTOENCODER_FACTOR = 1.35;
+/** What the engine's arena takes for values that take 1, where results fill its regions. */
+const AUTOENCODER_FACTOR = 1.3;
+/** Regions are powers of two, and where a result fills less of its own than this, what is left of it is hardly used. */
+const FILLED_REGION = 0.85;
+/** What that adds to the factor, by what lacks. */
+const UNFILLED_FACTOR = 1.6;
+/** Input images, whatever their size: reading and resampling them, and another session. */
+const INPUT_IMAGE_BYTES = 16 * MIB;
 /** Node, this program and the engine's libraries, with all that they hold before a weight is bound. */
-const PROGRAM_BYTES = 174 * MIB;
+const PROGRAM_BYTES = 180 * MIB;
 /** Of the tokenizer, for each id. */
 const BYTES_PER_ID = 400;
 /** The engine lays convolutions out anew and gives the system back only part of what that took. */
@@ -143,7 +151,8 @@ export class MemoryEstimator {
       this.#newBytes(read * tokens);
     const draws = pictures > 0;
     const working = (direction: AutoencoderDirection, size: PictureSize): number =>
-      AUTOENCODER_FACTOR * autoencoderWorkingBytes(autoencoder.config, direction, size);
+      arenaFactor(largestResultBytes(autoencoder.config, direction, size)) *
+      autoencoderWorkingBytes(autoencoder.config, direction, size);
     const parts: Record<MemoryPart, number> = {
       program: PROGRAM_BYTES + config.vocabSize * BYTES_PER_ID,
       transformer: this.#weights("transformer"),
@@ -152,10 +161,13 @@ export class MemoryEstimator {
       encoder: images.length > 0 ? CONVOLUTION_FACTOR * this.#weights("encoder") : 0,
       decoder: draws ? CONVOLUTION_FACTOR * this.#weights("decoder") : 0,
       caches: CachedRows.bytes(config, read, capacity),
+      // Those that the last ones were copied from: the engine lets go of them when it collects what is not used.
+      "outgrown caches":
+        capacity > promptCapacity ? CachedRows.bytes(config, read, capacity - CAPACITY_STEP) : 0,
       activations:
         ARENA_FACTOR *
         Math.max(running(Math.min(PROMPT_CHUNK, promptTokens), promptCapacity), running(1, capacity)),
-      encoding: Math.max(0, ...images.map((size) => working("encode", size))),
+      encoding: Math.max(0, ...images.map((size) => INPUT_IMAGE_BYTES + working("encode", size))),
       decoding: draws ? working("decode", [rows * pixelSide, columns * pixelSide]) : 0,
       pictures: pictures * rows * columns * pixelSide ** 2 * BYTES_PER_PIXEL,
     };
@@ -196,6 +208,12 @@ export class MemoryEstimator {
       config.layers
     );
   }
+}
+
+/** What the arena takes for values that take 1, the largest of which have so many bytes. */
+function arenaFactor(result: number): number {
+  const filled = result / 2 ** Math.ceil(Math.log2(result));
+  return AUTOENCODER_FACTOR + UNFILLED_FACTOR * Math.max(0, FILLED_REGION - filled);
 }
 
 function sizesOf(sizes: BackboneSizes): ReadonlyMap<string, number> {

@@ -46,17 +46,23 @@ function widest({ channels, multipliers }: AutoencoderConfig, direction: Autoenc
   return channels * (direction === "decode" ? Math.max(first, second) : first);
 }
 
-function bytesAtOnce(
+/** Bytes of the largest result of a layer when a picture is computed at once. */
+export function largestResultBytes(
   config: AutoencoderConfig,
   direction: AutoencoderDirection,
   [height, width]: PictureSize,
 ): number {
+  return FLOAT_BYTES * widest(config, direction) * height * width;
+}
+
+function bytesAtOnce(config: AutoencoderConfig, direction: AutoencoderDirection, size: PictureSize): number {
   const { channels, multipliers } = config;
-  const layers = HELD_AT_ONCE * widest(config, direction) * height * width;
+  const [height, width] = size;
+  const layers = HELD_AT_ONCE * largestResultBytes(config, direction, size);
   const positions = (height * width) / pixelsPerLatent(config) ** 2;
   // Scores and their softmax beside x, its norm, query, key, value and result.
   const attention = positions * (2 * positions + 6 * channels * (multipliers.at(-1) as number));
-  return FLOAT_BYTES * Math.max(layers, attention);
+  return Math.max(layers, FLOAT_BYTES * attention);
 }
 
 /** A residual block's two results; or the last level's first, where that is wider, beside a quarter that it is made of. */
