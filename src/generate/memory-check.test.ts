@@ -100,7 +100,10 @@ describe("MemoryEstimator", () => {
   it("counts the caches that the last ones were copied from, where they grew", () => {
     const estimator = new MemoryEstimator(published(blocks(4)));
     const { parts } = estimator.estimate(picture(256));
-    expect(parts["outgrown caches"]).toBe((256 / 384) * parts.caches);
+    expect(parts["outgrown caches"]).toBe(32 * 2 ** 20);
+    const one = new MemoryEstimator({ ...published(blocks(4)), config: { ...config, layers: 1 } });
+    const { parts: few } = one.estimate(picture(256));
+    expect(few["outgrown caches"]).toBe((256 / 384) * few.caches);
     expect(estimator.estimate(picture(64)).parts["outgrown caches"]).toBe(0);
   });
 

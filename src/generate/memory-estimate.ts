@@ -98,6 +98,8 @@ const ARENA_FACTOR = 1.38;
 const TRACED_LAYERS = 2;
 /** Of a session whose weights come from buffers: those, the engine's own and the packed form. Larger ones are mapped. */
 const REPACKING_FACTOR = 3;
+/** Of caches that others took the place of, when the collector comes at the latest; measured. */
+const MOST_OUTGROWN_BYTES = 32 * MIB;
 /** Bytes of a picture's pixel that are kept until it is saved: three floats, three bytes, and the file's. */
 const BYTES_PER_PIXEL = 18;
 
@@ -163,7 +165,9 @@ export class MemoryEstimator {
       caches: CachedRows.bytes(config, read, capacity),
       // Those that the last ones were copied from: the engine lets go of them when it collects what is not used.
       "outgrown caches":
-        capacity > promptCapacity ? CachedRows.bytes(config, read, capacity - CAPACITY_STEP) : 0,
+        capacity > promptCapacity
+          ? Math.min(MOST_OUTGROWN_BYTES, CachedRows.bytes(config, read, capacity - CAPACITY_STEP))
+          : 0,
       activations:
         ARENA_FACTOR *
         Math.max(running(Math.min(PROMPT_CHUNK, promptTokens), promptCapacity), running(1, capacity)),
