@@ -30,6 +30,16 @@ async function openPicture(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Brush over cells" }).waitFor();
 }
 
+/**
+ * Presses a button that orders a picture, and waits until the page has turned to the job: before that, going to a picture's
+ * address would be overtaken by the answer.
+ */
+async function order(page: Page, name: string): Promise<void> {
+  const before = page.url();
+  await page.getByRole("button", { name }).click();
+  await page.waitForURL(({ href }) => href !== before);
+}
+
 function lastRequest(server: TestServer): DrawRequest {
   return server.queue.jobs.at(-1)?.record.request as DrawRequest;
 }
@@ -109,8 +119,8 @@ describe("a picture of the shelf", () => {
     if (box === null) throw new Error("the margin is not there");
     await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
     await page.getByLabel("prompt").fill("an apple");
-    await page.getByRole("button", { name: "Write on from row 3" }).click();
     const picture = server.gallery.entries[0]?.id;
+    await order(page, "Write on from row 3");
     expect(await requested(server, 2)).toMatchObject({
       task: "variation",
       prompt: "an apple",
@@ -131,21 +141,22 @@ describe("a picture of the shelf", () => {
   it("is edited by instruction, repeated, and compared with another", async () => {
     await using server = await serverWithPicture();
     await drawn(server, { prompt: "an apple", seed: 3, steps: 5 });
+    const apple = server.gallery.entries.at(-1)?.id;
     await using opened = await openPage(browser, server.url);
     const { page, faults } = opened;
     await openPicture(page);
     await page.getByRole("button", { name: "Edit by instruction" }).click();
     await page.getByLabel("edit", { exact: true }).fill("make it blue");
-    await page.getByRole("button", { name: "Draw the edit" }).click();
+    await order(page, "Draw the edit");
     expect(await requested(server, 3)).toMatchObject({ task: "edit", ground: null, readImages: true });
     expect(lastRequest(server).prompt).toContain("make it blue");
 
-    await page.goto(`${server.url}/#picture=${server.gallery.entries[1]?.id}`);
+    await page.goto(`${server.url}/#picture=${apple}`);
     await page.locator(".words h2").getByText("an apple").waitFor();
-    await page.getByRole("button", { name: "Repeat" }).click();
+    await order(page, "Repeat");
     expect(await requested(server, 4)).toMatchObject({ prompt: "an apple", seed: 3, settings: { steps: 5 } });
 
-    await page.goto(`${server.url}/#picture=${server.gallery.entries[1]?.id}`);
+    await page.goto(`${server.url}/#picture=${apple}`);
     await page.locator(".words h2").getByText("an apple").waitFor();
     await page.getByRole("button", { name: "Compare" }).click();
     await page.getByRole("region", { name: "Shelf" }).getByRole("button", { name: "a ship, seed 7" }).click();
