@@ -22,7 +22,7 @@ const SHELF = [
   "an owl",
   "a cactus",
 ];
-const SHEET = { prompt: "a sunflower on a blue background", seed: 7, steps: 300, previews: "rows" };
+const SHEET = { prompt: "a penguin", seed: 7, steps: 300, previews: "rows" };
 const WAITING = ["two green cars", "a fox on a yellow background"];
 /** For all that is drawn. */
 const PATIENCE_MS = 600_000;
