@@ -18,6 +18,19 @@ it("lays pictures out in rows with white between", () => {
   expect(red.slice(18)).toEqual([30, 30, 255, 255, 255, 255]);
 });
 
+it("lays them out without anything between", () => {
+  const grid = pictureGrid(
+    [
+      [plain(10), plain(20)],
+      [plain(30), plain(40)],
+    ],
+    0,
+  );
+  expect([grid.width, grid.height]).toEqual([4, 2]);
+  const red = Array.from({ length: 8 }, (_, pixel) => grid.data[3 * pixel]);
+  expect(red).toEqual([10, 10, 20, 20, 30, 30, 40, 40]);
+});
+
 it("refuses nothing and unequal sizes", () => {
   expect(() => pictureGrid([])).toThrow(InputError);
   expect(() => pictureGrid([[plain(1), plain(1, 3)]])).toThrow("differ in size");

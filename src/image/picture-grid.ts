@@ -7,14 +7,15 @@ const GAP = 2;
 
 /**
  * @param rows pictures of one size; a row may be shorter than the others.
+ * @param gap white pixels between pictures.
  * @throws InputError when there is no picture or sizes differ.
  */
-export function pictureGrid(rows: readonly (readonly RgbImage[])[]): RgbImage {
+export function pictureGrid(rows: readonly (readonly RgbImage[])[], gap = GAP): RgbImage {
   const first = rows.flat()[0];
   if (first === undefined) throw new InputError("there are no pictures", { where: "grid" });
   const columns = Math.max(...rows.map(({ length }) => length));
-  const width = columns * (first.width + GAP) - GAP;
-  const height = rows.length * (first.height + GAP) - GAP;
+  const width = columns * (first.width + gap) - gap;
+  const height = rows.length * (first.height + gap) - gap;
   const data = new Uint8Array(3 * width * height).fill(255);
   rows.forEach((row, rowIndex) => {
     row.forEach((picture, column) => {
@@ -23,8 +24,8 @@ export function pictureGrid(rows: readonly (readonly RgbImage[])[]): RgbImage {
       }
       for (let y = 0; y < picture.height; y++) {
         const line = picture.data.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width);
-        const top = rowIndex * (first.height + GAP) + y;
-        data.set(line, 3 * (top * width + column * (first.width + GAP)));
+        const top = rowIndex * (first.height + gap) + y;
+        data.set(line, 3 * (top * width + column * (first.width + gap)));
       }
     });
   });

@@ -1,14 +1,12 @@
 /** @file Draws what a benchmark asks for, so that a run that was stopped goes on where it was. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, refuseAborted } from "../../errors.ts";
+import { refuseAborted } from "../../errors.ts";
 import { readImage } from "../../files/decode-image.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
-import { makeFolder } from "../../files/make-folder.ts";
 import { removeTemporaryFiles, replaceText } from "../../files/replacement-file.ts";
-import { hasCode, writeFailure } from "../../files/write-failure.ts";
 import type { DrawOptions } from "../../generate/draw-options.ts";
 import type { Picture } from "../../generate/picture.ts";
+import { makeRunFolder, type RunIdentity, readTextIfThere, settleRun } from "../run-folder.ts";
 import type { BenchmarkItem, PictureFile } from "./benchmark.ts";
 import { isWhole, writePictureFile } from "./benchmark-file.ts";
 
@@ -21,7 +19,7 @@ export interface BenchmarkRun {
   readonly items: readonly BenchmarkItem[];
   readonly out: string;
   /** What the pictures depend on: a folder holds those of one run alone. */
-  readonly identity: Readonly<Record<string, unknown>>;
+  readonly identity: RunIdentity;
   /** Pictures of an item. */
   readonly count: number;
   /** Of the first picture of the first item; every picture has its own. */
@@ -49,12 +47,15 @@ const IDENTITY_FILE = "nextstep-benchmark.json";
  */
 export async function runBenchmark(drawer: Drawer, run: BenchmarkRun): Promise<BenchmarkOutcome> {
   const { items, out, count, atOnce, onProgress } = run;
-  await makeFolder(out).catch((error: unknown) => {
-    throw writeFailure(error, out);
-  });
+  await makeRunFolder(out);
   await using _lock = await lockFolder(out, "draws a benchmark");
   await removeTemporaryFiles(out);
-  await settleIdentity(run);
+  await settleRun(out, {
+    file: IDENTITY_FILE,
+    identity: run.identity,
+    refusal: "holds pictures of another benchmark, model, seed or settings",
+    remedy: "name another folder for this run",
+  });
   const total = items.length * count;
   const open: { readonly index: number; readonly missing: readonly PictureFile[] }[] = [];
   for (const [index, item] of items.entries()) {
@@ -120,32 +121,10 @@ async function drawItem(
 
 async function writeBeside({ texts, shown }: BenchmarkItem, out: string): Promise<void> {
   for (const [path, text] of Object.entries(texts)) {
-    if ((await readIfThere(join(out, path))) !== text) await replaceText(join(out, path), text);
+    if ((await readTextIfThere(join(out, path))) !== text) await replaceText(join(out, path), text);
   }
   for (const [path, source] of Object.entries(shown)) {
     if (await isWhole(out, { path })) continue;
     await writePictureFile(out, { path, columns: 1 }, [await readImage(source)]);
-  }
-}
-
-async function settleIdentity({ out, identity }: BenchmarkRun): Promise<void> {
-  const path = join(out, IDENTITY_FILE);
-  const text = `${JSON.stringify(identity, null, 2)}\n`;
-  const known = await readIfThere(path);
-  if (known === undefined) await replaceText(path, text);
-  else if (known !== text) {
-    throw new ConfigError("holds pictures of another benchmark, model, seed or settings", {
-      where: out,
-      remedy: "name another folder for this run",
-    });
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
   }
 }

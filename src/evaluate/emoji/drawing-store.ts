@@ -1,15 +1,8 @@
 /** @file Pictures of an evaluation that are kept, so that one that was stopped goes on where it was. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, DataFormatError } from "../../errors.ts";
-import { decodeImage } from "../../files/decode-image.ts";
-import { makeFolder } from "../../files/make-folder.ts";
-import { replaceFile, replaceText } from "../../files/replacement-file.ts";
-import { hasCode, writeFailure } from "../../files/write-failure.ts";
+import { replaceFile } from "../../files/replacement-file.ts";
 import type { RgbImage } from "../../image/pixels.ts";
-
-/** What the pictures depend on beside their own names. */
-export type RunIdentity = Readonly<Record<string, unknown>>;
+import { makeRunFolder, type RunIdentity, readWholePicture, settleRun } from "../run-folder.ts";
 
 const IDENTITY_FILE = "evaluation-run.json";
 
@@ -27,35 +20,19 @@ export class DrawingStore {
    */
   static async open(folder: string | undefined, identity: RunIdentity): Promise<DrawingStore> {
     if (folder === undefined) return new DrawingStore(undefined);
-    await makeFolder(folder).catch((error: unknown) => {
-      throw writeFailure(error, folder);
+    await makeRunFolder(folder);
+    await settleRun(folder, {
+      file: IDENTITY_FILE,
+      identity,
+      refusal: "holds the pictures of another model, seed, size or settings",
+      remedy: "name another folder for this evaluation",
     });
-    const path = join(folder, IDENTITY_FILE);
-    const text = `${JSON.stringify(identity, null, 2)}\n`;
-    const known = await readIfThere(path);
-    if (known === undefined) {
-      await replaceText(path, text);
-    } else if (new TextDecoder().decode(known) !== text) {
-      throw new ConfigError("holds the pictures of another model, seed, size or settings", {
-        where: folder,
-        remedy: "name another folder for this evaluation",
-      });
-    }
     return new DrawingStore(folder);
   }
 
   /** The picture of a name like "singles/red-apple-1f34", or undefined; a damaged file counts as none. */
   async get(name: string): Promise<RgbImage | undefined> {
-    if (this.#folder === undefined) return undefined;
-    const path = this.#pathOf(name);
-    const bytes = await readIfThere(path);
-    if (bytes === undefined) return undefined;
-    try {
-      return await decodeImage(bytes, path);
-    } catch (error) {
-      if (error instanceof DataFormatError) return undefined;
-      throw error;
-    }
+    return this.#folder === undefined ? undefined : readWholePicture(this.#pathOf(name));
   }
 
   /** Keeps a picture, whole or not at all. */
@@ -67,14 +44,5 @@ export class DrawingStore {
 
   #pathOf(name: string): string {
     return join(this.#folder!, `${name}.png`);
-  }
-}
-
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
   }
 }
