@@ -27,16 +27,18 @@ export async function runEvaluate(
   refuse(contradictionOf(benchmark, options));
   const { seed = DEFAULT_EVALUATION_SEED, atOnce = DEFAULT_AT_ONCE, out, prompts, images, size } = options;
   const count = options.count ?? (benchmark.counts[0] as number);
-  // Prompts are checked before the model is opened, which may take minutes.
   const read = (name: string) => benchmark.items(prompts, { count, name, images });
-  const unnamed = await read("model");
+  const nameOf = (name: string): string => fileName(name, "the model's name", "--name");
+  // Names and prompts are checked before the model is opened, which may take minutes; only then is its own name known.
+  const expected = nameOf(options.name ?? "model");
+  const readBefore = await read(expected);
   const started = performance.now();
   await using model = await openNamedModel(options, terminal, {
     ...adaptersToOpen(options.adapter),
     maxPictures: Math.max(atOnce, count),
   });
-  const name = fileName(options.name ?? model.name, "the model's name", "--name");
-  const items = name === "model" ? unnamed : await read(name);
+  const name = nameOf(options.name ?? model.name);
+  const items = name === expected ? readBefore : await read(name);
   const settings = Object.fromEntries(
     EVALUATE_SETTINGS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
   );

@@ -1,7 +1,7 @@
 /** @file `nextstep score PROMPT FILE...`: prints the scores of pictures. */
 import { readImage } from "../files/decode-image.ts";
 import { FileSource } from "../files/file-source.ts";
-import { ReplacementFile } from "../files/replacement-file.ts";
+import { replaceFile } from "../files/replacement-file.ts";
 import { nodeZlib } from "../files/zlib.ts";
 import { printable } from "../formats/quoted.ts";
 import type { Model } from "../generate/model.ts";
@@ -67,12 +67,5 @@ async function writeHeatMap(
   const read = await readImage(source);
   const shown = stretch(read, [grid[0] * pixelsPerToken, grid[1] * pixelsPerToken], "bicubic");
   const png = await encodePng(heatMap(shown, grid, tokenLosses), nodeZlib);
-  const file = await ReplacementFile.create(path);
-  try {
-    await file.write(png);
-  } catch (error) {
-    await file.discard();
-    throw error;
-  }
-  await file.commit();
+  await replaceFile(path, (file) => file.write(png));
 }

@@ -180,8 +180,8 @@ export class CachedRows implements AsyncDisposable {
   }
 
   /**
-   * A row of its own with what one has read, to be copied from and not read on. The engine is asked for it before anything is awaited: what becomes of the row
-   * behind this call does not change it.
+   * A row of its own with what one has read, to be copied from and not read on. The engine is asked for it before anything
+   * is awaited: what becomes of the row behind this call does not change it.
    */
   async copyOf(row: number): Promise<CachedRows> {
     const state = this.#rows[row] as RowState;

@@ -133,7 +133,7 @@ export class PassingModel implements AsyncDisposable {
 
   /** Whether a shard's digest is one that its reader takes, so that it may be read while it arrives. */
   isCheckedByReader(shard: string): boolean {
-    return this.#member(shard).file.digest.algorithm === "sha256";
+    return sha256Of(this.#member(shard)) !== undefined;
   }
 
   /** Bytes of a shard that are neither here nor in the cache. */

@@ -20,7 +20,7 @@ export interface LinearShape {
 /** What an adapter adds to one linear. */
 export interface AdapterLinear extends LinearShape {
   readonly rank: number;
-  /** Factor of the product: alpha / rank, or alpha / sqrt(rank). */
+  /** Factor of the product, see {@link scaleOf}. */
   readonly scale: number;
   /** A [rank, inputs] */
   readonly down: Float32Array;
@@ -40,6 +40,11 @@ export function adaptableLinears(parameters: readonly ParameterSpec[]): readonly
     if (!name.endsWith(WEIGHT) || UNADAPTED.test(name)) return [];
     return [{ name: name.slice(0, -WEIGHT.length), inputs, outputs }];
   });
+}
+
+/** Factor of an adapter's product: alpha / rank, or rank-stabilised alpha / sqrt(rank) (arXiv 2312.03732). */
+export function scaleOf(alpha: number, rank: number, rankStabilised: boolean): number {
+  return alpha / (rankStabilised ? Math.sqrt(rank) : rank);
 }
 
 /** Names of an adapter's matrices beside a linear, as parameters of a graph and in PEFT's files. */

@@ -6,6 +6,7 @@ import { ModelFormatError, UnsupportedError } from "../../errors.ts";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
 import { isWholeNumber } from "../../formats/json-value.ts";
 import { quoted } from "../../formats/quoted.ts";
+import { scaleOf } from "../../model/adapter.ts";
 
 export const ADAPTER_CONFIG_FILE = "adapter_config.json";
 
@@ -84,7 +85,7 @@ export function scalingOf(
 ): { readonly rank: number; readonly scale: number } {
   const rank = patternValue(config.ranks, module) ?? config.rank;
   const alpha = patternValue(config.alphas, module) ?? config.alpha;
-  return { rank, scale: alpha / (config.rankStabilised ? Math.sqrt(rank) : rank) };
+  return { rank, scale: scaleOf(alpha, rank, config.rankStabilised) };
 }
 
 /** Whether a module's name is one of the names, or ends with one behind a dot. */

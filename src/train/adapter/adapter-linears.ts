@@ -2,7 +2,7 @@
 import { isNamed } from "../../checkpoint/adapter/peft-config.ts";
 import { ConfigError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
-import { type AdapterLinear, downName, type LinearShape, upName } from "../../model/adapter.ts";
+import { type AdapterLinear, downName, type LinearShape, scaleOf, upName } from "../../model/adapter.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
 import { randomFor } from "../step-random.ts";
 import type { AdapterSettings } from "./adapter-train-config.ts";
@@ -11,7 +11,7 @@ export type AdaptedLinear = Omit<AdapterLinear, "down" | "up">;
 
 /** @throws ConfigError for names that no linear has, and for what is no regular expression. */
 export function adaptedLinears(shapes: readonly LinearShape[], settings: AdapterSettings): AdaptedLinear[] {
-  const { targets, ranks, alphas } = settings;
+  const { targets, ranks, alphas, rankStabilised } = settings;
   const chosen = shapes.filter(chooserOf(targets));
   if (chosen.length === 0) throw unknown("adapter.targets", String(targets), shapes);
   if (Array.isArray(targets)) refuseUnused(targets, "adapter.targets", chosen, shapes);
@@ -19,9 +19,13 @@ export function adaptedLinears(shapes: readonly LinearShape[], settings: Adapter
   refuseUnused(Object.keys(alphas), "adapter.alphas", chosen, shapes);
   return chosen.map((shape) => {
     const rank = valueFor(ranks, shape.name) ?? settings.rank;
-    const alpha = valueFor(alphas, shape.name) ?? settings.alpha;
-    return { ...shape, rank, scale: alpha / (settings.rankStabilised ? Math.sqrt(rank) : rank) };
+    return { ...shape, rank, scale: scaleOf(alphaOf(shape.name, settings), rank, rankStabilised) };
   });
+}
+
+/** The alpha of a linear by its name. */
+export function alphaOf(linear: string, { alpha, alphas }: AdapterSettings): number {
+  return valueFor(alphas, linear) ?? alpha;
 }
 
 function chooserOf(targets: AdapterSettings["targets"]): (shape: LinearShape) => boolean {

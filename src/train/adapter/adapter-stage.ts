@@ -18,7 +18,7 @@ import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
-import type { AdaptedLinear } from "./adapter-linears.ts";
+import { type AdaptedLinear, alphaOf } from "./adapter-linears.ts";
 import { AdapterObjective, type AdapterPlan } from "./adapter-objective.ts";
 import type { AdapterTrainConfig } from "./adapter-train-config.ts";
 
@@ -94,16 +94,14 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
     const { linears, config, base } = this.#parts;
     const { rank, alpha, dropout, rankStabilised } = config.adapter;
-    const others = linears.filter((linear) => linear.rank !== rank);
+    const ranks = linears.filter((linear) => linear.rank !== rank).map((own) => [own.name, own.rank]);
     const alphas = linears
-      .map(
-        (linear) => [linear, linear.scale * (rankStabilised ? Math.sqrt(linear.rank) : linear.rank)] as const,
-      )
-      .filter(([, own]) => Math.abs(own - alpha) > 1e-9 * alpha);
+      .map(({ name }) => [name, alphaOf(name, config.adapter)] as const)
+      .filter(([, own]) => own !== alpha);
     await writeAdapterFolder(folder, {
       ...{ base: base.files.name, rank, alpha, dropout, rankStabilised },
-      ranks: Object.fromEntries(others.map((linear) => [linear.name, linear.rank])),
-      alphas: Object.fromEntries(alphas.map(([{ name }, own]) => [name, own])),
+      ranks: Object.fromEntries(ranks),
+      alphas: Object.fromEntries(alphas),
       linears: adapterOf(linears, weights).linears,
     });
   }
