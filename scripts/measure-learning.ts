@@ -179,7 +179,7 @@ for (const thing of things) {
   const started = performance.now();
   const rate = text("rate");
   const learnt = await learn({
-    ...{ folder, word: name, out, base, imageSize: size[0], ...threads },
+    ...{ folder, word: name, out, base, ...threads },
     open: () => open(base, threads),
     ...(text("steps") === undefined ? {} : { steps: count("steps", 1) }),
     ...(text("rank") === undefined ? {} : { rank: count("rank", 1) }),

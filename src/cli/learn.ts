@@ -31,10 +31,9 @@ export async function runLearn(
       ? (event: TrainEvent): void => void terminal.out.write(`${JSON.stringify(event)}\n`)
       : progressPrinter(terminal);
   const started = performance.now();
-  const imageSize = await sideOf(options, terminal);
   try {
     const learnt = await learn({
-      ...{ folder, word, out, base, imageSize, signal: terminal.signal, onEvent },
+      ...{ folder, word, out, base, signal: terminal.signal, onEvent },
       open: () => openNamedModel(options, terminal),
       ...(threads === undefined ? {} : { threads }),
       ...(steps === undefined ? {} : { steps }),
@@ -57,10 +56,4 @@ export async function runLearn(
   } finally {
     line.clear();
   }
-}
-
-/** Side of the square pictures that the model was trained on. */
-async function sideOf(options: LearnCommandOptions, terminal: Terminal): Promise<number> {
-  await using model = await openNamedModel(options, terminal);
-  return model.size[0];
 }

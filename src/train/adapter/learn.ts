@@ -13,7 +13,7 @@ import { adapterTrainConfigSchema } from "./adapter-train-config.ts";
 import { KNOWN_DATA, OWN_DATA, type OwnData, writeKnownData, writeOwnData } from "./learn-data.ts";
 import { trainAdapter } from "./train-adapter.ts";
 
-/** Measured on the default model with `npm run bench -- learn` (docs/adapters.md). */
+/** Measured on the default model with `npm run measure-learning` (docs/adapters.md). */
 export const LEARN_DEFAULTS = Object.freeze({
   steps: 240,
   rank: 16,
@@ -34,10 +34,8 @@ export interface LearnOptions {
   readonly out: string;
   /** Folder of the model. */
   readonly base: string;
-  /** Opens that model, if it has to draw what it knows; closed here. */
+  /** Opens that model, which tells its size and draws what it knows; closed here before training. */
   readonly open: () => Promise<Model>;
-  /** Side of the pictures that the model draws. */
-  readonly imageSize: number;
   /** Default: as LEARN_DEFAULTS, as the others. */
   readonly steps?: number;
   readonly rank?: number;
@@ -67,30 +65,21 @@ export interface Learnt {
  * InsufficientMemoryError; AbortedError.
  */
 export async function learn(options: LearnOptions): Promise<Learnt> {
-  const { folder, word, out, base, signal } = options;
+  const { out, base, signal } = options;
   const { steps, rank, alpha, learningRate } = { ...LEARN_DEFAULTS, ...given(options) };
   const seed = options.seed ?? 0;
   await refuseOther(out);
   const work = join(out, WORK);
-  await makeFolder(work);
-  const own = join(work, OWN_DATA);
-  // Packed anew each time, which takes a moment: a picture that was changed shows as other data.
-  let told: OwnData | undefined;
-  await writeFolder(own, async (partial) => {
-    told = await writeOwnData(folder, word, partial, signal);
-  });
-  const ownData = told as OwnData;
-  options.onData?.(ownData);
-  const known = await knownData(options, join(work, KNOWN_DATA), seed);
+  const { imageSize, own, known } = await prepare(options, work, seed);
   const data = [
-    { path: own, samples: 1 },
+    { path: join(work, OWN_DATA), samples: 1 },
     ...(known === 0 ? [] : [{ path: join(work, KNOWN_DATA), samples: 1 }]),
   ];
   const config = parseTrainConfig(
     adapterTrainConfigSchema,
     {
       ...{ output: join(work, "run"), base, data, steps, seed, batch: BATCH, packing: null },
-      ...{ imageSize: options.imageSize, aspectBuckets: false, captions: "weighted", dropText: 0 },
+      ...{ imageSize, aspectBuckets: false, captions: "weighted", dropText: 0 },
       ...{ dropCaption: 0.1, readNoise: 0.5 },
       adapter: { rank, alpha },
       optimizer: { learningRate, weightDecay: 0, betas: [0.9, 0.95] },
@@ -110,7 +99,7 @@ export async function learn(options: LearnOptions): Promise<Learnt> {
   });
   for (const name of await readdir(model)) await rename(join(model, name), join(out, name));
   await rm(work, { recursive: true });
-  return { folder: out, pictures: ownData.pictures, known, steps };
+  return { folder: out, pictures: own.pictures, known, steps };
 }
 
 function given({ steps, rank, learningRate }: LearnOptions) {
@@ -121,9 +110,34 @@ function given({ steps, rank, learningRate }: LearnOptions) {
   };
 }
 
+interface Prepared {
+  /** Side of the square pictures that the model was trained on. */
+  readonly imageSize: number;
+  readonly own: OwnData;
+  /** Pictures of what the model knows. */
+  readonly known: number;
+}
+
+/** Both data sets, below `work`. The model is opened first, so that one that cannot be leaves nothing behind. */
+async function prepare(options: LearnOptions, work: string, seed: number): Promise<Prepared> {
+  const { folder, word, signal } = options;
+  await using model = await options.open();
+  await makeFolder(work);
+  // Packed anew each time, which takes a moment: a picture that was changed shows as other data.
+  let told: OwnData | undefined;
+  await writeFolder(join(work, OWN_DATA), async (partial) => {
+    told = await writeOwnData(folder, word, partial, signal);
+  });
+  const own = told as OwnData;
+  options.onData?.(own);
+  const known = await knownData(model, options, join(work, KNOWN_DATA), seed);
+  return { imageSize: model.size[0], own, known };
+}
+
 /** Drawn once: it takes as long as a good part of the training. */
 async function knownData(
-  { open, known: count = LEARN_DEFAULTS.known, signal, onDrawn }: LearnOptions,
+  model: Model,
+  { known: count = LEARN_DEFAULTS.known, signal, onDrawn }: LearnOptions,
   target: string,
   seed: number,
 ): Promise<number> {
@@ -132,9 +146,8 @@ async function knownData(
     await using drawnBefore = await TarDataset.open(target);
     return drawnBefore.length;
   }
-  await using model = await open();
-  let drawn = 0;
   if ((model.trained.subjects ?? []).length === 0) return 0;
+  let drawn = 0;
   await writeFolder(target, async (partial) => {
     drawn = await writeKnownData(model, partial, {
       ...{ count, seed, signal },

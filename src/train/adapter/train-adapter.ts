@@ -1,7 +1,4 @@
 /** @file Runs of adapter training: what they open, the run itself, and its rehearsal. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError } from "../../errors.ts";
@@ -13,7 +10,7 @@ import { availableMemory } from "../../node/available-memory.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
-import { type Rehearsal, rehearse } from "../loop/rehearsal.ts";
+import { type Rehearsal, rehearse, withRehearsalConfig } from "../loop/rehearsal.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { refuseUnmeantModel } from "../model/model-config-sense.ts";
@@ -126,13 +123,9 @@ export async function rehearseAdapter(
   const plain = asModelConfig(config);
   refuseUnmeantModel(plain);
   const done = await checkpointsOf(config.output).newestStep();
-  const output = await mkdtemp(join(tmpdir(), "nextstep-rehearsal-"));
-  try {
-    // Without a cache, only pictures that steps ask for are encoded.
-    return await withAdapterStage({ ...config, output, cacheBytes: 0 }, ({ stage, tars }) =>
+  return await withRehearsalConfig(config, (own) =>
+    withAdapterStage(own, ({ stage, tars }) =>
       rehearse(stage, workloadOf(plain, stage.model, tars), { config: config.loop, done, signal }),
-    );
-  } finally {
-    await rm(output, { recursive: true, force: true });
-  }
+    ),
+  );
 }

@@ -1,4 +1,7 @@
 /** @file What a run would take, from a few steps that are really taken, on weights that are thrown away. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { AbortedError } from "../../errors.ts";
 import type { StepPlan } from "../objective/objective.ts";
 import { MovingAverage } from "../optimizer/ema.ts";
@@ -55,6 +58,22 @@ export interface Rehearsal {
   };
   /** Samples that cannot be used, among those that were looked at. */
   readonly faulty: readonly string[];
+}
+
+/**
+ * A config for a rehearsal in place of a run: what is made goes to a temporary folder, which is removed behind `use`, and
+ * nothing is cached, so that only pictures that steps ask for are encoded.
+ */
+export async function withRehearsalConfig<Config extends { output: string; cacheBytes: number }, Result>(
+  config: Config,
+  use: (config: Config) => Promise<Result>,
+): Promise<Result> {
+  const output = await mkdtemp(join(tmpdir(), "nextstep-rehearsal-"));
+  try {
+    return await use({ ...config, output, cacheBytes: 0 });
+  } finally {
+    await rm(output, { recursive: true, force: true });
+  }
 }
 
 /** Measured steps of a stretch: at least the fewest, then more while time is left, so that their mean is worth something. */

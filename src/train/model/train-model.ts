@@ -1,6 +1,4 @@
 /** @file Runs of model training: what they open, the run itself, and its rehearsal. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
@@ -11,7 +9,7 @@ import { modelParameters } from "../../model/parameter-list.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { TarDataset } from "../data/dataset-reader.ts";
 import { FaultySamples } from "../data/faulty-samples.ts";
-import { type Rehearsal, rehearse, type Workload } from "../loop/rehearsal.ts";
+import { type Rehearsal, rehearse, type Workload, withRehearsalConfig } from "../loop/rehearsal.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
@@ -144,15 +142,11 @@ export async function rehearseModel(
 ): Promise<Rehearsal> {
   refuseUnmeantModel(config);
   const done = await checkpointsOf(config.output).newestStep();
-  const output = await mkdtemp(join(tmpdir(), "nextstep-rehearsal-"));
-  try {
-    // Without a cache, only pictures that steps ask for are encoded.
-    return await withModelStage({ ...config, output, cacheBytes: 0 }, ({ stage, model, tars }) =>
+  return await withRehearsalConfig(config, (own) =>
+    withModelStage(own, ({ stage, model, tars }) =>
       rehearse(stage, workloadOf(config, model, tars), { config: config.loop, done, signal }),
-    );
-  } finally {
-    await rm(output, { recursive: true, force: true });
-  }
+    ),
+  );
 }
 
 /** What a run has to do, for its rehearsal. */
