@@ -9,6 +9,7 @@ import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
+import { settingsIdentity } from "../model/settings-identity.ts";
 import type { TrainingData } from "../model/stage-data.ts";
 import { drawPromptGrid } from "../model/stage-preview.ts";
 import type { ModelValidation } from "../model/stage-validation.ts";
@@ -123,24 +124,13 @@ function adapterOf(linears: readonly AdaptedLinear[], weights: readonly NamedBuf
 
 /** Everything that decides the adapter; periods and paths do not. */
 function identityOf({ config, linears, inputs }: AdapterStageParts): JsonValue {
-  const { imageSize, aspectBuckets, seed, batch, packing, captions, dropText, dropCaption } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
   return plainJson({
     ...{ stage: "adapter", inputs, linears, dropout: config.adapter.dropout },
     data:
       typeof config.data === "string"
         ? null
-        : config.data.map(({ type, captions: own, filter, samples }) => ({
-            type,
-            captions: own,
-            filter,
-            samples,
-          })),
-    ...{ imageSize, aspectBuckets, seed, batch, packing, captions, dropText, dropCaption },
-    ...{ readNoise: config.readNoise, swapTokens: config.swapTokens, rowLag: config.rowLag },
-    optimizer,
+        : config.data.map(({ type, captions, filter, samples }) => ({ type, captions, filter, samples })),
+    ...settingsIdentity(config),
     curriculum: config.curriculum,
-    loop: { accumulate, maxGradientNorm, schedule, ema },
   });
 }

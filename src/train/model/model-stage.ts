@@ -24,6 +24,7 @@ import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
+import { settingsIdentity } from "./settings-identity.ts";
 import { type TrainingData, trainingGrids } from "./stage-data.ts";
 import { nextstepJson } from "./stage-inputs.ts";
 import { drawPromptGrid } from "./stage-preview.ts";
@@ -146,25 +147,18 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
 
 /** Everything that decides the weights; periods and paths do not. */
 function identityOf({ config, model, inputs }: StageParts): JsonValue {
-  const { imageSize, seed, batch, packing, captions, dropText, dropCaption, textTokenizer } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
+  const { textTokenizer } = config;
   return {
     stage: "model",
     inputs,
     data:
       typeof config.data === "string"
         ? null
-        : config.data.map(({ type, captions: own, filter }) => plainJson({ type, captions: own, filter })),
+        : config.data.map(({ type, captions, filter }) => plainJson({ type, captions, filter })),
     model: plainJson(toConfigJson(model)),
-    ...{ imageSize, aspectBuckets: config.aspectBuckets, seed, batch, packing },
+    ...settingsIdentity(config),
     textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
-    captions: plainJson(captions),
-    ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
-    rowLag: config.rowLag,
-    optimizer,
     muon: config.muon === null ? null : plainJson({ ...config.muon, learningRate: undefined }),
-    loop: { accumulate, maxGradientNorm, schedule, ema },
   };
 }
 
