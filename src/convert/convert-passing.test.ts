@@ -123,6 +123,23 @@ function answer(shard: string, send: (part: Buffer, response: ServerResponse) =>
   };
 }
 
+/** The last byte of a shard is another one. */
+function wrongBytes(shard: string): Mischief {
+  return answer(shard, (part, response) => {
+    part[part.length - 1]! ^= 1;
+    response.end(part);
+  });
+}
+
+/** Connections break behind the first bytes, the first three times that anything is asked for. */
+function cutThreeTimes(shard: string): { readonly mischief: Mischief; asked(): number } {
+  let asked = 0;
+  const cut = answer(shard, (part, response) => {
+    response.write(part.subarray(0, 1000), () => response.destroy());
+  });
+  return { mischief: (...request) => asked++ < 3 && cut(...request), asked: () => asked };
+}
+
 describe("convertPassing", () => {
   it("comes to what a folder comes to, leaves nothing else, and lets no second one in", async () => {
     let second: Promise<Conversion> | undefined;
@@ -207,19 +224,13 @@ describe("convertPassing", () => {
   });
 
   it("refuses bytes that are wrong, and survives connections that are cut", async () => {
-    hub.mischief = answer(SHARDS[1]!, (part, response) => {
-      part[part.length - 1]! ^= 1;
-      response.end(part);
-    });
+    hub.mischief = wrongBytes(SHARDS[1]!);
     await expect(convert()).rejects.toThrow(/sha256 differs/);
     expect((await readdir(target)).filter((name) => name.endsWith(".safetensors"))).toEqual([SHARDS[0]]);
-    let cuts = 0;
-    const cut = answer(SHARDS[1]!, (part, response) => {
-      response.write(part.subarray(0, 1000), () => response.destroy());
-    });
-    hub.mischief = (...asked) => cuts++ < 3 && cut(...asked);
+    const cutting = cutThreeTimes(SHARDS[1]!);
+    hub.mischief = cutting.mischief;
     await convert();
-    expect(cuts).toBeGreaterThan(3);
+    expect(cutting.asked()).toBeGreaterThan(3);
     await expectSameResult();
   });
 
@@ -329,22 +340,16 @@ describe("convertPassing, where the disk has no room for a shard", () => {
   });
 
   it("removes the result of bytes that are wrong, and survives connections that are cut", async () => {
-    hub.mischief = answer(SHARDS[1]!, (part, response) => {
-      part[part.length - 1]! ^= 1;
-      response.end(part);
-    });
+    hub.mischief = wrongBytes(SHARDS[1]!);
     const failure = await convert().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DownloadError);
     expect(String(failure)).toContain("what the server sends is not the file (sha256 differs)");
     const isWeights = (name: string): boolean => /safetensors$|partial$/.test(name);
     expect((await readdir(target, { recursive: true })).filter(isWeights)).toEqual([SHARDS[0]]);
-    let cuts = 0;
-    const cut = answer(SHARDS[1]!, (part, response) => {
-      response.write(part.subarray(0, 1000), () => response.destroy());
-    });
-    hub.mischief = (...asked) => cuts++ < 3 && cut(...asked);
+    const cutting = cutThreeTimes(SHARDS[1]!);
+    hub.mischief = cutting.mischief;
     await convert();
-    expect(cuts).toBeGreaterThan(3);
+    expect(cutting.asked()).toBeGreaterThan(3);
     await expectSameResult();
   });
 
