@@ -1,6 +1,7 @@
 /** @file How a process that draws for many shares out what is free: to the pictures that are drawn, and to prompts that are kept. */
 import { CAPACITY_STEP, CachedRows, ROW_GROWTH } from "./cached-rows.ts";
 import { MemoryEstimator, type ModelMemory } from "./memory-estimate.ts";
+import type { OpenOptions } from "./open-options.ts";
 
 /** In bytes of keys and values, as options of opening take them. */
 export interface CacheShares {
@@ -10,7 +11,7 @@ export interface CacheShares {
 
 /** Of up to 128 tokens: four for each picture of a batch of eight, one of which is that without a condition. */
 const KEPT_PROMPTS = 32;
-/** Small models have room for more. */
+/** Some fifty short prompts of a small model; of the 14B shape none, whose keys and values of a prompt are larger. */
 const LEAST_PROMPT_BYTES = 2 ** 25;
 /** Prompts save seconds, pictures that are drawn together minutes. */
 const PROMPT_SHARE = 1 / 4;
@@ -32,4 +33,24 @@ export function cacheShares(model: ModelMemory, free: number | undefined): Cache
   const left = Math.max(0, SAFE_SHARE * (free - Math.max(opening, drawing - parts.caches)));
   const promptBytes = Math.floor(Math.min(PROMPT_SHARE * left, wanted));
   return { cacheBytes: Math.floor((left - promptBytes) / (1 + ROW_GROWTH)), promptBytes };
+}
+
+/**
+ * As options of opening say, or by memory.
+ * @param model undefined where its memory cannot be estimated
+ * @param free as for {@link cacheShares}
+ */
+export function sharesOf(
+  { cacheBytes, promptBytes, checkMemory }: Pick<OpenOptions, "cacheBytes" | "promptBytes" | "checkMemory">,
+  model: ModelMemory | undefined,
+  free: number | undefined,
+): CacheShares {
+  const unbound: CacheShares = { cacheBytes: Number.MAX_SAFE_INTEGER, promptBytes: LEAST_PROMPT_BYTES };
+  const isAsked = cacheBytes === "by memory" || promptBytes === "by memory";
+  const byMemory =
+    isAsked && model !== undefined ? cacheShares(model, checkMemory === false ? undefined : free) : unbound;
+  return {
+    cacheBytes: cacheBytes === "by memory" ? byMemory.cacheBytes : (cacheBytes ?? unbound.cacheBytes),
+    promptBytes: promptBytes === "by memory" ? byMemory.promptBytes : (promptBytes ?? unbound.promptBytes),
+  };
 }

@@ -1,16 +1,14 @@
 /** @file An open model: draws, edits, writes and captions. Calls may overlap; each has its own state. */
-import { type Adapter, readAdapter } from "../checkpoint/adapter/adapter-folder.ts";
 import { modelDigest } from "../checkpoint/model-digest.ts";
 import { type ModelFolder, openModelFolder } from "../checkpoint/model-folder.ts";
 import { InputError, refuseAborted } from "../errors.ts";
 import type { ImageSize } from "../image/pixels.ts";
-import { adaptableLinears } from "../model/adapter.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type Grid, imageIds } from "../sequence/segments.ts";
 import { thoughtMarkers } from "../sequence/thought-markers.ts";
 import { loadTokenizer } from "../sequence/tokenizer.ts";
 import { untilAborted } from "./abort.ts";
-import { type CacheShares, cacheShares } from "./cache-shares.ts";
+import { type CacheShares, sharesOf } from "./cache-shares.ts";
 import { type DefaultSettings, readDefaultSettings } from "./default-settings.ts";
 import { checkImageInput, checkSignal, type DrawOptions } from "./draw-options.ts";
 import { type PlanContext, planDrawing } from "./draw-plan.ts";
@@ -29,6 +27,7 @@ import { type DrawingMemory, MEMORY_PARTS } from "./memory-estimate.ts";
 import { createDrawing } from "./model-drawing.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import type { ModelLoad } from "./model-work.ts";
+import { readAdapters } from "./open-adapters.ts";
 import { checkOpenOptions, type OpenOptions } from "./open-options.ts";
 import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
@@ -56,26 +55,9 @@ import { DEFAULT_MAX_TOKENS, DEFAULT_TEXT_SEED, type WriteOptions } from "./writ
 import { textPieces, writeTokens } from "./write-text.ts";
 import { GrowingText, type TextSource, type WrittenText } from "./written-text.ts";
 
-/** Some fifty short prompts of a small model; of the 14B shape none, whose keys and values of a prompt are larger. */
-const KEPT_PROMPT_BYTES = 2 ** 25;
-
 function memoryCheckOf(folder: ModelFolder): MemoryCheck | undefined {
   const model = memoryOf(folder);
   return model === undefined ? undefined : new MemoryCheck(model);
-}
-
-/** Adapters by the names that they are given. */
-async function readAdapters(
-  platform: Platform,
-  { parameters }: ModelFolder,
-  named: Readonly<Record<string, string>> = {},
-): Promise<ReadonlyMap<string, Adapter>> {
-  const linears = adaptableLinears(parameters);
-  const adapters = new Map<string, Adapter>();
-  for (const [name, path] of Object.entries(named)) {
-    adapters.set(name, await readAdapter(platform.modelFolder(path), linears, platform.sha256));
-  }
-  return adapters;
 }
 
 /** What is free beside the adapters' matrices. */
@@ -85,24 +67,6 @@ function availableBeside(
 ): AvailableMemory | undefined {
   const available = platform.availableMemory();
   return available && { ...available, bytes: Math.max(0, available.bytes - adapterBytesToCome) };
-}
-
-/** As they are given, or by memory. */
-function sharesOf(
-  { cacheBytes, promptBytes, checkMemory }: OpenOptions,
-  folder: ModelFolder,
-  free: number | undefined,
-): CacheShares {
-  const model = memoryOf(folder);
-  const byMemory =
-    model === undefined || (cacheBytes !== "by memory" && promptBytes !== "by memory")
-      ? { cacheBytes: Number.MAX_SAFE_INTEGER, promptBytes: KEPT_PROMPT_BYTES }
-      : cacheShares(model, checkMemory === false ? undefined : free);
-  return {
-    cacheBytes:
-      typeof cacheBytes === "string" ? byMemory.cacheBytes : (cacheBytes ?? Number.MAX_SAFE_INTEGER),
-    promptBytes: typeof promptBytes === "string" ? byMemory.promptBytes : (promptBytes ?? KEPT_PROMPT_BYTES),
-  };
 }
 
 /** What {@link Model.open} has read and made. */
@@ -186,7 +150,7 @@ export class Model implements AsyncDisposable {
       const available = availableBeside(platform, sessions);
       if (available !== undefined) memory?.refuseWeights(available);
       const read = { platform, folder, sessions, tokenizer, defaults, trained };
-      const shares = sharesOf(options, folder, available?.bytes);
+      const shares = sharesOf(options, memoryOf(folder), available?.bytes);
       return new Model({ ...read, threads, engine, memory, maxPictures: options.maxPictures, shares });
     } catch (error) {
       const closed = opening.then(
