@@ -32,6 +32,7 @@ const TRAIN: readonly (readonly string[])[] = [
   ["autoencoder", "text-tokenizer"],
   ["model"],
   ["adapter"],
+  ["preference", "reward"],
 ];
 /** Doors re-export what users may touch and stand outside the floors. */
 const DOORS: ReadonlySet<string> = new Set(["index.ts", "train/index.ts"]);

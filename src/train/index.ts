@@ -27,3 +27,4 @@ export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";
 export { type ModelTrainConfig, modelTrainConfigSchema } from "./model/model-train-config.ts";
 export { rehearseModel, trainModel } from "./model/train-model.ts";
+export { type Reward, type RewardedPicture, type RewardOptions, rewardsOf } from "./reward/reward.ts";
