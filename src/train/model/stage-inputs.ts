@@ -14,7 +14,7 @@ import type { TrainingTars } from "./stage-data.ts";
 import { MOST_SUBJECTS, MOST_WORDS, type TrainedOn } from "./trained-on.ts";
 
 /** Stored bytes of a weight up to which it enters a digest: norms and biases tell checkpoints apart as all would. */
-const DIGESTED_BYTES = 64 * 1024;
+export const DIGESTED_BYTES = 64 * 1024;
 
 /** Digests by name, so that a run that is continued with another input can name it. */
 export async function inputDigests(parts: {
