@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DataFormatError, InputError } from "../../errors.ts";
 import { replaceText } from "../../files/replacement-file.ts";
+import { printable } from "../../formats/quoted.ts";
 import { decodeText } from "../../formats/text.ts";
 import { checkText } from "../../sequence/text-limits.ts";
 import { firstIssue, issueField } from "../data/schema-issue.ts";
@@ -34,18 +35,25 @@ export interface PlacedPair extends PreferencePair {
 }
 
 /**
- * Reads the pairs of a folder; lines that are empty are passed over.
- * @throws InputError without the file; DataFormatError naming the first line that is no pair, or whose pictures lie outside of
- * the folder.
+ * Reads the pairs of a folder.
+ * @throws InputError without the file; what {@link parsePairs} throws.
  */
 export async function readPairs(folder: string): Promise<PlacedPair[]> {
+  return parsePairs(await readSmallFile(join(folder, PAIRS_FILE), MAX_BYTES), folder);
+}
+
+/**
+ * The pairs of a file's bytes; lines that are empty are passed over.
+ * @throws DataFormatError naming the first line that is no pair, or whose pictures lie outside of the folder.
+ */
+export function parsePairs(bytes: Uint8Array, folder: string): PlacedPair[] {
   const path = join(folder, PAIRS_FILE);
-  const text = decodeText(await readSmallFile(path, MAX_BYTES), path);
   const pairs: PlacedPair[] = [];
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  for (const [index, line] of decodeText(bytes, path).split(/\r?\n/).entries()) {
     if (line.trim() === "") continue;
-    if (pairs.length === MAX_PAIRS)
+    if (pairs.length === MAX_PAIRS) {
       throw new DataFormatError(`has more than ${MAX_PAIRS} pairs`, { where: path });
+    }
     pairs.push(parsePair(line, folder, `${path}:${index + 1}`));
   }
   if (pairs.length === 0) throw new DataFormatError("holds no pairs", { where: path });
@@ -64,10 +72,8 @@ function parsePair(line: string, folder: string, where: string): PlacedPair {
   if (pair === undefined) {
     const issue = firstIssue(error);
     const field = issue === undefined ? "" : issueField(issue);
-    throw new DataFormatError(`${field === "" ? "pair" : field}: ${issue?.message ?? "is not valid"}`, {
-      where,
-      remedy,
-    });
+    const reason = `${field === "" ? "pair" : field}: ${issue?.message ?? "is not valid"}`;
+    throw new DataFormatError(printable(reason), { where, remedy });
   }
   try {
     checkText(pair.prompt);
