@@ -9,7 +9,7 @@ import { sum } from "../../graph/operators/reduce.ts";
 import { reshape } from "../../graph/operators/reshape.ts";
 import { selectRows } from "../../graph/operators/select-rows.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
-import { addSizes, multiplySizes } from "../../graph/size.ts";
+import { addSizes, type Dim, multiplySizes } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
 import { backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
@@ -69,8 +69,16 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base
   };
 }
 
-/** The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [predictions + lm, D] */
-export function predictingStates(scope: ParameterScope, config: NextStepConfig, parts: TrainingParts): Value {
+/**
+ * The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [states, D]
+ * @param states how many there are. Default: predictions + lm.
+ */
+export function predictingStates(
+  scope: ParameterScope,
+  config: NextStepConfig,
+  parts: TrainingParts,
+  states: Dim = addSizes(parts.imageLoss ? "predictions" : 0, "lm"),
+): Value {
   const width = tokenWidth(config);
   const half = config.headDim / 2;
   const textEmbeds = embedTokens(scope, config, input("text_ids", "int64", ["texts"])); // [texts, D]
@@ -90,10 +98,9 @@ export function predictingStates(scope: ParameterScope, config: NextStepConfig, 
     mask: input("mask", "float32", [parts.maskPerRow ? "rows" : 1, 1, "tokens", "tokens"]),
   });
   const positions = multiplySizes("rows", "tokens");
-  const predictions = parts.imageLoss ? "predictions" : 0;
   return selectRows(
     reshape(hidden, [positions, config.hiddenSize]),
-    input("predicting", "int64", [addSizes(predictions, "lm")]),
+    input("predicting", "int64", [states]),
     input("predicting_places", "int64", [positions]),
   );
 }
