@@ -10,7 +10,10 @@ import type { AdapterSettings } from "./adapter-train-config.ts";
 export type AdaptedLinear = Omit<AdapterLinear, "down" | "up">;
 
 /** @throws ConfigError for names that no linear has, and for what is no regular expression. */
-export function adaptedLinears(shapes: readonly LinearShape[], settings: AdapterSettings): AdaptedLinear[] {
+export function adaptedLinears(
+  shapes: readonly LinearShape[],
+  settings: Omit<AdapterSettings, "dropout">,
+): AdaptedLinear[] {
   const { targets, ranks, alphas, rankStabilised } = settings;
   const chosen = shapes.filter(chooserOf(targets));
   if (chosen.length === 0) throw unknown("adapter.targets", String(targets), shapes);
@@ -24,7 +27,10 @@ export function adaptedLinears(shapes: readonly LinearShape[], settings: Adapter
 }
 
 /** The alpha of a linear by its name. */
-export function alphaOf(linear: string, { alpha, alphas }: AdapterSettings): number {
+export function alphaOf(
+  linear: string,
+  { alpha, alphas }: Pick<AdapterSettings, "alpha" | "alphas">,
+): number {
   return valueFor(alphas, linear) ?? alpha;
 }
 

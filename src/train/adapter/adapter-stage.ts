@@ -1,10 +1,7 @@
 /** @file The stage that trains an adapter: what the loop sees of it, and its folder. */
 import { availableParallelism } from "node:os";
-import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
-import { type AdapterLinear, downName, upName } from "../../model/adapter.ts";
 import type { NextStepConfig } from "../../model/config.ts";
-import { writeAdapterFolder } from "../../node/write-adapter-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
@@ -19,9 +16,10 @@ import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
-import { type AdaptedLinear, alphaOf } from "./adapter-linears.ts";
+import type { AdaptedLinear } from "./adapter-linears.ts";
 import { AdapterObjective, type AdapterPlan } from "./adapter-objective.ts";
 import type { AdapterTrainConfig } from "./adapter-train-config.ts";
+import { adapterOf, writeTrainedAdapter } from "./trained-adapter.ts";
 
 /** Each holds the model's weights: one for batches with pictures, one for such without. */
 const MOST_SESSIONS = 2;
@@ -94,32 +92,8 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
 
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
     const { linears, config, base } = this.#parts;
-    const { rank, alpha, dropout, rankStabilised } = config.adapter;
-    const ranks = linears.filter((linear) => linear.rank !== rank).map((own) => [own.name, own.rank]);
-    const alphas = linears
-      .map(({ name }) => [name, alphaOf(name, config.adapter)] as const)
-      .filter(([, own]) => own !== alpha);
-    await writeAdapterFolder(folder, {
-      ...{ base: base.files.name, rank, alpha, dropout, rankStabilised },
-      ranks: Object.fromEntries(ranks),
-      alphas: Object.fromEntries(alphas),
-      linears: adapterOf(linears, weights).linears,
-    });
+    await writeTrainedAdapter(folder, { base: base.files.name, settings: config.adapter, linears }, weights);
   }
-}
-
-function adapterOf(linears: readonly AdaptedLinear[], weights: readonly NamedBuffer[]): Adapter {
-  const byName = new Map(weights.map(({ name, data }) => [name, data]));
-  return {
-    ...{ name: "adapter", path: "", digest: "in training" },
-    linears: linears.map(
-      (linear): AdapterLinear => ({
-        ...linear,
-        down: byName.get(downName(linear.name)) as Float32Array,
-        up: byName.get(upName(linear.name)) as Float32Array,
-      }),
-    ),
-  };
 }
 
 /** Everything that decides the adapter; periods and paths do not. */

@@ -7,7 +7,7 @@ const rankSchema = z.int().min(1).max(MAX_RANK);
 const namedSchema = <Schema extends z.ZodType>(schema: Schema) => z.record(z.string().min(1), schema);
 
 /** The defaults take all linears: on small models, style and things are in the image head as much as in the backbone. */
-const adapterSchema = z.strictObject({
+export const adapterSchema = z.strictObject({
   /** Numbers between the two matrices of each linear. */
   rank: rankSchema.default(8),
   /** What an adapter adds is multiplied by alpha / rank. */

@@ -2,7 +2,7 @@
  * @file The stage that trains the model: captions and image tokens in one sequence, by next-token prediction
  * (docs/nextstep-spec.md 4).
  */
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
@@ -10,7 +10,6 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { NEXTSTEP_FILE } from "../../generate/default-settings.ts";
 import { type NextStepConfig, toConfigJson } from "../../model/config.ts";
-import { writeModelFolder } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
@@ -22,6 +21,7 @@ import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
+import { fillModelFolder } from "./fill-model-folder.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import { settingsIdentity } from "./settings-identity.ts";
@@ -123,8 +123,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
     const trained = lesson === undefined ? survey.all : survey.lessons[lesson]!;
     const settings = JSON.stringify(nextstepJson(inherited, trained), undefined, 2);
     await writeFile(join(folder, NEXTSTEP_FILE), `${settings}\n`);
-    const written = join(folder, ".model");
-    await writeModelFolder(written, {
+    await fillModelFolder(folder, {
       configJson: {
         ...toConfigJson({ ...model, autoencoderPath: "vae" }),
         hw_aspect_ratios_ids: Object.fromEntries(
@@ -139,9 +138,6 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
         weightFile: autoencoder.weightFile,
       },
     });
-    // The folder may hold other files already; whoever gave it renames it when it is whole.
-    for (const name of await readdir(written)) await rename(join(written, name), join(folder, name));
-    await rm(written, { recursive: true });
   }
 }
 

@@ -70,7 +70,7 @@ const lessonSchema = z.strictObject({
 
 export type Lesson = z.infer<typeof lessonSchema>;
 
-const sampleSchema = z.strictObject({
+export const sampleSchema = z.strictObject({
   /** Prompts of the sample grid; none: no grids. */
   prompts: z.array(z.string().min(1)).max(64).default([]),
   guidance: z.number().min(1).default(3),

@@ -28,12 +28,20 @@ export async function inputDigests(parts: {
   return {
     data: await Promise.all(tars.sets.map((set) => set.fingerprint())),
     autoencoder: await digestWeights(autoencoder.configJson, autoencoder.tensors),
-    start: start === undefined ? null : await digestWeights(start.configJson, start.tensors, DIGESTED_BYTES),
+    start: start === undefined ? null : await startDigest(start),
     textTokenizer:
       typeof textTokenizer === "string"
         ? digest(await readTokenizerFiles(new LocalFolder(textTokenizer)))
         : null,
   };
+}
+
+/** Which model training starts from. */
+export function startDigest({
+  configJson,
+  tensors,
+}: Pick<ModelFolder, "configJson" | "tensors">): Promise<string> {
+  return digestWeights(configJson, tensors, DIGESTED_BYTES);
 }
 
 /** The start's nextstep.json, else the settings that samples are drawn with; the drawing order is that of this training. */

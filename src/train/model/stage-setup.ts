@@ -29,7 +29,7 @@ const MUON_MATRIX = /^(layers\.\d+|image_head\.net\.res_blocks\.\d+)\..*\.weight
 /** AdamW for everything, or Muon for matrices and AdamW for the rest. */
 export async function createOptimizer(
   engine: Engine,
-  config: ModelTrainConfig,
+  config: Pick<ModelTrainConfig, "optimizer" | "muon">,
   weights: readonly Trainable[],
 ): Promise<Optimizer> {
   const isMuon = ({ name, shape }: Trainable): boolean =>
