@@ -1,15 +1,19 @@
 /**
  * @file `npm run compare-best-of -- --data FOLDER --features FILE [--model FOLDER] [--of N] [--count N]`: whether the best of
- * several drawings by the model's own score is better than any of them (docs/evaluation.md). Each prompt is drawn with several
- * seeds; what `draw --best-of` would keep is set against the mean of all, the expectation of one that is taken at random. A
- * line of JSON for each way to choose; `by real picture` is what no score can do better than.
+ * several drawings, by the model's own score or by the reward that judges the prompt, is better than any of them
+ * (docs/evaluation.md). Each prompt is drawn with several seeds; what `draw --best-of` would keep is set against the mean of all,
+ * the expectation of one that is taken at random. Rewards compare by shape and colour, the net is who judges. A line of JSON for each
+ * way to choose; `by real picture` is what no score can do better than.
  */
+import { InputError } from "../src/errors.ts";
 import { EvaluationData, type SceneRecord } from "../src/evaluate/emoji/evaluation-data.ts";
-import { netScorer } from "../src/evaluate/emoji/scorer.ts";
-import { isPlain } from "../src/evaluate/emoji/workshop.ts";
+import { isPlain } from "../src/evaluate/emoji/reference-pictures.ts";
+import { netScorer, SHAPE_SCORER } from "../src/evaluate/emoji/scorer.ts";
 import { meanOf } from "../src/evaluate/estimate.ts";
 import { NetFeatures } from "../src/evaluate/net-features.ts";
 import { type LabelledFeature, rankOf } from "../src/evaluate/retrieval.ts";
+import { SCENE_REWARDS } from "../src/evaluate/rewards/reward-spec.ts";
+import { type PromptReward, sceneReward } from "../src/evaluate/rewards/scene-rewards.ts";
 import { CHOSEN_BY } from "../src/generate/recipe-chosen.ts";
 import type { PictureScore } from "../src/generate/score-picture.ts";
 import { worth } from "../src/generate/score-plan.ts";
@@ -19,13 +23,14 @@ import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { DEFAULT_STYLE } from "../src/train/data/emoji/emoji-styles.ts";
+import { rewardsOf } from "../src/train/reward/reward.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 const TOOL = "compare-best-of";
 const HELP = `
 Usage: npm run ${TOOL} -- --data FOLDER --features FILE [--model FOLDER]
 
-Draws prompts with several seeds and tells whether the best by the model's own score is better than any of them.
+Draws prompts with several seeds and tells whether the best by the model's own score, or by a reward, is better than any of them.
 
 Options:
   --data FOLDER     what \`nextstep data emoji\` made
@@ -85,6 +90,19 @@ for (const record of plain) {
   references.push({ subject: record.shows.subject, feature: feature! });
 }
 
+const rewards = SCENE_REWARDS.map((name) => sceneReward(name, data, SHAPE_SCORER));
+/** The one that judges a prompt, if one does. */
+const rewardFor = (prompt: string): PromptReward | undefined =>
+  rewards.find(({ refuseUnjudged }) => {
+    try {
+      refuseUnjudged([prompt]);
+      return true;
+    } catch (error) {
+      if (error instanceof InputError) return false;
+      throw error;
+    }
+  });
+
 interface Judged {
   /** Cosine distance of net features to the real picture, of each seed. */
   readonly distances: readonly number[];
@@ -102,6 +120,14 @@ async function judge(record: SceneRecord, index: number): Promise<Judged> {
   });
   const scores: PictureScore[] = [];
   for (const { grid, tokens } of pictures) scores.push(await model.score(record.caption, { grid, tokens }));
+  const reward = rewardFor(record.caption)?.reward;
+  const rewarded =
+    reward === undefined
+      ? undefined
+      : await rewardsOf(
+          reward,
+          pictures.map(({ pixels }) => ({ prompt: record.caption, pixels })),
+        );
   const [real] = await scorer.of([sized(await record.load())]);
   const drawn = await scorer.of(pictures.map(({ pixels }) => pixels));
   const { subject } = record.shows;
@@ -113,6 +139,7 @@ async function judge(record: SceneRecord, index: number): Promise<Judged> {
       : [],
     worths: new Map<string, readonly number[]>([
       ...CHOSEN_BY.map((by) => [by, scores.map((score) => worth(score, by))] as const),
+      ...(rewarded === undefined ? [] : [["reward", [...rewarded]] as const]),
       ["real picture", distances.map((distance) => -distance)],
     ]),
   };
@@ -123,13 +150,14 @@ for (const [kind, records] of [
   ["held-out scenes", some(heldOut)],
   ["single subjects", some(plain)],
 ] as const) {
-  const judged: Judged[] = [];
+  const all: Judged[] = [];
   for (const [index, record] of records.entries()) {
-    judged.push(await judge(record, index));
+    all.push(await judge(record, index));
     process.stderr.write(`${kind} ${index + 1}/${records.length}\n`);
   }
-  if (judged.length < 2) continue;
-  for (const by of [...CHOSEN_BY, "real picture"]) {
+  for (const by of [...CHOSEN_BY, "reward", "real picture"]) {
+    const judged = all.filter(({ worths }) => worths.has(by));
+    if (judged.length < 2) continue;
     const best = judged.map(({ worths }) => {
       const own = worths.get(by) ?? [];
       return own.indexOf(Math.max(...own));

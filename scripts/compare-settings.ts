@@ -7,8 +7,8 @@
  */
 
 import { EvaluationData } from "../src/evaluate/emoji/evaluation-data.ts";
+import { isPlain } from "../src/evaluate/emoji/reference-pictures.ts";
 import { netScorer, SHAPE_SCORER } from "../src/evaluate/emoji/scorer.ts";
-import { isPlain } from "../src/evaluate/emoji/workshop.ts";
 import { meanOf, ratioOf } from "../src/evaluate/estimate.ts";
 import { gradientStrength } from "../src/evaluate/gradient-strength.ts";
 import { kernelDistance } from "../src/evaluate/kernel-distance.ts";

@@ -54,7 +54,13 @@ export type { RecipeKept } from "./generate/recipe-kept.ts";
 export type { AgainOptions } from "./generate/repeat-plan.ts";
 export type { ResumeOptions } from "./generate/resume-plan.ts";
 export type { PictureScore } from "./generate/score-picture.ts";
-export type { BestPicture, ScoreOptions, TokenPicture } from "./generate/score-plan.ts";
+export type {
+  BestPicture,
+  ModelWorth,
+  RewardWorth,
+  ScoreOptions,
+  TokenPicture,
+} from "./generate/score-plan.ts";
 export type { DrawSettings } from "./generate/settings.ts";
 export { SAMPLER_NAMES, type SamplerName } from "./generate/solvers.ts";
 export type { ThinkOptions } from "./generate/think-options.ts";

@@ -1,9 +1,11 @@
 /** @file What people bring as training data: tables of captions, captions in some encoding, descriptions of samples. */
 
+import { resolve, sep } from "node:path";
 import { decodeText } from "../../src/formats/text.ts";
 import { readDigitalSourceType, xmpPacket } from "../../src/formats/xmp.ts";
 import { parseTable } from "../../src/train/data/record-table.ts";
 import { captionsOf, checkSample, parseSampleJson, pickCaption } from "../../src/train/data/sample-json.ts";
+import { parsePairs } from "../../src/train/preference/pair-file.ts";
 import { type FuzzTarget, FuzzViolation, jsonWords, words } from "./target.ts";
 
 const COLUMNS = [["file_name"], ["caption", "text", "caption_all"]];
@@ -40,6 +42,26 @@ export function csvTable(): FuzzTarget {
   const plain = "file_name,text\n1.png,one\n2.png,two\n3.png,007\n";
   const own = words('"', '""', ",", ";", "\n", "\r\n", "\t", "file_name", "caption", "caption_all", "1e5");
   return table("csv table", "captions.csv", [quoted, plain], own);
+}
+
+export function preferencePairs(): FuzzTarget {
+  const folder = resolve("pairs");
+  const pair = { prompt: "猫", winner: "a/1.png", loser: "b.png", winnerReward: 0.5, loserReward: -1 };
+  const seeds = [`${JSON.stringify(pair)}\n\n${JSON.stringify({ ...pair, loser: "c/../d.png" })}\n`];
+  return {
+    name: "preference pairs",
+    seeds: seeds.map((text) => Buffer.from(text)),
+    words: jsonWords("\n", "../", "/", "\\", "\\u0000", '"__proto__":{', '"winner":"..', "1e999"),
+    run: async (bytes) => {
+      for (const { winnerPath, loserPath, where } of parsePairs(bytes, folder)) {
+        const isBelow = [winnerPath, loserPath].every(
+          (path) => resolve(path).startsWith(folder + sep) || resolve(path) === folder,
+        );
+        if (!isBelow || winnerPath === loserPath)
+          throw new FuzzViolation(`${where}: ${winnerPath} and ${loserPath}`);
+      }
+    },
+  };
 }
 
 export function jsonlTable(): FuzzTarget {

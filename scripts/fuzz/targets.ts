@@ -4,7 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { autoencoderConfig, job, modelConfig, recipe, settings, trainingConfig } from "./config-targets.ts";
-import { captionText, csvTable, jsonlTable, sampleDescription, xmp } from "./data-targets.ts";
+import {
+  captionText,
+  csvTable,
+  jsonlTable,
+  preferencePairs,
+  sampleDescription,
+  xmp,
+} from "./data-targets.ts";
 import { picture } from "./picture-target.ts";
 import { tar } from "./tar-target.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -33,6 +40,7 @@ export async function fuzzTargets(): Promise<FuzzTarget[]> {
       await trainingConfig(),
       csvTable(),
       jsonlTable(),
+      preferencePairs(),
       captionText(),
       sampleDescription(),
       xmp(),

@@ -1,9 +1,10 @@
 /** @file The commands that draw, `nextstep PROMPT` and `nextstep again`, with the published names of their options. */
 import { type Command, Option } from "commander";
+import { REWARD_FORMS, type RewardSpec } from "../evaluate/rewards/reward-spec.ts";
 import { DEFAULT_TEMPERATURE } from "../generate/choose-token.ts";
 import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
 import { CFG_SCHEDULES } from "../generate/guidance.ts";
-import { CHOSEN_BY } from "../generate/recipe-chosen.ts";
+import { CHOSEN_BY, type ChosenBy } from "../generate/recipe-chosen.ts";
 import { MAX_GUIDANCE, MAX_LAG, MAX_NOISE_LEVEL, MAX_SEED, MAX_SHIFT } from "../generate/settings.ts";
 import { MAX_STEPS, NOISY_SAMPLERS, SAMPLER_NAMES } from "../generate/solvers.ts";
 import { STEP_SCHEDULES } from "../generate/step-schedule.ts";
@@ -26,6 +27,7 @@ import {
   withDefault,
 } from "./option-values.ts";
 import type { Target } from "./picture-file.ts";
+import { addRewardSources, rewardArgument } from "./reward-options.ts";
 import type { Terminal } from "./terminal.ts";
 import { refuseUsage } from "./usage-error.ts";
 
@@ -55,6 +57,11 @@ function addOutputOptions(command: Command): Command {
     .option("--no-preview", "show no picture in the terminal")
     .option("--json", "print JSON");
   return addModelOptions(command);
+}
+
+/** The model's own measures, or a reward. */
+function chosenBy(text: string): ChosenBy | RewardSpec {
+  return CHOSEN_BY.find((own) => own === text) ?? rewardArgument(text);
 }
 
 /** Of all commands that draw. */
@@ -152,18 +159,18 @@ export function addDrawCommands(program: Command, terminal: Terminal): void {
     )
     .option(
       "--best-of <n>",
-      "draw n pictures of each prompt, with seeds behind one another, and keep the best (of the model in this package no better than chance: docs/measurements.md); what is resumed is kept whole",
+      "draw n pictures of each prompt, with seeds behind one another, and keep the best (by the score of the model in this package no better than chance: docs/measurements.md); what is resumed is kept whole",
       integerBetween(2, MAX_COUNT),
     )
-    .addOption(
-      new Option(
-        "--by <measure>",
-        withDefault(
-          "what is best: the lowest loss (see score), or the most that the prompt explains",
-          DEFAULT_CHOSEN_BY,
-        ),
-      ).choices(CHOSEN_BY),
-    )
+    .option(
+      "--by <measure>",
+      withDefault(
+        `what is best: likelihood (the lowest loss, see score), gain (the most that the prompt explains), or a reward: ${REWARD_FORMS}`,
+        DEFAULT_CHOSEN_BY,
+      ),
+      chosenBy,
+    );
+  addRewardSources(draw)
     .option("--think", "let the model write down what it will draw first, and draw from that")
     .option(
       "--think-tokens <n>",

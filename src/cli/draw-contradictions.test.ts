@@ -26,6 +26,8 @@ it("names both of two options that exclude each other", () => {
     [{ thinkTokens: 9 }, "--think-tokens", "--think"],
     [{ bestOf: 4, count: 2 }, "--best-of", "--count"],
     [{ by: "gain" }, "--by", "--best-of"],
+    [{ bestOf: 4, data: "data" }, "--data", "--by"],
+    [{ bestOf: 4, by: "gain", features: "net" }, "--features", "--by"],
     [{ thinkTemperature: 0 }, "--think-temperature", "--think"],
     [{ out: STDOUT, json: true }, "--out -", "--json"],
     [{ out: STDOUT, count: 2 }, "--out -", "2"],

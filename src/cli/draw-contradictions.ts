@@ -67,6 +67,10 @@ export function drawContradiction(
     return "--best-of and --count exclude each other: the first keeps one picture of each prompt";
   if (options.by !== undefined && options.bestOf === undefined)
     return "--by does nothing without --best-of: add it or leave it out";
+  for (const source of ["data", "features"] as const) {
+    if (options[source] !== undefined && typeof options.by !== "object")
+      return `--${source} does nothing without --by of a reward: add it or leave it out`;
+  }
   if (options.think !== true) {
     const idle = (["thinkTokens", "thinkTemperature"] as const).find((name) => options[name] !== undefined);
     if (idle !== undefined) {

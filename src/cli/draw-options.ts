@@ -1,4 +1,6 @@
 /** @file What the options of `nextstep PROMPT` and `nextstep again` become. */
+
+import type { RewardSpec } from "../evaluate/rewards/reward-spec.ts";
 import type { DrawOptions } from "../generate/draw-options.ts";
 import type { ChosenBy } from "../generate/recipe-chosen.ts";
 import { type DrawSettings, SETTING_NAMES } from "../generate/settings.ts";
@@ -7,6 +9,7 @@ import type { AspectName } from "../image/aspect-buckets.ts";
 import { type AdapterArgument, adapterChoices } from "./adapter-options.ts";
 import type { ModelOptions } from "./model-options.ts";
 import type { Target } from "./picture-file.ts";
+import type { RewardSourceOptions } from "./reward-options.ts";
 
 /** What drawing and drawing again have in common. */
 export interface OutputOptions extends ModelOptions {
@@ -24,14 +27,14 @@ export interface OutputOptions extends ModelOptions {
   readonly json?: true;
 }
 
-export interface DrawCommandOptions extends OutputOptions, Partial<DrawSettings> {
+export interface DrawCommandOptions extends OutputOptions, RewardSourceOptions, Partial<DrawSettings> {
   readonly seed?: number;
   readonly size?: { readonly width: number; readonly height: number };
   readonly aspect?: AspectName;
   readonly count?: number;
   /** Pictures that are drawn of each prompt, of which the best is kept. */
   readonly bestOf?: number;
-  readonly by?: ChosenBy;
+  readonly by?: ChosenBy | RewardSpec;
   readonly think?: true;
   readonly thinkTokens?: number;
   readonly thinkTemperature?: number;

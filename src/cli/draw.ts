@@ -14,7 +14,7 @@ import { MAX_PICTURE_BYTES } from "../image/picture-format.ts";
 import { toFloat32 } from "../tensor/tensor.ts";
 import { adaptersToOpen, checkAdaptersAgain } from "./adapter-options.ts";
 import { threadsAgain } from "./again-threads.ts";
-import { type ChooseBest, chooserOf } from "./best-of.ts";
+import { type ChooseBest, chooserOf, openChoosing } from "./best-of.ts";
 import { ownContradiction } from "./draw-contradictions.ts";
 import { type DrawCommandOptions, drawOptionsOf, type OutputOptions } from "./draw-options.ts";
 import { notSaved, report, saveTokens, showPictures, writePictures } from "./draw-output.ts";
@@ -43,6 +43,7 @@ export async function runDraw(
   refuse: (contradiction: string | undefined) => void,
 ): Promise<void> {
   await checkOutputs(options);
+  await using reward = await openChoosing(prompts, options);
   await using model = await openNamedModel(options, terminal, adaptersToOpen(options.adapter));
   refuse(ownContradiction(options, model.defaults));
   const given = { ...drawOptionsOf(options), ...(await inputs(options, terminal)) };
@@ -50,7 +51,7 @@ export async function runDraw(
     options,
     terminal,
     keeper: newKeeper(options, terminal),
-    choose: chooserOf(model, prompts, options, terminal),
+    choose: chooserOf(model, prompts, options, terminal, reward),
   });
 }
 

@@ -12,6 +12,7 @@ import { addEvaluateCommand } from "./evaluate-command.ts";
 import { EXIT_CODES_HELP, EXIT_FAILURE, EXIT_USAGE, watchForEnding } from "./exit-code.ts";
 import { addLearnCommands } from "./learn-command.ts";
 import { addModelsCommand } from "./models-command.ts";
+import { addPreferCommand } from "./prefer-command.ts";
 import { addPullCommand } from "./pull-command.ts";
 import { addResumeCommand } from "./resume-command.ts";
 import { addScoreCommand } from "./score-command.ts";
@@ -79,6 +80,7 @@ ${EXIT_CODES_HELP}`,
   addPullCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommands(program, terminal);
+  addPreferCommand(program, terminal);
   addLearnCommands(program, terminal);
   addDataCommands(program, terminal);
   addConvertCommand(program, terminal);

@@ -10,12 +10,15 @@ const DESCRIPTIONS: Readonly<Record<TrainingStage, string>> = {
   autoencoder: "train the image autoencoder",
   model: "train the transformer and its image head",
   adapter: "train an adapter beside the frozen weights of a model",
+  preference: "train a model, or an adapter, on pairs of pictures of which one is preferred",
 };
 
 export function addTrainCommands(program: Command, terminal: Terminal): void {
   const train = program
     .command("train")
-    .description("train an autoencoder, a model or an adapter; started again, it continues");
+    .description(
+      "train an autoencoder, a model or an adapter, from data or preferences; started again, it continues",
+    );
   for (const stage of TRAINING_STAGES) {
     train
       .command(stage)

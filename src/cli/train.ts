@@ -1,4 +1,4 @@
-/** @file `nextstep train autoencoder|model|adapter CONFIG`: runs a stage and shows how it goes, or what it would take. */
+/** @file `nextstep train autoencoder|model|adapter|preference CONFIG`: runs a stage and shows how it goes, or what it would take. */
 
 import { resolveModel } from "../hub/resolve-model.ts";
 import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
@@ -12,6 +12,8 @@ import { loadTrainConfig } from "../train/loop/train-config.ts";
 import type { TrainEvent } from "../train/loop/train-events.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import { rehearseModel, trainModel } from "../train/model/train-model.ts";
+import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
+import { rehearsePreference, trainPreference } from "../train/preference/train-preference.ts";
 import type { Terminal } from "./terminal.ts";
 import { progressPrinter } from "./train-progress.ts";
 import { describeRehearsal } from "./train-rehearsal.ts";
@@ -52,6 +54,14 @@ async function openRun(
     return {
       train: (options) => trainAdapter(config, options),
       rehearse: (options) => rehearseAdapter(config, options),
+    };
+  }
+  if (stage === "preference") {
+    const given = await loadTrainConfig(preferenceTrainConfigSchema, file, overrides);
+    const config = { ...given, base: await place(given.base) };
+    return {
+      train: (options) => trainPreference(config, options),
+      rehearse: (options) => rehearsePreference(config, options),
     };
   }
   const given = await loadTrainConfig(modelTrainConfigSchema, file, overrides);

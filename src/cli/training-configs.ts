@@ -4,6 +4,7 @@ import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { parseTrainConfig } from "../train/loop/train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
+import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
 
 export const TRAINING_CONFIGS: readonly JsonKind[] = [
   {
@@ -15,6 +16,11 @@ export const TRAINING_CONFIGS: readonly JsonKind[] = [
     of: "training config of an adapter",
     marks: (json) => ["output", "data", "base"].every((key) => Object.hasOwn(json, key)),
     read: (json, path) => parseTrainConfig(adapterTrainConfigSchema, json, path),
+  },
+  {
+    of: "training config on preferences",
+    marks: (json) => ["output", "pairs", "base"].every((key) => Object.hasOwn(json, key)),
+    read: (json, path) => parseTrainConfig(preferenceTrainConfigSchema, json, path),
   },
   {
     of: "training config of a model",

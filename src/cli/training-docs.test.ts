@@ -5,6 +5,7 @@ import { z } from "zod";
 import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
+import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -27,9 +28,12 @@ function pathsOf({ properties, items, anyOf = [] }: JsonSchema, path = ""): stri
 it("documents every setting of training", async () => {
   const text = await readFile(new URL("../../docs/training.md", import.meta.url), "utf8");
   const settings = new Set(
-    [autoencoderTrainConfigSchema, modelTrainConfigSchema, adapterTrainConfigSchema].flatMap((schema) =>
-      pathsOf(z.toJSONSchema(schema, { io: "input" }) as JsonSchema),
-    ),
+    [
+      autoencoderTrainConfigSchema,
+      modelTrainConfigSchema,
+      adapterTrainConfigSchema,
+      preferenceTrainConfigSchema,
+    ].flatMap((schema) => pathsOf(z.toJSONSchema(schema, { io: "input" }) as JsonSchema)),
   );
   expect(settings.size).toBeGreaterThan(70);
   const rows = text.slice(text.indexOf("## Config of both")).split("\n");

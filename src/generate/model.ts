@@ -33,7 +33,7 @@ import { finishPicture, type Picture } from "./picture.ts";
 import type { Platform } from "./platform.ts";
 import { checkTextLength } from "./position-limit.ts";
 import type { Recipe } from "./recipe.ts";
-import type { ChosenBy } from "./recipe-chosen.ts";
+import { type ChosenBy, isChooserName } from "./recipe-chosen.ts";
 import { type AgainOptions, planAgain } from "./repeat-plan.ts";
 import { ReportingEngine } from "./reporting-engine.ts";
 import { planResume, type ResumeOptions } from "./resume-plan.ts";
@@ -41,7 +41,9 @@ import { type PictureScore, scoreTokens } from "./score-picture.ts";
 import {
   type BestPicture,
   checkScoreOptions,
+  type ModelWorth,
   planScore,
+  type RewardWorth,
   type ScoreOptions,
   type TokenPicture,
   worth,
@@ -303,26 +305,44 @@ export class Model implements AsyncDisposable {
     by: ChosenBy,
     options: ScoreOptions = {},
     onScore?: (done: number) => void,
-  ): Promise<BestPicture> {
+  ): Promise<BestPicture<ModelWorth>> {
     const scores: PictureScore[] = [];
     for (const { prompt, grid, tokens } of pictures) {
       scores.push(await this.score(prompt, { grid, tokens }, options));
       onScore?.(scores.length);
     }
-    const [best] = scores
-      .map((_, index) => index)
-      .sort((a, b) => worth(scores[b]!, by) - worth(scores[a]!, by));
-    const picture = best === undefined ? undefined : pictures[best];
-    if (picture === undefined) throw new InputError("there are none to choose from", { where: "pictures" });
-    const chosen = { by, of: pictures.length, firstSeed: pictures[0]!.seed };
-    const recipe = { ...picture.recipe, chosen };
+    const worths = scores.map((score) => worth(score, by));
+    const seeds = pictures.map(({ seed }) => seed);
     return {
-      picture: finishPicture({ ...picture, recipe }, this.#context.platform),
+      picture: this.#chosen(pictures, worths, by),
       scores: scores.map(({ loss, unconditional, gain }, index) => ({
-        ...{ seed: pictures[index]!.seed },
-        ...{ loss, unconditional, gain },
+        ...{ seed: seeds[index]!, loss, unconditional, gain },
       })),
     };
+  }
+
+  /**
+   * The best of pictures that were drawn of one prompt, by rewards of them, larger being better; the first of equal ones. Its recipe
+   * says so.
+   * @param by what gave the rewards: words of small letters, with hyphens between them
+   * @throws InputError without pictures, for another number of rewards, for one that is not finite, and for another name
+   */
+  bestBy(pictures: readonly Picture[], rewards: readonly number[], by: string): BestPicture<RewardWorth> {
+    if (!isChooserName(by)) throw new InputError(`${describe(by)} is no name of a reward`, { where: "by" });
+    if (rewards.length !== pictures.length || !rewards.every(Number.isFinite)) {
+      throw new InputError(`are not ${pictures.length} finite numbers`, { where: "rewards" });
+    }
+    return {
+      picture: this.#chosen(pictures, rewards, by),
+      scores: rewards.map((reward, index) => ({ seed: pictures[index]!.seed, reward })),
+    };
+  }
+
+  #chosen(pictures: readonly Picture[], worths: readonly number[], by: string): Picture {
+    const picture = pictures[worths.indexOf(Math.max(...worths))];
+    if (picture === undefined) throw new InputError("there are none to choose from", { where: "pictures" });
+    const chosen = { by, of: pictures.length, firstSeed: pictures[0]!.seed };
+    return finishPicture({ ...picture, recipe: { ...picture.recipe, chosen } }, this.#context.platform);
   }
 
   /** Continues a text. */

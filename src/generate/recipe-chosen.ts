@@ -8,8 +8,13 @@ import { MAX_SEED } from "./settings.ts";
 export const CHOSEN_BY = ["likelihood", "gain"] as const;
 export type ChosenBy = (typeof CHOSEN_BY)[number];
 
+/** Names of rewards: words of small letters, with hyphens between them. */
+const NAME = /^[a-z]+(?:-[a-z]+)*$/;
+const MAX_NAME = 32;
+
 export interface RecipeChosen {
-  readonly by: ChosenBy;
+  /** One of {@link CHOSEN_BY}, or the name of a reward that others gave. */
+  readonly by: string;
   /** Pictures of the prompt that were drawn, with seeds behind one another from `firstSeed` on. */
   readonly of: number;
   readonly firstSeed: number;
@@ -18,8 +23,13 @@ export interface RecipeChosen {
 export function isRecipeChosen(value: unknown): value is RecipeChosen {
   return (
     isJsonObject(value) &&
-    CHOSEN_BY.some((by) => by === value.by) &&
+    isChooserName(value.by) &&
     isWholeNumber(value.of, 1, MAX_COUNT) &&
     isWholeNumber(value.firstSeed, 0, MAX_SEED)
   );
+}
+
+/** What a recipe may name as that by which its picture was the best. */
+export function isChooserName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_NAME && NAME.test(value);
 }

@@ -82,7 +82,33 @@ it("keeps the best of several, with a recipe that says so and draws the same", a
   const gained = await model.best(pictures, "gain", { times: 2 });
   const most = Math.max(...scores.map(({ gain }) => gain));
   expect(scores.find(({ seed }) => seed === gained.picture.seed)?.gain).toBe(most);
-  const broken = { ...picture.recipe, chosen: { by: "luck", of: 3, firstSeed: 4 } };
-  expect(() => parseRecipe(JSON.stringify(broken), "recipe")).toThrow(/chosen/);
+  for (const by of ["", "Luck", "a b", "a".repeat(33), 3, null]) {
+    const broken = { ...picture.recipe, chosen: { by, of: 3, firstSeed: 4 } };
+    expect(() => parseRecipe(JSON.stringify(broken), "recipe"), String(by)).toThrow(/chosen/);
+  }
   await expect(model.best([], "gain")).rejects.toThrow(InputError);
+});
+
+it("keeps what somebody else's numbers say is best", async () => {
+  const pictures = await model.draw("a cat", {
+    steps: 2,
+    count: 3,
+    seed: 4,
+    size: { width: 48, height: 32 },
+  });
+  const { picture, scores } = model.bestBy(pictures, [-2, 0.5, 0.5], "my-reward");
+  expect(picture.seed).toBe(5);
+  expect(scores).toEqual([4, 5, 6].map((seed, index) => ({ seed, reward: [-2, 0.5, 0.5][index] })));
+  const recipe = parseRecipe(JSON.stringify(picture.recipe), "recipe");
+  expect(recipe.chosen).toEqual({ by: "my-reward", of: 3, firstSeed: 4 });
+  const [again] = await model.again(recipe).pictures();
+  expect(again?.pixels).toEqual(picture.pixels);
+  for (const rewards of [
+    [1, 2],
+    [1, 2, Number.NaN],
+  ]) {
+    expect(() => model.bestBy(pictures, rewards, "reward")).toThrow(/3 finite numbers/);
+  }
+  expect(() => model.bestBy(pictures, [1, 2, 3], "My reward")).toThrow(/name of a reward/);
+  expect(() => model.bestBy([], [], "reward")).toThrow(InputError);
 });

@@ -129,10 +129,12 @@ export function worth(score: PictureScore, by: ChosenBy): number {
   return by === "gain" ? score.gain : -score.loss;
 }
 
+/** The model's own score of a picture, or a number of somebody else's. */
+export type ModelWorth = Pick<PictureScore, "loss" | "unconditional" | "gain">;
+export type RewardWorth = { readonly reward: number };
+
 /** The best picture of those of a prompt, and the scores of all of them in their order. */
-export interface BestPicture {
+export interface BestPicture<Worth = ModelWorth | RewardWorth> {
   readonly picture: Picture;
-  readonly scores: readonly (Pick<PictureScore, "loss" | "unconditional" | "gain"> & {
-    readonly seed: number;
-  })[];
+  readonly scores: readonly (Worth & { readonly seed: number })[];
 }

@@ -27,4 +27,9 @@ export { loadTrainConfig } from "./loop/train-config.ts";
 export type { TrainEvent } from "./loop/train-events.ts";
 export { type ModelTrainConfig, modelTrainConfigSchema } from "./model/model-train-config.ts";
 export { rehearseModel, trainModel } from "./model/train-model.ts";
+export {
+  type PreferenceTrainConfig,
+  preferenceTrainConfigSchema,
+} from "./preference/preference-train-config.ts";
+export { rehearsePreference, trainPreference } from "./preference/train-preference.ts";
 export { type Reward, type RewardedPicture, type RewardOptions, rewardsOf } from "./reward/reward.ts";

@@ -6,11 +6,11 @@ import { dirname, resolve } from "node:path";
 import { DataFormatError } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import { readTable } from "../../train/data/record-table.ts";
+import { sourcePath } from "../../train/data/source-path.ts";
 import { type Benchmark, single } from "./benchmark.ts";
 import { BENCHMARK_SOURCES } from "./benchmark-sources.ts";
 import { checkItems, fileName, textField } from "./prompt-files.ts";
 import { word } from "./scoring-words.ts";
-import { sourcePath } from "./source-path.ts";
 
 /** Those that the scorer goes through (test_gedit_score.py). */
 const TASKS: readonly string[] = [

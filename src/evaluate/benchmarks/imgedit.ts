@@ -3,11 +3,11 @@
  * the sources in a folder of their own.
  */
 import { InputError } from "../../errors.ts";
+import { sourcePath } from "../../train/data/source-path.ts";
 import { type Benchmark, single } from "./benchmark.ts";
 import { BENCHMARK_SOURCES } from "./benchmark-sources.ts";
 import { asRecord, checkItems, fileName, readPromptJson, textField } from "./prompt-files.ts";
 import { word } from "./scoring-words.ts";
-import { sourcePath } from "./source-path.ts";
 
 const FOLDER = "imgedit";
 

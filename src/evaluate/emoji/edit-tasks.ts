@@ -8,9 +8,10 @@ import { mirrored } from "../edit-outcome.ts";
 import { type Edited, editRows } from "./edit-rows.ts";
 import type { EditRecord, SceneRecord } from "./evaluation-data.ts";
 import { EVALUATION_SETTINGS } from "./measures.ts";
+import { isPlain } from "./reference-pictures.ts";
 import type { Split } from "./row.ts";
 import type { Task } from "./task.ts";
-import { isPlain, type Workshop } from "./workshop.ts";
+import type { Workshop } from "./workshop.ts";
 
 const MAIN_KINDS: readonly EditKind[] = ["background", "style", "mirror"];
 

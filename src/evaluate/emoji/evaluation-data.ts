@@ -20,6 +20,8 @@ import type { NamedSubject } from "../caption-subject.ts";
 
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 const REMEDY = "make the data set with `nextstep data emoji`";
+/** What the things of a data set are called. */
+export const SUBJECTS_FILE = "subjects.json";
 
 const sceneSchema = z.object({
   subject: z.string(),
@@ -116,7 +118,7 @@ export class EvaluationData implements AsyncDisposable {
       return data;
     };
     try {
-      const subjects = await readSubjects(join(folder, "subjects.json"));
+      const subjects = await readSubjects(join(folder, SUBJECTS_FILE));
       const seen: SceneRecord[] = [];
       for (const name of SEEN_FOLDERS) seen.push(...(await scenesOf(await tars(name))));
       if (seen.length === 0) {

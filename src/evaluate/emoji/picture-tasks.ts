@@ -4,11 +4,12 @@ import { DEFAULT_STYLE, type EmojiStyle } from "../../train/data/emoji/emoji-sty
 import { avatarRows, type Portrayed } from "./avatar-rows.ts";
 import type { SceneRecord } from "./evaluation-data.ts";
 import type { GroupShare } from "./measures.ts";
+import { isPlain } from "./reference-pictures.ts";
 import type { Heading, Row, Split } from "./row.ts";
 import { backgroundRows, type Counted, countingRows, type Paired, pairRows } from "./scene-rows.ts";
 import { edgeRows, kernelRows, residueRows, retrievalRows } from "./single-rows.ts";
 import type { Task } from "./task.ts";
-import { isPlain, type Wanted, type Workshop } from "./workshop.ts";
+import type { Wanted, Workshop } from "./workshop.ts";
 
 const SPLITS = [
   ["seen", "seen"],

@@ -4,10 +4,11 @@ import { DEFAULT_STYLE } from "../../train/data/emoji/emoji-styles.ts";
 import { SubjectNames } from "../caption-subject.ts";
 import { type Captioned, captionRows } from "./caption-rows.ts";
 import type { SceneRecord } from "./evaluation-data.ts";
+import { isPlain } from "./reference-pictures.ts";
 import type { Row, Split } from "./row.ts";
 import type { Task } from "./task.ts";
 import { tokenizerRows } from "./tokenizer-rows.ts";
-import { isPlain, type Workshop } from "./workshop.ts";
+import type { Workshop } from "./workshop.ts";
 
 /** Words of the longest captions are fewer than this many tokens. */
 const CAPTION_TOKENS = 48;

@@ -1,19 +1,14 @@
 /** @file What the tasks of an evaluation share: pictures by group, features of all real pictures, chosen samples. */
 import type { RgbImage } from "../../image/pixels.ts";
-import { stretch } from "../../image/resize.ts";
 import type { EmojiStyle } from "../../train/data/emoji/emoji-styles.ts";
 import { randomFor } from "../../train/step-random.ts";
-import type { LabelledFeature } from "../retrieval.ts";
-import { asSmallIcon } from "../scene-windows.ts";
 import type { EvaluatedModel } from "./evaluated-model.ts";
 import type { EvaluationData, SceneRecord } from "./evaluation-data.ts";
 import { EVALUATION_SETTINGS, type GroupShare, type Measure } from "./measures.ts";
 import type { Copier, Drawer, DrawRequest } from "./picture-maker.ts";
+import { fitted, ReferencePictures } from "./reference-pictures.ts";
 import type { Judged } from "./row.ts";
 import type { References, Scorer } from "./scorer.ts";
-
-/** Real pictures in memory at once while their features are taken. */
-const CHUNK = 32;
 
 /** A picture to be drawn: what it is asked for by, and what it should look like. */
 export interface Wanted<Item> extends DrawRequest {
@@ -39,10 +34,11 @@ export interface WorkshopParts {
 
 export class Workshop {
   readonly parts: WorkshopParts;
-  readonly #references = new Map<string, Promise<readonly LabelledFeature[]>>();
+  readonly #real: ReferencePictures;
 
   constructor(parts: WorkshopParts) {
     this.parts = parts;
+    this.#real = new ReferencePictures(parts.data);
   }
 
   wants(...measures: readonly Measure[]): boolean {
@@ -58,9 +54,7 @@ export class Workshop {
 
   /** A picture at the size that the model draws. */
   fit(picture: RgbImage): RgbImage {
-    const { side } = this.parts.evaluated;
-    const fits = picture.width === side && picture.height === side;
-    return fits ? picture : stretch(picture, [side, side], "lanczos");
+    return fitted(picture, this.parts.evaluated.side);
   }
 
   async load(record: { load(): Promise<RgbImage> }): Promise<RgbImage> {
@@ -69,7 +63,7 @@ export class Workshop {
 
   /** The picture of a subject alone on white, if the data has one. */
   alone(subject: string, style: EmojiStyle): SceneRecord | undefined {
-    return this.#singles(style).find(({ shows }) => shows.subject === subject);
+    return this.#real.alone(subject, style);
   }
 
   /** Draws and copies; nothing comes of an autoencoder alone. */
@@ -88,39 +82,6 @@ export class Workshop {
 
   /** Of all subjects in a style, whole or as the small icons of scenes. */
   references(style: EmojiStyle, size: "whole" | "small"): References {
-    return (scorer) => {
-      const key = `${scorer.name} ${style} ${size}`;
-      const known = this.#references.get(key) ?? this.#readReferences(scorer, style, size);
-      this.#references.set(key, known);
-      return known;
-    };
+    return this.#real.of(style, size, this.parts.evaluated.side);
   }
-
-  async #readReferences(
-    scorer: Scorer,
-    style: EmojiStyle,
-    size: "whole" | "small",
-  ): Promise<LabelledFeature[]> {
-    const records = this.#singles(style);
-    const found: LabelledFeature[] = [];
-    for (let start = 0; start < records.length; start += CHUNK) {
-      const chunk = records.slice(start, start + CHUNK);
-      const pictures = await Promise.all(chunk.map((record) => this.load(record)));
-      const features = await scorer.of(size === "small" ? pictures.map(asSmallIcon) : pictures);
-      features.forEach((feature, index) => {
-        found.push({ subject: chunk[index]!.shows.subject, feature });
-      });
-    }
-    return found;
-  }
-
-  #singles(style: EmojiStyle): SceneRecord[] {
-    const { seen, heldOut } = this.parts.data.scenes;
-    return [...seen, ...heldOut].filter(({ shows }) => isPlain(shows) && shows.style === style);
-  }
-}
-
-/** One subject in the middle, on white. */
-export function isPlain({ layout, background }: SceneRecord["shows"]): boolean {
-  return layout === "single" && background === "white";
 }

@@ -10,10 +10,7 @@ import type { AdapterSettings } from "./adapter-train-config.ts";
 export type AdaptedLinear = Omit<AdapterLinear, "down" | "up">;
 
 /** @throws ConfigError for names that no linear has, and for what is no regular expression. */
-export function adaptedLinears(
-  shapes: readonly LinearShape[],
-  settings: Omit<AdapterSettings, "dropout">,
-): AdaptedLinear[] {
+export function adaptedLinears(shapes: readonly LinearShape[], settings: AdapterSettings): AdaptedLinear[] {
   const { targets, ranks, alphas, rankStabilised } = settings;
   const chosen = shapes.filter(chooserOf(targets));
   if (chosen.length === 0) throw unknown("adapter.targets", String(targets), shapes);
@@ -27,10 +24,7 @@ export function adaptedLinears(
 }
 
 /** The alpha of a linear by its name. */
-export function alphaOf(
-  linear: string,
-  { alpha, alphas }: Pick<AdapterSettings, "alpha" | "alphas">,
-): number {
+export function alphaOf(linear: string, { alpha, alphas }: AdapterSettings): number {
   return valueFor(alphas, linear) ?? alpha;
 }
 

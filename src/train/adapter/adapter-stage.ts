@@ -19,7 +19,7 @@ import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { AdaptedLinear } from "./adapter-linears.ts";
 import { AdapterObjective, type AdapterPlan } from "./adapter-objective.ts";
 import type { AdapterTrainConfig } from "./adapter-train-config.ts";
-import { adapterOf, writeTrainedAdapter } from "./trained-adapter.ts";
+import { trainedAdapter, writeTrainedAdapter } from "./trained-adapter.ts";
 
 /** Each holds the model's weights: one for batches with pictures, one for such without. */
 const MOST_SESSIONS = 2;
@@ -78,7 +78,7 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS, network.weights);
     if (config.samples.prompts.length > 0) {
       this.drawSamples = (weights) =>
-        drawPromptGrid(base.path, tokenizer, config, adapterOf(linears, weights));
+        drawPromptGrid(base.path, tokenizer, config, trainedAdapter(linears, weights));
     }
   }
 
@@ -90,9 +90,9 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     return (await this.#parts.validation?.run(weights)) ?? {};
   }
 
-  async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+  writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
     const { linears, config, base } = this.#parts;
-    await writeTrainedAdapter(folder, { base: base.files.name, settings: config.adapter, linears }, weights);
+    return writeTrainedAdapter(folder, { linears, weights, base: base.files.name, settings: config.adapter });
   }
 }
 

@@ -1,4 +1,4 @@
-/** @file An adapter in training: as drawing takes it, and as it is written. */
+/** @file An adapter made of the matrices that are trained, and its folder. */
 import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import { type AdapterLinear, downName, upName } from "../../model/adapter.ts";
 import { writeAdapterFolder } from "../../node/write-adapter-folder.ts";
@@ -6,8 +6,7 @@ import type { NamedBuffer } from "../optimizer/trainable.ts";
 import { type AdaptedLinear, alphaOf } from "./adapter-linears.ts";
 import type { AdapterSettings } from "./adapter-train-config.ts";
 
-/** Its matrices are those of `weights`, not copies. */
-export function adapterOf(linears: readonly AdaptedLinear[], weights: readonly NamedBuffer[]): Adapter {
+export function trainedAdapter(linears: readonly AdaptedLinear[], weights: readonly NamedBuffer[]): Adapter {
   const byName = new Map(weights.map(({ name, data }) => [name, data]));
   return {
     ...{ name: "adapter", path: "", digest: "in training" },
@@ -21,20 +20,19 @@ export function adapterOf(linears: readonly AdaptedLinear[], weights: readonly N
   };
 }
 
-/**
- * Writes it into a folder, in PEFT's layout.
- * @param base name of the model that it was trained beside
- */
+export interface TrainedAdapter {
+  readonly linears: readonly AdaptedLinear[];
+  readonly weights: readonly NamedBuffer[];
+  /** For people: what it was trained beside. */
+  readonly base: string;
+  readonly settings: AdapterSettings;
+}
+
+/** Writes it in PEFT's layout. */
 export async function writeTrainedAdapter(
   folder: string,
-  adapter: {
-    readonly base: string;
-    readonly settings: AdapterSettings;
-    readonly linears: readonly AdaptedLinear[];
-  },
-  weights: readonly NamedBuffer[],
+  { linears, weights, base, settings }: TrainedAdapter,
 ): Promise<void> {
-  const { base, settings, linears } = adapter;
   const { rank, alpha, dropout, rankStabilised } = settings;
   const ranks = linears.filter((linear) => linear.rank !== rank).map((own) => [own.name, own.rank]);
   const alphas = linears
@@ -44,6 +42,6 @@ export async function writeTrainedAdapter(
     ...{ base, rank, alpha, dropout, rankStabilised },
     ranks: Object.fromEntries(ranks),
     alphas: Object.fromEntries(alphas),
-    linears: adapterOf(linears, weights).linears,
+    linears: trainedAdapter(linears, weights).linears,
   });
 }

@@ -108,7 +108,10 @@ class TrainLoop<Plan extends StepPlan> {
     while (this.#step < steps) {
       if (this.#isStopped) {
         await this.#save();
-        throw new AbortedError("training was stopped", { where: output, remedy: "start it again to continue" });
+        throw new AbortedError("training was stopped", {
+          where: output,
+          remedy: "start it again to continue",
+        });
       }
       try {
         await this.#update();

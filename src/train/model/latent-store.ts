@@ -32,11 +32,14 @@ export interface PicturePlace {
   readonly image: number;
 }
 
+/** Samples with their pictures, as pixels and as they are stored. */
+export type PictureSource = Pick<TarDataset, "length" | "imagesAt" | "encodedImagesAt">;
+
 /** Samples of a cache file: what a killed run loses at most, and how long one may have to wait for a sample. */
 const CHUNK = 64;
 
 export class LatentStore {
-  readonly #source: TarDataset;
+  readonly #source: PictureSource;
   readonly #encoder: PictureEncoder;
   readonly #encoderKey: string;
   readonly #options: LatentOptions;
@@ -46,7 +49,7 @@ export class LatentStore {
   #keptBytes = 0;
 
   private constructor(
-    source: TarDataset,
+    source: PictureSource,
     encoder: PictureEncoder,
     encoderKey: string,
     options: LatentOptions,
@@ -59,7 +62,7 @@ export class LatentStore {
 
   static async create(
     engine: Engine,
-    source: TarDataset,
+    source: PictureSource,
     autoencoder: AutoencoderFolder,
     options: LatentOptions,
   ): Promise<LatentStore> {

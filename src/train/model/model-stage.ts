@@ -2,7 +2,7 @@
  * @file The stage that trains the model: captions and image tokens in one sequence, by next-token prediction
  * (docs/nextstep-spec.md 4).
  */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
@@ -21,7 +21,7 @@ import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
-import { fillModelFolder } from "./fill-model-folder.ts";
+import { fillModelFolder, withSampleModel } from "./fill-model-folder.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import { settingsIdentity } from "./settings-identity.ts";
@@ -99,15 +99,11 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
 
   async #drawPrompts(weights: readonly NamedBuffer[]): Promise<Uint8Array> {
     const { config, tokenizer } = this.#parts;
-    const folder = join(config.output, "samples", ".model");
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    try {
-      await this.writeModel(folder, weights);
-      return await drawPromptGrid(folder, tokenizer, config);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    return withSampleModel(
+      config.output,
+      (folder) => this.writeModel(folder, weights),
+      (folder) => drawPromptGrid(folder, tokenizer, config),
+    );
   }
 
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {

@@ -14,7 +14,7 @@ import type { TrainingTars } from "./stage-data.ts";
 import { MOST_SUBJECTS, MOST_WORDS, type TrainedOn } from "./trained-on.ts";
 
 /** Stored bytes of a weight up to which it enters a digest: norms and biases tell checkpoints apart as all would. */
-const DIGESTED_BYTES = 64 * 1024;
+export const DIGESTED_BYTES = 64 * 1024;
 
 /** Digests by name, so that a run that is continued with another input can name it. */
 export async function inputDigests(parts: {
@@ -28,20 +28,12 @@ export async function inputDigests(parts: {
   return {
     data: await Promise.all(tars.sets.map((set) => set.fingerprint())),
     autoencoder: await digestWeights(autoencoder.configJson, autoencoder.tensors),
-    start: start === undefined ? null : await startDigest(start),
+    start: start === undefined ? null : await digestWeights(start.configJson, start.tensors, DIGESTED_BYTES),
     textTokenizer:
       typeof textTokenizer === "string"
         ? digest(await readTokenizerFiles(new LocalFolder(textTokenizer)))
         : null,
   };
-}
-
-/** Which model training starts from. */
-export function startDigest({
-  configJson,
-  tensors,
-}: Pick<ModelFolder, "configJson" | "tensors">): Promise<string> {
-  return digestWeights(configJson, tensors, DIGESTED_BYTES);
 }
 
 /** The start's nextstep.json, else the settings that samples are drawn with; the drawing order is that of this training. */

@@ -121,7 +121,7 @@ async function* allTexts(data: readonly TarDataset[]): AsyncGenerator<string> {
 
 /** The model's configuration: that of the start, the given fields over it, ids from the tokenizer. */
 export function modelConfig(
-  config: ModelTrainConfig,
+  config: Pick<ModelTrainConfig, "model" | "imageSize">,
   tokenizer: TextTokenizer,
   autoencoder: AutoencoderFolder,
   start: ModelFolder | undefined,

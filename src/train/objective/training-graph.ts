@@ -61,7 +61,7 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base
   if (imageHidden === undefined) {
     return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: trained() };
   }
-  const imageSum = imageLossSum(scope, config, imageHidden);
+  const imageSum = sum(predictedErrors(scope, config, imageHidden));
   return {
     loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
     metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
@@ -70,14 +70,14 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base
 }
 
 /**
- * The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [states, D]
- * @param states how many there are. Default: predictions + lm.
+ * The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [count, D]
+ * @param count default: predictions + lm.
  */
 export function predictingStates(
   scope: ParameterScope,
   config: NextStepConfig,
   parts: TrainingParts,
-  states: Dim = addSizes(parts.imageLoss ? "predictions" : 0, "lm"),
+  count: Dim = addSizes(parts.imageLoss ? "predictions" : 0, "lm"),
 ): Value {
   const width = tokenWidth(config);
   const half = config.headDim / 2;
@@ -100,7 +100,7 @@ export function predictingStates(
   const positions = multiplySizes("rows", "tokens");
   return selectRows(
     reshape(hidden, [positions, config.hiddenSize]),
-    input("predicting", "int64", [states]),
+    input("predicting", "int64", [count]),
     input("predicting_places", "int64", [positions]),
   );
 }
@@ -111,16 +111,18 @@ function lmLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value)
   return neg(sum(pickLast(logProbabilities, input("labels", "int64", ["lm"]))));
 }
 
-/** Sum over image tokens and times of the mean squared error of the velocity. hidden [predictions, D] -> [] */
-function imageLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+/**
+ * Mean squared errors of the velocities of image tokens, from the inputs `targets`, `times` and `noise`. hidden [predictions,
+ * D] -> [predictions * repeats]
+ */
+export function predictedErrors(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
   const width = tokenWidth(config);
   const { headBatchMultiplier: repeats } = config;
   const count = hidden.shape[0] ?? 0;
-  const errors = flowErrors(scope, config, {
+  return flowErrors(scope, config, {
     hidden,
     times: input("times", "float32", [count, repeats]),
     clean: input("targets", "float32", [count, width]),
     noise: input("noise", "float32", [count, repeats, width]),
   });
-  return sum(errors);
 }

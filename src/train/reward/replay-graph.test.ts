@@ -112,7 +112,7 @@ describe("the loss of reward learning", () => {
     }
     expect((await session.run(feeds, true)).loss).toBe(loss);
     await session.dispose();
-  }, 60_000);
+  }, 240_000);
 
   it("has ratios of 1 where the weights are those that drew, and then the gradient of the log-probability", async () => {
     const session = await GradientSession.create(engine, graph, weights);

@@ -1,17 +1,9 @@
 /** @file The stage of reward learning: what the loop sees of it. */
-import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import type { ModelFolder } from "../../checkpoint/model-folder.ts";
-import { contentsOf } from "../../node/write-model-folder.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
-import type { AdaptedLinear } from "../adapter/adapter-linears.ts";
-import { adapterOf, writeTrainedAdapter } from "../adapter/trained-adapter.ts";
+import type { Policy } from "../adapter/policy.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
-import { fillModelFolder } from "../model/fill-model-folder.ts";
-import { drawPromptGrid } from "../model/stage-preview.ts";
-import type { FrozenBase } from "../objective/frozen-base.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
@@ -20,7 +12,6 @@ import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { PolicyGradient, PolicyPlan } from "./policy-gradient.ts";
 import type { RewardTrainConfig } from "./reward-train-config.ts";
 import type { RewardValidation } from "./reward-validation.ts";
-import { withTrained } from "./trained-tensors.ts";
 
 /** One graph serves all parts; it holds the model's weights. */
 const MOST_SESSIONS = 1;
@@ -28,17 +19,14 @@ const MOST_SESSIONS = 1;
 export interface RewardStageParts {
   readonly engine: Engine;
   readonly config: RewardTrainConfig;
-  readonly base: ModelFolder;
   readonly tokenizer: TextTokenizer;
   /** Sides of a picture, in pixels. */
   readonly imageSize: number;
   readonly rowLag: number | null;
-  readonly trainables: readonly Trainable[];
+  readonly policy: Policy;
   readonly optimizer: Optimizer;
   readonly objective: PolicyGradient;
   readonly validation: RewardValidation | undefined;
-  /** Of an adapter; undefined where all weights are trained. */
-  readonly adapted: { readonly network: FrozenBase; readonly linears: readonly AdaptedLinear[] } | undefined;
   /** Digests of what the result depends on beside the settings. */
   readonly inputs: JsonValue;
 }
@@ -57,9 +45,9 @@ export class RewardStage implements TrainStage<PolicyPlan> {
   readonly #gradients: PartGradients<PolicyPlan>;
 
   constructor(parts: RewardStageParts) {
-    const { engine, config, objective, trainables, optimizer, adapted } = parts;
+    const { engine, config, objective, policy, optimizer, tokenizer, imageSize, rowLag } = parts;
     this.#parts = parts;
-    this.trainables = trainables;
+    this.trainables = policy.trainables;
     this.optimizer = optimizer;
     this.planner = objective;
     this.identity = identityOf(parts);
@@ -72,11 +60,13 @@ export class RewardStage implements TrainStage<PolicyPlan> {
     this.#gradients = new PartGradients(
       engine,
       objective,
-      trainables,
+      policy.trainables,
       MOST_SESSIONS,
-      adapted?.network.weights,
+      policy.frozen?.weights,
     );
-    if (config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
+    if (config.samples.prompts.length > 0) {
+      this.drawSamples = (weights) => policy.drawGrid(weights, tokenizer, { ...config, imageSize, rowLag });
+    }
   }
 
   /** Draws and scores the pictures of the plan in front of its first part. */
@@ -91,43 +81,19 @@ export class RewardStage implements TrainStage<PolicyPlan> {
     return (await this.#parts.validation?.run(weights)) ?? {};
   }
 
-  async #drawPrompts(weights: readonly NamedBuffer[]): Promise<Uint8Array> {
-    const { base, tokenizer, adapted, config, imageSize, rowLag } = this.#parts;
-    const settings = { samples: config.samples, engine: config.engine, imageSize, rowLag };
-    if (adapted !== undefined) {
-      return drawPromptGrid(base.path, tokenizer, settings, adapterOf(adapted.linears, weights));
-    }
-    const folder = join(config.output, "samples", ".model");
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    try {
-      await this.writeModel(folder, weights);
-      return await drawPromptGrid(folder, tokenizer, settings);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  }
-
-  async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
-    const { base, adapted, config } = this.#parts;
-    if (adapted !== undefined && config.adapter !== null) {
-      const settings = { ...config.adapter, dropout: 0 };
-      const adapter = { base: base.files.name, settings, linears: adapted.linears };
-      return writeTrainedAdapter(folder, adapter, weights);
-    }
-    const tensors = withTrained(base.tensors, weights).toWrite();
-    await fillModelFolder(folder, { ...contentsOf(base), tensors, settings: base.files });
+  writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+    return this.#parts.policy.write(folder, weights);
   }
 }
 
 /** Everything that decides the result; periods and paths do not. */
-function identityOf({ config, adapted, imageSize, rowLag, inputs }: RewardStageParts): JsonValue {
+function identityOf({ config, policy, imageSize, rowLag, inputs }: RewardStageParts): JsonValue {
   const { seed, reward, groups, rollout, pull } = config;
   const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
   const { learningRate: _rate, ...optimizer } = config.optimizer;
   const { together: _together, ...drawn } = rollout;
   return plainJson({
-    ...{ stage: "reward", inputs, linears: adapted?.linears ?? null, reward },
+    ...{ stage: "reward", inputs, trained: policy.identity, reward: reward.name },
     ...{ seed, imageSize, rowLag, groups, rollout: drawn, pull, optimizer },
     loop: { accumulate, maxGradientNorm, schedule, ema },
   });

@@ -8,6 +8,16 @@ import { sampleSchema } from "../model/model-train-config.ts";
 /** Texts, or a file with one a line. */
 const promptsSchema = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
+/** What pictures are scored by. */
+const rewardSchema = z.strictObject({
+  /** As `nextstep prefer --reward` takes it: "count", "likeness:cup.png", "command:python score.py". */
+  name: z.string().min(1),
+  /** Folder that `nextstep data emoji` made, for rewards that know its things; null: none. */
+  data: z.string().min(1).nullable().default(null),
+  /** Weights of the net by whose features pictures are compared; null: by shape and colour. */
+  features: z.string().min(1).nullable().default(null),
+});
+
 const groupsSchema = z.strictObject({
   /** Prompts of an update, a group of pictures each. */
   prompts: z.int().min(1).default(4),
@@ -37,8 +47,7 @@ export const rewardTrainConfigSchema = z.strictObject({
   base: z.string().min(1),
   /** Beside the base, without dropout, which pictures are not drawn with; null: all weights that draw are trained. */
   adapter: adapterSchema.omit({ dropout: true }).nullable().prefault({}),
-  /** What pictures are scored by. */
-  reward: z.string().min(1),
+  reward: rewardSchema,
   prompts: promptsSchema,
   /** Prompts that are not trained on; null for no validation. */
   validationPrompts: promptsSchema.nullable().default(null),

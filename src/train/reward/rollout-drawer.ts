@@ -2,18 +2,18 @@
 import { decodePicture } from "../../generate/image-coder.ts";
 import type { ModelSessions } from "../../generate/model-sessions.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
-import type { Policy } from "./policy.ts";
+import type { DrawingWeights } from "./drawing-weights.ts";
 import type { DrawnPicture } from "./policy-gradient.ts";
 import { drawRollouts, type RolloutSettings, type WantedPicture } from "./rollout.ts";
 
 export class RolloutDrawer {
-  readonly #policy: Policy;
+  readonly #weights: DrawingWeights;
   readonly #decoding: ModelSessions;
   readonly #settings: RolloutSettings;
 
   /** @param decoding sessions of the model, of which the decoder's alone is used and kept */
-  constructor(policy: Policy, decoding: ModelSessions, settings: RolloutSettings) {
-    this.#policy = policy;
+  constructor(weights: DrawingWeights, decoding: ModelSessions, settings: RolloutSettings) {
+    this.#weights = weights;
     this.#decoding = decoding;
     this.#settings = settings;
   }
@@ -28,7 +28,7 @@ export class RolloutDrawer {
     solverStep: number,
     signal?: AbortSignal,
   ): Promise<DrawnPicture[]> {
-    const rollouts = await this.#policy.withWeights(weights, ({ sessions, adapters }) =>
+    const rollouts = await this.#weights.with(weights, ({ sessions, adapters }) =>
       drawRollouts(sessions, wanted, this.#settings, { step: solverStep, adapters, signal }),
     );
     const drawn: DrawnPicture[] = [];

@@ -10,10 +10,8 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { testModelPath } from "../../generate/test-models.ts";
 import { adaptableLinears } from "../../model/adapter.ts";
 import { nodePlatform } from "../../node/platform.ts";
-import { parseTrainConfig } from "../loop/train-config.ts";
-import type { TrainEvent } from "../loop/train-events.ts";
 import type { Reward } from "./reward.ts";
-import { rewardTrainConfigSchema } from "./reward-train-config.ts";
+import { redness, rewardSettings, runReward, stepsOf } from "./test-rewards.ts";
 import { rehearseReward, trainReward } from "./train-reward.ts";
 
 const BASE = testModelPath("v1.1");
@@ -23,45 +21,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-function settings(name: string, change: Readonly<Record<string, unknown>> = {}) {
-  const json = {
-    ...{ output: join(root, name), base: BASE, reward: "red", prompts: ["a mug", "rain"], imageSize: 32 },
-    ...{ steps: 3, groups: { prompts: 2, size: 3 }, rollout: { steps: 4 }, engine: { threads: 1 } },
-    adapter: { rank: 2 },
-    optimizer: { learningRate: 0.01 },
-    loop: { saveEvery: 0, validateEvery: 0, sampleEvery: 0 },
-    ...change,
-  };
-  return parseTrainConfig(rewardTrainConfigSchema, json, "config.json");
-}
-
-/** Mean of a channel, 0 to 1, less that of the others. */
-const redness: Reward = async (pictures) =>
-  pictures.map(({ pixels: { data } }) => {
-    const sums = [0, 0, 0];
-    data.forEach((value, i) => {
-      sums[i % 3]! += value;
-    });
-    return (sums[0]! - (sums[1]! + sums[2]!) / 2) / (255 * (data.length / 3));
-  });
-
-type Step = TrainEvent & { readonly type: "step" };
-const stepsOf = (events: readonly TrainEvent[]): Step[] =>
-  events.filter((event): event is Step => event.type === "step");
-
-async function run(config: ReturnType<typeof settings>, reward: Reward = redness): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  await trainReward(config, { reward, onEvent: (event) => events.push(event) });
-  return events;
-}
-
 const weightsOf = (name: string, file = "adapter_model.safetensors") =>
   readFile(join(root, name, "model", file));
 
 describe("reward learning", () => {
   it("replays what it drew, with weights that have changed, and says by how much that differs", async () => {
-    const config = settings("whole", { validationPrompts: ["a cat"], validationPictures: 2, pull: 0.1 });
-    const events = await run({ ...config, loop: { ...config.loop, validateEvery: 3 } });
+    const config = rewardSettings(root, "whole", {
+      validationPrompts: ["a cat"],
+      validationPictures: 2,
+      pull: 0.1,
+    });
+    const events = await runReward({ ...config, loop: { ...config.loop, validateEvery: 3 } });
     const steps = stepsOf(events);
     expect(steps).toHaveLength(3);
     for (const { metrics } of steps) {
@@ -78,13 +48,21 @@ describe("reward learning", () => {
     expect(validation?.metrics.reward_error).toBeGreaterThan(0);
     await using base = await openModelFolder(new LocalFolder(BASE));
     const shapes = adaptableLinears(base.parameters);
-    const { linears } = await readAdapter(new LocalFolder(join(root, "whole", "model")), shapes, nodePlatform.sha256);
-    for (const { name, up } of linears) expect(up.some((value) => value !== 0), name).toBe(true);
-  }, 60_000);
+    const { linears } = await readAdapter(
+      new LocalFolder(join(root, "whole", "model")),
+      shapes,
+      nodePlatform.sha256,
+    );
+    for (const { name, up } of linears)
+      expect(
+        up.some((value) => value !== 0),
+        name,
+      ).toBe(true);
+  }, 240_000);
 
   it("ends with the same bits when it was stopped in the middle of an update, or killed", async () => {
-    const plain = settings("plain", { loop: { saveEvery: 1, validateEvery: 0, sampleEvery: 0 } });
-    await run(plain);
+    const plain = rewardSettings(root, "plain", { loop: { saveEvery: 1, validateEvery: 0, sampleEvery: 0 } });
+    await runReward(plain);
     const stop = new AbortController();
     let asked = 0;
     const stopping: Reward = async (pictures, { signal }) => {
@@ -97,36 +75,32 @@ describe("reward learning", () => {
     };
     const cut = { ...plain, output: join(root, "cut") };
     await expect(trainReward(cut, { reward: stopping, signal: stop.signal })).rejects.toThrow(AbortedError);
-    expect(await readdir(join(root, "cut", "checkpoints"))).toEqual(["checkpoint-0000001"]);
+    expect(await readdir(join(root, "cut", "checkpoints"))).toEqual(["checkpoint-1"]);
     await cp(cut.output, join(root, "killed"), { recursive: true });
-    await run(cut);
+    await runReward(cut);
     expect(await weightsOf("cut")).toEqual(await weightsOf("plain"));
     // As if nothing had been told: what lies there is a checkpoint and the beginning of a log.
-    await run({ ...plain, output: join(root, "killed") });
+    await runReward({ ...plain, output: join(root, "killed") });
     expect(await weightsOf("killed")).toEqual(await weightsOf("plain"));
-  }, 60_000);
-
-  it("comes to nearly the same in parts", async () => {
-    const losses = async (name: string, accumulate: number): Promise<Step> => {
-      const loop = { accumulate, saveEvery: 0, validateEvery: 0, sampleEvery: 0 };
-      return stepsOf(await run(settings(name, { loop, steps: 1 })))[0]!;
-    };
-    const [one, four] = [await losses("one", 1), await losses("four", 4)];
-    expect(four.metrics.reward).toBe(one.metrics.reward);
-    expect(Math.abs(four.gradientNorm / one.gradientNorm - 1)).toBeLessThan(1e-5);
-  }, 60_000);
+  }, 240_000);
 
   it("learns nothing from groups without differences", async () => {
     const one: Reward = async (pictures) => pictures.map(({ prompt }) => (prompt === "rain" ? 1 : 0));
-    const events = stepsOf(await run(settings("even", { steps: 1, pull: 0.1 }), one));
-    expect(events[0]).toMatchObject({ loss: 0, gradientNorm: 0, metrics: { rejected: 2, spread: 0, reward: 0.5 } });
+    const events = stepsOf(await runReward(rewardSettings(root, "even", { steps: 1, pull: 0.1 }), one));
+    expect(events[0]).toMatchObject({
+      loss: 0,
+      gradientNorm: 0,
+      metrics: { rejected: 2, spread: 0, reward: 0.5 },
+    });
     expect(events[0]!.metrics.replay_difference).toBeUndefined();
-    const good = settings("good", { steps: 1, groups: { prompts: 2, size: 3, maxMean: -10 } });
-    expect(stepsOf(await run(good))[0]!.metrics.rejected).toBe(2);
-  }, 60_000);
+    const good = rewardSettings(root, "good", { steps: 1, groups: { prompts: 2, size: 3, maxMean: -10 } });
+    expect(stepsOf(await runReward(good))[0]!.metrics.rejected).toBe(2);
+  }, 240_000);
 
   it("trains all weights, too, and draws with them", async () => {
-    const events = await run(settings("full", { adapter: null, optimizer: { learningRate: 1e-3 } }));
+    const events = await runReward(
+      rewardSettings(root, "full", { adapter: null, optimizer: { learningRate: 1e-3 } }),
+    );
     for (const { metrics } of stepsOf(events)) expect(metrics.replay_difference).toBeLessThan(1e-6);
     await using base = await openModelFolder(new LocalFolder(BASE));
     await using taught = await openModelFolder(new LocalFolder(join(root, "full", "model")));
@@ -137,32 +111,43 @@ describe("reward learning", () => {
     expect(await moved("embed_tokens.weight")).toBe(true);
     expect(await moved("lm_head.weight")).toBe(false);
     expect(taught.autoencoder).toBeDefined();
-  }, 60_000);
+  }, 240_000);
 
   it.each([
     ["throws", () => Promise.reject(new InputError("has no colour", { where: "red" })), /red: has no colour/],
     ["gives too few", async () => [1], /reward: gave 1 numbers for 6 pictures/],
     ["gives no number", async () => [1, 2, Number.NaN, 4, 5, 6], /reward: gave NaN for a picture/],
   ] as const)("ends, with nothing learnt, by a reward that %s", async (what, reward, message) => {
-    const config = settings(`bad ${what}`);
+    const config = rewardSettings(root, `bad ${what}`);
     await expect(trainReward(config, { reward })).rejects.toThrow(message);
     expect(await readdir(join(config.output, "checkpoints"))).toEqual([]);
   });
 
   it("refuses to go on with other groups, and settings that are none", async () => {
-    await run(settings("first", { steps: 1 }));
-    const other = settings("first", { steps: 1, groups: { prompts: 1, size: 3 } });
-    await expect(run(other)).rejects.toThrow(/started with another "groups/);
-    expect(() => settings("no", { groups: { size: 1 } })).toThrow(ConfigError);
-    expect(() => settings("no", { rollout: { noiseLevel: 0 } })).toThrow(ConfigError);
-    expect(() => settings("no", { adapter: { dropout: 0.1 } })).toThrow(/unknown key "adapter.dropout"/);
+    await runReward(rewardSettings(root, "first", { steps: 1 }));
+    const other = rewardSettings(root, "first", { steps: 1, groups: { prompts: 1, size: 3 } });
+    await expect(runReward(other)).rejects.toThrow(/started with another "groups/);
+    const refuseUnjudged = (prompts: readonly string[]): void => {
+      throw new InputError("asks for nothing that is red", { where: prompts.join() });
+    };
+    await expect(
+      trainReward(rewardSettings(root, "no", { validationPrompts: ["a cat"] }), {
+        reward: redness,
+        refuseUnjudged,
+      }),
+    ).rejects.toThrow("a mug,rain,a cat: asks");
+    expect(() => rewardSettings(root, "no", { groups: { size: 1 } })).toThrow(ConfigError);
+    expect(() => rewardSettings(root, "no", { rollout: { noiseLevel: 0 } })).toThrow(ConfigError);
+    expect(() => rewardSettings(root, "no", { adapter: { dropout: 0.1 } })).toThrow(
+      /unknown key "adapter.dropout"/,
+    );
   });
 
   it("tells what a run would take, and leaves no trace", async () => {
-    const config = settings("dry", { steps: 50 });
+    const config = rewardSettings(root, "dry", { steps: 50 });
     const found = await rehearseReward(config, { reward: redness });
     expect(found).toMatchObject({ steps: 50, done: 0, samples: 2, perStep: { pictures: 6, groups: 2 } });
     expect(found.time.secondsPerStep).toBeGreaterThan(0);
     expect(await readdir(root)).not.toContain("dry");
-  }, 60_000);
+  }, 240_000);
 });

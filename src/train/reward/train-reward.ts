@@ -8,68 +8,46 @@ import { readDefaultSettings } from "../../generate/default-settings.ts";
 import { pixelsPerToken } from "../../generate/image-coder.ts";
 import { trainedSide } from "../../generate/input-images.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
-import { adaptableLinears, downName, trainedDelta, upName } from "../../model/adapter.ts";
-import { ParameterScope } from "../../model/parameter-scope.ts";
 import { availableMemory } from "../../node/available-memory.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
-import { adaptedLinears, firstMatrices } from "../adapter/adapter-linears.ts";
 import { refuseTooLarge } from "../adapter/adapter-memory.ts";
-import { adapterOf } from "../adapter/trained-adapter.ts";
+import { adapterPolicy, modelPolicy, type Policy } from "../adapter/policy.ts";
+import { refuseUnmeant } from "../loop/config-sense.ts";
 import { type Rehearsal, rehearse } from "../loop/rehearsal.ts";
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { digestWeights } from "../loop/weights-digest.ts";
-import { startDigest } from "../model/stage-inputs.ts";
+import { DIGESTED_BYTES } from "../model/stage-inputs.ts";
 import { createOptimizer } from "../model/stage-setup.ts";
-import { initialModelWeights } from "../model/start-weights.ts";
-import type { Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
-import { adapterPolicy, weightsPolicy } from "./policy.ts";
+import { adapterWeights, modelWeights } from "./drawing-weights.ts";
 import { PolicyGradient } from "./policy-gradient.ts";
 import { readPromptList } from "./prompt-list.ts";
-import { baseVelocities, replayGraph } from "./replay-graph.ts";
+import { baseVelocities } from "./replay-graph.ts";
 import type { Reward } from "./reward.ts";
 import { rewardMemory } from "./reward-memory.ts";
-import { RewardStage, type RewardStageParts } from "./reward-stage.ts";
+import { RewardStage } from "./reward-stage.ts";
 import type { RewardTrainConfig } from "./reward-train-config.ts";
 import { RewardValidation } from "./reward-validation.ts";
 import type { RolloutSettings } from "./rollout.ts";
 import { RolloutDrawer } from "./rollout-drawer.ts";
 
-export interface RewardTrainOptions extends TrainOptions {
-  /** What the config's `reward` stands for. */
+/** What the config's `reward` stands for. */
+export interface RewardSource {
   readonly reward: Reward;
+  /** Of what its numbers follow from beside its name: a run is only continued with the same. */
+  readonly identity?: JsonValue;
+  /** @throws for a prompt whose pictures it cannot judge. */
+  readonly refuseUnjudged?: (prompts: readonly string[]) => void;
 }
 
-/** What is trained. */
-type Learner = Pick<RewardStageParts, "adapted" | "trainables">;
-
-/** An adapter beside the base, or all of its weights that draw. */
-async function learnerOf(base: ModelFolder, { adapter, seed }: RewardTrainConfig): Promise<Learner> {
-  if (adapter === null) {
-    const { parameters } = replayGraph(base.config, { maskPerRow: false, pulls: false });
-    const drawing = new Set(
-      parameters.map(({ producer }) => (producer.kind === "parameter" ? producer.name : "")),
-    );
-    const weights = base.parameters.filter(({ name }) => drawing.has(name));
-    return { adapted: undefined, trainables: await initialModelWeights(weights, seed, base) };
-  }
-  const linears = adaptedLinears(adaptableLinears(base.parameters), adapter);
-  const { weightPlan, weightSource } = base.tensors;
-  const trained = new Set(linears.flatMap(({ name }) => [downName(name), upName(name)]));
-  const network = {
-    scope: () => new ParameterScope(weightPlan, trainedDelta(linears)),
-    isTrained: (name: string) => trained.has(name),
-    weights: weightSource,
-  };
-  return { adapted: { network, linears }, trainables: firstMatrices(linears, seed) };
-}
+export interface RewardTrainOptions extends TrainOptions, RewardSource {}
 
 /** Opens what training needs for as long as `use` takes. */
 async function withRewardStage<Result>(
   config: RewardTrainConfig,
-  { reward, signal }: Pick<RewardTrainOptions, "reward" | "signal">,
+  { reward, refuseUnjudged, identity = null, signal }: RewardSource & Pick<TrainOptions, "signal">,
   use: (stage: RewardStage, prompts: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
   const { groups, rollout, loop, pull } = config;
@@ -77,6 +55,7 @@ async function withRewardStage<Result>(
   const ownThreads = threads === null ? {} : { threads };
   const prompts = await readPromptList(config.prompts);
   const heldOut = config.validationPrompts === null ? null : await readPromptList(config.validationPrompts);
+  refuseUnjudged?.([...prompts, ...(heldOut ?? [])]);
   await using engine = new LocalEngine({ spin, ...ownThreads });
   await using decoderEngine = new LocalEngine({ spin, ...ownThreads, memoryPattern: false });
   await using base = await openModelFolder(new LocalFolder(config.base));
@@ -90,21 +69,25 @@ async function withRewardStage<Result>(
     code: base.release === "v1" ? "P-A" : "P-B",
     together: rollout.together,
   };
-  const learner = await learnerOf(base, config);
-  const { adapted, trainables } = learner;
-  if (config.checkMemory) refuseTooMuch(base, config, learner, (imageSize / pixelsPerToken(decoding)) ** 2);
+  const { adapter } = config;
   const policy =
-    adapted === undefined
-      ? weightsPolicy(() => new LocalEngine({ spin, ...ownThreads }), base)
-      : adapterPolicy(engine, base, (weights) => adapterOf(adapted.linears, weights), trainables);
-  const drawer = new RolloutDrawer(policy, decoding, settings);
+    adapter === null
+      ? await modelPolicy(base, base.config, config.seed)
+      : adapterPolicy(base, { ...adapter, dropout: 0 }, config.seed);
+  const { trainables } = policy;
+  if (config.checkMemory) refuseTooMuch(base, config, policy, (imageSize / pixelsPerToken(decoding)) ** 2);
+  const weights =
+    policy.adapter === undefined
+      ? modelWeights(() => new LocalEngine({ spin, ...ownThreads }), base)
+      : adapterWeights(engine, base, policy.adapter, trainables);
+  const drawer = new RolloutDrawer(weights, decoding, settings);
   const staggered = drawing.rowLag !== null;
   const objective = new PolicyGradient(
     base.config,
     { draw: (wanted, solverStep) => drawer.draw(trainables, wanted, solverStep, signal) },
     {
       ...{ prompts, seed: config.seed, groups, rollout: settings, parts: loop.accumulate, reward, signal },
-      network: adapted?.network,
+      network: policy.frozen,
       pull:
         pull === 0
           ? undefined
@@ -115,10 +98,10 @@ async function withRewardStage<Result>(
     },
   );
   const stage = new RewardStage({
-    ...{ engine, config, base, tokenizer, imageSize, rowLag: drawing.rowLag, trainables, objective, adapted },
+    ...{ engine, config, policy, tokenizer, imageSize, rowLag: drawing.rowLag, objective },
     validation:
       heldOut === null ? undefined : new RewardValidation(drawer, reward, heldOut, config.validationPictures),
-    inputs: await inputsOf(base, prompts),
+    inputs: await inputsOf(base, prompts, identity),
     optimizer: await createOptimizer(engine, { optimizer: config.optimizer, muon: null }, trainables),
   });
   // Awaited here: weights and engines are closed when this function returns.
@@ -128,27 +111,32 @@ async function withRewardStage<Result>(
 function refuseTooMuch(
   base: ModelFolder,
   { groups, rollout, loop, pull }: RewardTrainConfig,
-  { adapted, trainables }: Learner,
+  { frozen, trainables }: Policy,
   cells: number,
 ): void {
   const pictures = groups.prompts * groups.size;
-  const memory = rewardMemory(base, adapted?.network, {
+  const memory = rewardMemory(base, frozen, {
     replayed: Math.ceil(pictures / loop.accumulate),
     drawn: Math.min(pictures, rollout.together),
     cells,
-    trained: trainables.reduce((sum, { data }: Trainable) => sum + data.length, 0),
+    trained: trainables.reduce((sum, { data }) => sum + data.length, 0),
     pulls: pull > 0,
   });
   refuseTooLarge(memory, availableMemory(), "raise loop.accumulate, lower rollout.together or imageSize");
 }
 
-async function inputsOf(base: ModelFolder, prompts: readonly string[]): Promise<JsonValue> {
+async function inputsOf(
+  base: ModelFolder,
+  prompts: readonly string[],
+  reward: JsonValue,
+): Promise<JsonValue> {
   const { autoencoder } = base;
   return {
-    base: await startDigest(base),
+    base: await digestWeights(base.configJson, base.tensors, DIGESTED_BYTES),
     autoencoder:
       autoencoder === undefined ? null : await digestWeights(autoencoder.configJson, autoencoder.tensors),
     prompts: createHash("sha256").update(JSON.stringify(prompts)).digest("hex"),
+    reward,
   };
 }
 
@@ -162,11 +150,17 @@ async function inputsOf(base: ModelFolder, prompts: readonly string[]): Promise<
  */
 export async function trainReward(
   config: RewardTrainConfig,
-  { reward, ...options }: RewardTrainOptions,
+  { reward, identity, refuseUnjudged, ...options }: RewardTrainOptions,
 ): Promise<TrainResult> {
+  refuseUnmeant(config.loop, config.steps, "steps");
   await using _lock = await lockFolder(config.output, "trains");
-  const { signal } = options;
-  return await withRewardStage(config, { reward, ...(signal === undefined ? {} : { signal }) }, (stage) =>
+  const source = {
+    reward,
+    ...(identity === undefined ? {} : { identity }),
+    ...(refuseUnjudged === undefined ? {} : { refuseUnjudged }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  return await withRewardStage(config, source, (stage) =>
     runTraining(stage, {
       config: config.loop,
       steps: config.steps,
@@ -183,8 +177,9 @@ export async function trainReward(
  */
 export async function rehearseReward(
   config: RewardTrainConfig,
-  options: Pick<RewardTrainOptions, "reward" | "signal">,
+  options: RewardSource & Pick<TrainOptions, "signal">,
 ): Promise<Rehearsal> {
+  refuseUnmeant(config.loop, config.steps, "steps");
   const done = await checkpointsOf(config.output).newestStep();
   const { size } = config.groups;
   return await withRewardStage(config, options, (stage, prompts) =>

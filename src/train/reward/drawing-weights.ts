@@ -8,16 +8,16 @@ import type { NamedBuffer } from "../optimizer/trainable.ts";
 import { withTrained } from "./trained-tensors.ts";
 
 /** What draws, and what stands beside its weights. */
-export interface PolicySessions {
+export interface DrawingSessions {
   readonly sessions: ModelSessions;
   readonly adapters: AdapterMix | undefined;
 }
 
-export interface Policy {
+export interface DrawingWeights {
   /** Draws with the given weights as they are now, for as long as `use` takes. */
-  withWeights<Result>(
+  with<Result>(
     weights: readonly NamedBuffer[],
-    use: (drawing: PolicySessions) => Promise<Result>,
+    use: (drawing: DrawingSessions) => Promise<Result>,
   ): Promise<Result>;
 }
 
@@ -26,17 +26,17 @@ export interface Policy {
  * a write of them and no session is made anew.
  * @param asAdapter the adapter of given weights
  */
-export function adapterPolicy(
+export function adapterWeights(
   engine: Engine,
   base: ModelFolder,
   asAdapter: (weights: readonly NamedBuffer[]) => Adapter,
   initial: readonly NamedBuffer[],
-): Policy {
+): DrawingWeights {
   const first = asAdapter(initial);
   const sessions = new ModelSessions(engine, base, undefined, new Map([[first.name, first]]));
   let turn = 0;
   return {
-    async withWeights(weights, use) {
+    async with(weights, use) {
       // The tables keep what they have seen by its key, and these weights change in place.
       turn++;
       const adapter = asAdapter(weights);
@@ -53,9 +53,9 @@ export function adapterPolicy(
  * weights that are inputs, and its bits do not depend on what else is drawn; binding takes less than drawing a few tokens.
  * @param createEngine gives an engine of the drawing's own, with which the weights are let go of
  */
-export function weightsPolicy(createEngine: () => Engine, base: ModelFolder): Policy {
+export function modelWeights(createEngine: () => Engine, base: ModelFolder): DrawingWeights {
   return {
-    async withWeights(weights, use) {
+    async with(weights, use) {
       await using engine = createEngine();
       const tensors = withTrained(base.tensors, weights);
       return await use({ sessions: new ModelSessions(engine, { ...base, tensors }), adapters: undefined });
