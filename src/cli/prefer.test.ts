@@ -1,7 +1,8 @@
 /** @file Rewards on the command line: pairs of them, and the best of several by one. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readImage } from "../files/decode-image.ts";
@@ -67,6 +68,20 @@ describe("nextstep prefer", () => {
     );
     expect(await readFile(join(out, "pairs.jsonl"), "utf8")).toBe(before);
     await expect(prefer(...settings(), "--out", out, "--seed", "7")).rejects.toThrow(/another folder/);
+  }, 120_000);
+
+  it("takes an adapter that was changed for another run", async () => {
+    const adapter = join(folder, "adapter");
+    const put = (name: string) =>
+      cp(fileURLToPath(new URL(`../../test/adapters/${name}`, import.meta.url)), adapter, {
+        recursive: true,
+      });
+    await put("plain");
+    const own = [...settings(), "--out", join(folder, "adapted"), "--adapter", adapter];
+    await prefer(...own);
+    expect(await prefer(...own)).toContain("0 pictures drawn now");
+    await put("stabilised");
+    await expect(prefer(...own)).rejects.toThrow(/another folder/);
   }, 120_000);
 
   it("refuses what is no reward before anything is opened", async () => {

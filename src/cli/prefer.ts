@@ -1,7 +1,9 @@
 /** @file `nextstep prefer PROMPTS`: draws, scores and pairs. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { ADAPTER_WEIGHTS_FILE } from "../checkpoint/adapter/adapter-folder.ts";
 import { makePairs } from "../evaluate/preferences/make-pairs.ts";
-import { readPromptLines } from "../evaluate/preferences/prompt-lines.ts";
+import { readPromptLines } from "../train/data/prompt-lines.ts";
+import { digestFile } from "../files/file-digest.ts";
 import { quoted } from "../formats/quoted.ts";
 import { nodePlatform } from "../node/platform.ts";
 import { adapterChoices, adaptersToOpen } from "./adapter-options.ts";
@@ -42,6 +44,10 @@ export async function runPrefer(
     ...(size === undefined ? {} : { size }),
     ...adapterChoices(adapter),
   };
+  // Trained further, an adapter is another one under the same name.
+  const adapterDigests = await Promise.all(
+    (adapter ?? []).map(({ path }) => digestFile(join(path, ADAPTER_WEIGHTS_FILE))),
+  );
   const line = progressLine(terminal);
   const started = performance.now();
   const outcome = await makePairs(model, {
@@ -49,7 +55,7 @@ export async function runPrefer(
     identity: {
       model: await model.digest(),
       prompts: await nodePlatform.sha256(new TextEncoder().encode(JSON.stringify(prompts))),
-      ...{ reward: reward.identity, perPrompt, pairs, seed, ...drawn },
+      ...{ reward: reward.identity, perPrompt, pairs, seed, ...drawn, adapterDigests },
     },
     signal: terminal.signal,
     onProgress: (done, of) => line.update("drawing", done, of),

@@ -34,6 +34,7 @@ export interface AdapterUpdate {
   readonly parameters: number;
   /** Whether held-out samples are looked at, in a session of their own. */
   readonly validates: boolean;
+  readonly gradientCheckpointing: boolean;
 }
 
 /** In bytes. */
@@ -72,7 +73,9 @@ export function trainingMemory(
   sizes: ReadonlyMap<string, number>,
 ): TrainingMemory {
   const state = STATE_COPIES * trained * Float32Array.BYTES_PER_ELEMENT;
-  const activations = activationBytes([loss, ...gradients(loss, parameters)], sizes) * ARENA_FACTOR;
+  // The engine has the gradients of a layer's weights computed before it goes on to the layer in front.
+  const values = activationBytes([loss, ...gradients(loss, parameters).reverse()], sizes);
+  const activations = values * ARENA_FACTOR;
   return { base, state, activations, peak: PROGRAM_BYTES + base + state + activations };
 }
 
@@ -80,9 +83,10 @@ export function adapterMemory(
   { parameters, tensors }: Pick<ModelFolder, "parameters" | "tensors">,
   model: NextStepConfig,
   network: FrozenBase,
-  { rows, imageTokens, parameters: trained, validates }: AdapterUpdate,
+  { rows, imageTokens, parameters: trained, validates, gradientCheckpointing }: AdapterUpdate,
 ): TrainingMemory {
-  const graph = trainingGraph(model, { images: true, imageLoss: true, maskPerRow: true }, network);
+  const parts = { images: true, imageLoss: true, maskPerRow: true };
+  const graph = trainingGraph(model, parts, network, { gradientCheckpointing });
   const bound = boundBytes(parameters, tensors.weightPlan);
   const base = bound * BASE_COPIES + (validates ? bound : 0);
   return trainingMemory({ base, trained }, graph, updateSizes(rows, imageTokens));
@@ -95,7 +99,7 @@ export function adapterMemory(
 export function refuseTooLarge(
   memory: TrainingMemory,
   { bytes, of }: AvailableMemory,
-  remedy = "lower batch or imageSize",
+  remedy = "set gradientCheckpointing, lower batch or imageSize",
 ): void {
   if (memory.peak <= bytes) return;
   throw new InsufficientMemoryError(

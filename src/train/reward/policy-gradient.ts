@@ -47,6 +47,7 @@ export interface PolicyGradientOptions {
   /** Parts that an update is replayed in. */
   readonly parts: number;
   readonly reward: Reward;
+  readonly gradientCheckpointing: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Default: all weights are trained. */
   readonly network?: FrozenBase | undefined;
@@ -113,11 +114,12 @@ export class PolicyGradient implements Objective<PolicyPlan> {
   }
 
   graph(plan: PolicyPlan, part: number): GraphChoice {
-    const { network, pull } = this.#options;
+    const { network, pull, gradientCheckpointing } = this.#options;
     const [first] = this.#partOf(plan, part);
     const parts = {
       maskPerRow: first !== undefined && this.#orderOf(first.rollout) !== undefined,
       pulls: pull !== undefined,
+      gradientCheckpointing,
     };
     return { key: JSON.stringify(parts), build: () => replayGraph(this.#model, parts, network) };
   }

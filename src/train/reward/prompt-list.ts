@@ -1,23 +1,13 @@
 /** @file The prompts of reward learning: where they are read from, and which ones an update draws. */
-import { DataFormatError } from "../../errors.ts";
-import { decodeText } from "../../formats/text.ts";
-import { readSmallFile } from "../data/small-file.ts";
+import { readPromptLines } from "../data/prompt-lines.ts";
 import { randomFor } from "../step-random.ts";
 
-/** Some hundred thousand prompts; anything larger is another file. */
-const MAX_BYTES = 64 * 1024 * 1024;
-
 /**
- * Prompts as they are given, or the lines of a text file that are not empty.
- * @throws InputError when the file cannot be opened; DataFormatError when it is too large, no text, or without a prompt.
+ * Prompts as they are given, or the lines of a file.
+ * @throws as {@link readPromptLines} does
  */
 export async function readPromptList(prompts: string | readonly string[]): Promise<readonly string[]> {
-  if (typeof prompts !== "string") return prompts;
-  const text = decodeText(await readSmallFile(prompts, MAX_BYTES), prompts);
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const found = lines.filter((line) => line !== "");
-  if (found.length > 0) return found;
-  throw new DataFormatError("holds no prompts", { where: prompts, remedy: "write one on each line" });
+  return typeof prompts === "string" ? readPromptLines(prompts) : prompts;
 }
 
 /**

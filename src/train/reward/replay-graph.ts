@@ -24,6 +24,8 @@ export interface ReplayParts {
   readonly maskPerRow: boolean;
   /** Something pulls towards the base. */
   readonly pulls: boolean;
+  /** Layers are computed anew for the gradient. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 /** Sum over tokens of the squared difference between the log-probability of the replay and that of the drawing. */
@@ -74,11 +76,12 @@ export function replayGraph(config: NextStepConfig, parts: ReplayParts, base?: F
 function replayedVelocities(
   scope: ParameterScope,
   config: NextStepConfig,
-  { maskPerRow }: Pick<ReplayParts, "maskPerRow">,
+  { maskPerRow, gradientCheckpointing = false }: Omit<ReplayParts, "pulls">,
 ): Value {
   const width = tokenWidth(config);
   const tokens = multiplySizes("rows", "cells");
-  const hidden = predictingStates(scope, config, { images: true, imageLoss: true, maskPerRow }, tokens);
+  const parts = { images: true, imageLoss: true, maskPerRow };
+  const hidden = predictingStates(scope, config, parts, { count: tokens, gradientCheckpointing });
   const states = reshape(input("states", "float32", ["rows", "cells", width]), [tokens, width]);
   const time = timeEmbedding(scope, config, input("time", "float32", [1])); // [1, headWidth]
   const condition = conditionEmbedding(scope, config, imageOut(scope, config, hidden));

@@ -15,19 +15,20 @@ export interface RewardUpdate {
   /** Trained numbers. */
   readonly trained: number;
   readonly pulls: boolean;
+  readonly gradientCheckpointing: boolean;
 }
 
 /** @param network Default: all weights are trained, which are then no weights of the training's session. */
 export function rewardMemory(
   { parameters, tensors, config }: Pick<ModelFolder, "parameters" | "tensors" | "config">,
   network: FrozenBase | undefined,
-  { replayed, drawn, cells, trained, pulls }: RewardUpdate,
+  { replayed, drawn, cells, trained, pulls, gradientCheckpointing }: RewardUpdate,
 ): TrainingMemory {
   const bound = boundBytes(parameters, tensors.weightPlan);
   const copies = (network === undefined ? 0 : BASE_COPIES) + 1 + (pulls ? 1 : 0);
   const sizes = updateSizes(replayed, cells).set("cells", cells);
   const places = sizes.get("tokens") ?? cells;
   const caches = CachedRows.bytes(config, drawn, places);
-  const graph = replayGraph(config, { maskPerRow: true, pulls }, network);
+  const graph = replayGraph(config, { maskPerRow: true, pulls, gradientCheckpointing }, network);
   return trainingMemory({ base: bound * copies + caches, trained }, graph, sizes);
 }

@@ -46,7 +46,7 @@ export const rewardTrainConfigSchema = z.strictObject({
   /** Folder of the model that is taught; with an adapter in any format, its weights are not changed. */
   base: z.string().min(1),
   /** Beside the base, without dropout, which pictures are not drawn with; null: all weights that draw are trained. */
-  adapter: adapterSchema.omit({ dropout: true }).nullable().prefault({}),
+  adapter: adapterSchema.omit({ dropout: true }).nullable().default(null),
   reward: rewardSchema,
   prompts: promptsSchema,
   /** Prompts that are not trained on; null for no validation. */
@@ -62,6 +62,8 @@ export const rewardTrainConfigSchema = z.strictObject({
   rollout: rolloutSchema.prefault({}),
   /** Weight of the distance to the base in the loss; 0: nothing pulls. */
   pull: z.number().min(0).default(0),
+  /** Of each backbone layer, the replay holds only what went into it. May change when a run is continued. */
+  gradientCheckpointing: z.boolean().default(false),
   optimizer: adamWSchema.extend({ weightDecay: z.number().min(0).default(0) }).prefault({}),
   /** An update takes minutes, so that all periods are shorter than in other training. */
   loop: loopSchema

@@ -88,6 +88,7 @@ async function withRewardStage<Result>(
     {
       ...{ prompts, seed: config.seed, groups, rollout: settings, parts: loop.accumulate, reward, signal },
       network: policy.frozen,
+      gradientCheckpointing: config.gradientCheckpointing,
       pull:
         pull === 0
           ? undefined
@@ -110,7 +111,7 @@ async function withRewardStage<Result>(
 
 function refuseTooMuch(
   base: ModelFolder,
-  { groups, rollout, loop, pull }: RewardTrainConfig,
+  { groups, rollout, loop, pull, gradientCheckpointing }: RewardTrainConfig,
   { frozen, trainables }: Policy,
   cells: number,
 ): void {
@@ -121,8 +122,9 @@ function refuseTooMuch(
     cells,
     trained: trainables.reduce((sum, { data }) => sum + data.length, 0),
     pulls: pull > 0,
+    gradientCheckpointing,
   });
-  refuseTooLarge(memory, availableMemory(), "raise loop.accumulate, lower rollout.together or imageSize");
+  refuseTooLarge(memory, availableMemory(), "set gradientCheckpointing, raise loop.accumulate, lower rollout.together or imageSize");
 }
 
 async function inputsOf(
