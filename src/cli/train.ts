@@ -72,7 +72,8 @@ async function openRun(
     const config = { ...given, base: await place(given.base) };
     return {
       train: (options) => withReward(config, (reward) => trainReward(config, { ...reward, ...options })),
-      rehearse: (options) => withReward(config, (reward) => rehearseReward(config, { ...reward, ...options })),
+      rehearse: (options) =>
+        withReward(config, (reward) => rehearseReward(config, { ...reward, ...options })),
     };
   }
   const given = await loadTrainConfig(modelTrainConfigSchema, file, overrides);

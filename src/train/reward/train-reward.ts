@@ -124,7 +124,11 @@ function refuseTooMuch(
     pulls: pull > 0,
     gradientCheckpointing,
   });
-  refuseTooLarge(memory, availableMemory(), "set gradientCheckpointing, raise loop.accumulate, lower rollout.together or imageSize");
+  refuseTooLarge(
+    memory,
+    availableMemory(),
+    "set gradientCheckpointing, raise loop.accumulate, lower rollout.together or imageSize",
+  );
 }
 
 async function inputsOf(
