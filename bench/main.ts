@@ -78,7 +78,8 @@ const BENCHMARKS = Object.freeze({
   head: "the sampler of one token (--steps, --last-steps, --branches, --images)",
   backbone: "the transformer behind a cache (--rows, --tokens, --past)",
   vae: "the autoencoder (--direction, --width, --height, --pictures)",
-  train: "an update of training (--batch, --text-tokens, --image-tokens), of an adapter with --rank",
+  train:
+    "an update of training (--batch, --text-tokens, --image-tokens), of an adapter with --rank, --checkpointing",
   adapters: "pictures with an adapter each, in one batch and one by one (--pictures, --rank, --model)",
   cold: "process start to PNG (--prompt)",
   memory: "what bound weights take (--megabytes), and drawings beside their estimate (--model)",
@@ -109,6 +110,7 @@ Options:
   --model FOLDER    weights of head and backbone (default: at random); of memory, what draws (default: the package's)
   --symmetric       blocks without zero points
   --replay          the transformer's tokens as those of staggered rows are read
+  --checkpointing   of an update: layers are computed anew for the gradient
 ${Object.entries(RUN_SIZES)
   .map(
     ([name, value]) =>
@@ -133,6 +135,7 @@ const { values, positionals } = toolOptions("bench", HELP, {
     model: { type: "string" },
     symmetric: { type: "boolean", default: false },
     replay: { type: "boolean", default: false },
+    checkpointing: { type: "boolean", default: false },
     ...Object.fromEntries(numeric.map((name) => [name, { type: "string" as const }])),
   },
 });
@@ -253,6 +256,7 @@ async function run(): Promise<Printed> {
         textTokens: size("text-tokens"),
         imageTokens: size("image-tokens"),
         rank: size("rank"),
+        gradientCheckpointing: values.checkpointing,
       };
       return benchTraining(engine, model(), { ...sizes, runs });
     }

@@ -25,6 +25,7 @@ export interface TrainingSizes {
   readonly imageTokens: number;
   /** Of an adapter beside all linears, which alone is trained; 0: all weights are. */
   readonly rank: number;
+  readonly gradientCheckpointing: boolean;
   readonly runs: number;
 }
 
@@ -69,7 +70,7 @@ export async function benchTraining(
     drawFlow(config, predictionCount(config, rows), new CounterRng(6)),
   );
   const base = sizes.rank === 0 ? undefined : adapterBase(config, sizes.rank);
-  const graph = trainingGraph(config, parts, base);
+  const graph = trainingGraph(config, parts, base, sizes);
   const weights = randomWeights(4);
   const trainables = await Promise.all(
     graph.parameters.map(async ({ producer, shape }) => {
@@ -85,7 +86,13 @@ export async function benchTraining(
   });
   let update = 0;
   const parameters = trainables.reduce((sum, { data }) => sum + data.length, 0);
-  const described = { ...sizes, parameters, hidden: config.hiddenSize, layers: config.layers };
+  const described = {
+    ...sizes,
+    gradientCheckpointing: Number(sizes.gradientCheckpointing),
+    parameters,
+    hidden: config.hiddenSize,
+    layers: config.layers,
+  };
   const measured = await measure("train", described, { runs: sizes.runs }, async () => {
     await session.run(feeds, true);
     await optimizer.step({ update: ++update, rateFactor: 1, gradientFactor: 1 });

@@ -1,4 +1,4 @@
-/** @file Reverse-mode differentiation: walks a graph from a scalar back to the values asked for. */
+/** @file Reverse-mode differentiation: walks a graph from a value back to the values asked for. */
 import { ShapeError } from "../errors.ts";
 import { zeros } from "./operators/broadcast.ts";
 import { add } from "./operators/elementwise.ts";
@@ -13,10 +13,13 @@ interface Step {
   readonly outputs: readonly Value[];
 }
 
-/** Nodes on a path from any of `sources` to `output`, in an order in which inputs come first. */
-function stepsBetween(output: Value, sources: ReadonlySet<Value>): Step[] {
+/**
+ * Nodes on a path from any of `sources` to `output`, in an order in which inputs come first.
+ * @param boundary one of the sources, behind which nothing is looked for.
+ */
+function stepsBetween(output: Value, sources: ReadonlySet<Value>, boundary?: Value): Step[] {
   const order: Step[] = [];
-  const depends = new Map<Value, boolean>();
+  const depends = new Map<Value, boolean>(boundary === undefined ? [] : [[boundary, true]]);
   const visited = new Map<Node, boolean>();
   // An explicit stack: unrolled graphs are deeper than the call stack.
   const stack: { value: Value; entered: boolean }[] = [{ value: output, entered: false }];
@@ -70,27 +73,38 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length !== 0) {
     throw new ShapeError(`expects a scalar, got ${formatShape(loss.shape)}`, { where: "gradients" });
   }
+  return pullBack(loss, constant(1), wrt);
+}
+
+/**
+ * The product of a value's Jacobian with its gradient, that is the gradients of whatever scalar `gradient` belongs to.
+ * @param gradient of `output`, of its shape.
+ * @param boundary one of `wrt`: what it is made of counts as given. Default: none.
+ * @returns as {@link gradients} does.
+ * @throws ShapeError as {@link gradients} does.
+ */
+export function pullBack(output: Value, gradient: Value, wrt: readonly Value[], boundary?: Value): Value[] {
   for (const { dtype, shape } of wrt) {
     if (dtype !== "float32")
       throw new ShapeError(`${dtype}${formatShape(shape)} has no gradient`, { where: "gradients" });
   }
   const sources = new Set(wrt);
-  const accumulated = new Map<Value, Value>([[loss, constant(1)]]);
-  for (const { node, outputs } of stepsBetween(loss, sources).reverse()) {
+  const accumulated = new Map<Value, Value>([[output, gradient]]);
+  for (const { node, outputs } of stepsBetween(output, sources, boundary).reverse()) {
     const outputGradients = outputs.map((output) => accumulated.get(output));
     if (outputGradients.every((gradient) => gradient === undefined)) continue;
     const inputGradients = backward(node, outputGradients);
     node.inputs.forEach((operand, index) => {
-      const gradient = inputGradients[index];
-      if (operand === undefined || gradient === undefined) return;
-      if (!sameShape(gradient.shape, operand.shape)) {
+      const own = inputGradients[index];
+      if (operand === undefined || own === undefined) return;
+      if (!sameShape(own.shape, operand.shape)) {
         throw new ShapeError(
-          `gradient ${formatShape(gradient.shape)} of input ${index} ${formatShape(operand.shape)}`,
+          `gradient ${formatShape(own.shape)} of input ${index} ${formatShape(operand.shape)}`,
           { where: nameOf(node) },
         );
       }
       const sum = accumulated.get(operand);
-      accumulated.set(operand, sum === undefined ? gradient : add(sum, gradient));
+      accumulated.set(operand, sum === undefined ? own : add(sum, own));
     });
   }
   return wrt.map((value) => accumulated.get(value) ?? zeros(value.shape));

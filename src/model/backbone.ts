@@ -8,6 +8,7 @@ import { rmsNorm } from "../graph/operators/normalization.ts";
 import { reshape } from "../graph/operators/reshape.ts";
 import { rotary } from "../graph/operators/rotary.ts";
 import { softmax } from "../graph/operators/softmax.ts";
+import { recomputed } from "../graph/recompute.ts";
 import { addSizes, type Dim, multiplySizes } from "../graph/size.ts";
 import { shapeError, type Value } from "../graph/value.ts";
 import { type NextStepConfig, tokenWidth } from "./config.ts";
@@ -27,6 +28,11 @@ export interface BackboneInputs {
   readonly cache?: { readonly keys: readonly Value[]; readonly values: readonly Value[] };
   /** With a cache: reads tokens that were once read one by one, with the bits that they had then. */
   readonly replay?: Replay;
+}
+
+export interface BackboneOptions {
+  /** For training: of each layer, only what went into it is held for the gradient, which computes the rest anew. Default false. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 export interface Replay {
@@ -52,26 +58,49 @@ export function backbone(
   scope: ParameterScope,
   config: NextStepConfig,
   inputs: BackboneInputs,
+  { gradientCheckpointing = false }: BackboneOptions = {},
 ): BackboneOutputs {
   const { hiddenSize, rmsNormEps, layers } = config;
   const keys: Value[] = [];
   const values: Value[] = [];
   let hidden = inputs.embeds;
   for (let layer = 0; layer < layers; layer++) {
-    const name = `layers.${layer}`;
-    const norm1 = rmsNorm(hidden, scope.get(`${name}.input_layernorm.weight`, [hiddenSize]), rmsNormEps);
-    const attended = attention(scope, config, layer, norm1, inputs);
-    keys.push(attended.key);
-    values.push(attended.value);
-    hidden = add(hidden, attended.output);
-    const norm2 = rmsNorm(
-      hidden,
-      scope.get(`${name}.post_attention_layernorm.weight`, [hiddenSize]),
-      rmsNormEps,
-    );
-    hidden = add(hidden, feedForward(scope, config, `${name}.mlp`, norm2));
+    const build = (x: Value): LayerOutputs => transformerLayer(scope, config, layer, x, inputs);
+    const outputs = build(hidden);
+    keys.push(outputs.key);
+    values.push(outputs.value);
+    hidden = gradientCheckpointing ? recomputed(hidden, (x) => build(x).hidden) : outputs.hidden;
   }
   return { hidden: rmsNorm(hidden, scope.get("norm.weight", [hiddenSize]), rmsNormEps), keys, values };
+}
+
+interface LayerOutputs {
+  /** [rows, tokens, hidden] */
+  readonly hidden: Value;
+  /** [rows, kvHeads, tokens, headDim] */
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** Attention and feed-forward, each added to what it reads. x [rows, tokens, hidden] */
+function transformerLayer(
+  scope: ParameterScope,
+  config: NextStepConfig,
+  layer: number,
+  x: Value,
+  inputs: BackboneInputs,
+): LayerOutputs {
+  const { hiddenSize, rmsNormEps } = config;
+  const name = `layers.${layer}`;
+  const norm1 = rmsNorm(x, scope.get(`${name}.input_layernorm.weight`, [hiddenSize]), rmsNormEps);
+  const { output, key, value } = attention(scope, config, layer, norm1, inputs);
+  const attended = add(x, output);
+  const norm2 = rmsNorm(
+    attended,
+    scope.get(`${name}.post_attention_layernorm.weight`, [hiddenSize]),
+    rmsNormEps,
+  );
+  return { hidden: add(attended, feedForward(scope, config, `${name}.mlp`, norm2)), key, value };
 }
 
 /** Down(SiLU(Gate(x)) * Up(x)). [rows, tokens, hidden] -> same. */

@@ -33,6 +33,7 @@ export interface AdapterUpdate {
   readonly parameters: number;
   /** Whether held-out samples are looked at, in a session of their own. */
   readonly validates: boolean;
+  readonly gradientCheckpointing: boolean;
 }
 
 /** In bytes. */
@@ -47,12 +48,13 @@ export function adapterMemory(
   { parameters, tensors }: Pick<ModelFolder, "parameters" | "tensors">,
   model: NextStepConfig,
   network: FrozenBase,
-  { rows, imageTokens, parameters: trained, validates }: AdapterUpdate,
+  { rows, imageTokens, parameters: trained, validates, gradientCheckpointing }: AdapterUpdate,
 ): AdapterMemory {
   const { loss, parameters: trainable } = trainingGraph(
     model,
     { images: true, imageLoss: true, maskPerRow: true },
     network,
+    { gradientCheckpointing },
   );
   const tokens = imageTokens + TEXT_TOKENS;
   const images = rows * imageTokens;
@@ -67,7 +69,8 @@ export function adapterMemory(
     ["lm", texts],
     ["factors", 0],
   ]);
-  const values = activationBytes([loss, ...gradients(loss, trainable)], sizes);
+  // The engine has the gradients of a layer's weights computed before it goes on to the layer in front.
+  const values = activationBytes([loss, ...gradients(loss, trainable).reverse()], sizes);
   const bound = boundBytes(parameters, tensors.weightPlan);
   const base = bound * BASE_COPIES + (validates ? bound : 0);
   const state = STATE_COPIES * trained * Float32Array.BYTES_PER_ELEMENT;
@@ -85,7 +88,7 @@ export function refuseTooLarge(memory: AdapterMemory, { bytes, of }: AvailableMe
       needed: memory.peak,
       available: bytes,
       remedy:
-        "lower batch or imageSize, convert the base to 4 bits (`nextstep convert`), or set checkMemory to false if the estimate is wrong here",
+        "set gradientCheckpointing, lower batch or imageSize, convert the base to 4 bits (`nextstep convert`), or set checkMemory to false if the estimate is wrong here",
     },
   );
 }

@@ -57,7 +57,7 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
 
   constructor(parts: AdapterStageParts) {
     const { engine, config, model, data, trainables, optimizer, network, linears, base, tokenizer } = parts;
-    const { seed, readNoise, swapTokens, rowLag, adapter } = config;
+    const { seed, readNoise, swapTokens, rowLag, gradientCheckpointing, adapter } = config;
     this.#parts = parts;
     this.model = model;
     this.trainables = trainables;
@@ -71,7 +71,7 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     this.learningRate = config.optimizer.learningRate;
     this.faults = data.faults;
     this.planner = new AdapterObjective(model, data, {
-      ...{ seed, rowLag, base: network, dropout: adapter.dropout },
+      ...{ seed, rowLag, gradientCheckpointing, base: network, dropout: adapter.dropout },
       corruption: { noise: readNoise, swap: swapTokens },
       widest: Math.max(...linears.map(({ inputs }) => inputs)),
     });

@@ -73,6 +73,7 @@ async function withAdapterStage<Result>(
         Math.max(...trainingGrids(config).map(([height, width]) => height * width)),
       parameters: trainables.reduce((sum, { data }) => sum + data.length, 0),
       validates: config.validationData !== null,
+      gradientCheckpointing: config.gradientCheckpointing,
     };
     refuseTooLarge(adapterMemory(base, model, network(0), update), availableMemory());
   }

@@ -73,7 +73,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
   constructor(parts: StageParts) {
     this.#parts = parts;
     const { engine, config, model, data, trainables } = parts;
-    const { seed, readNoise, swapTokens, rowLag } = config;
+    const { seed, readNoise, swapTokens, rowLag, gradientCheckpointing } = config;
     this.trainables = trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
@@ -84,6 +84,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
       seed,
       corruption: { noise: readNoise, swap: swapTokens },
       rowLag,
+      gradientCheckpointing,
     });
     this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS);
     if (config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);

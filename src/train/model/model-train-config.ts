@@ -144,6 +144,11 @@ export const modelTrainConfigSchema = z.strictObject({
    * `packing` null. May change when a run is continued.
    */
   curriculum: z.array(lessonSchema).default([]),
+  /**
+   * Holds of each backbone layer only what went into it, and computes the rest once more for the gradient: less memory, the
+   * same numbers, a forward pass of the backbone more. May change when a run is continued.
+   */
+  gradientCheckpointing: z.boolean().default(false),
   maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),
   /** Muon for the matrices of backbone layers and head blocks; null: AdamW for all. */

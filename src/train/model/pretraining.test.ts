@@ -115,7 +115,11 @@ function objectiveOf(
       return { grid, tokens: new CounterRng(sample).fillNormal(tokens) };
     });
   const corruption = { noise: 1, swap: 0.6 };
-  return new Pretraining(model, { batches, load }, { seed: SEED, corruption, rowLag });
+  return new Pretraining(
+    model,
+    { batches, load },
+    { gradientCheckpointing: false, seed: SEED, corruption, rowLag },
+  );
 }
 
 function addFeeds(hash: Hash, feeds: Readonly<Record<string, HostTensor>>): void {

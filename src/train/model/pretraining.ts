@@ -63,6 +63,7 @@ export interface PretrainingOptions {
   readonly corruption: ReadCorruption;
   /** Of the drawing order that pictures are learnt in; null: raster order. */
   readonly rowLag: number | null;
+  readonly gradientCheckpointing: boolean;
   /** Default: all weights are trained. */
   readonly base?: FrozenBase;
 }
@@ -125,7 +126,9 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const { rows, counts } = plan.batches[part]!;
     const images = rows.images.map((image) => ({ order: this.#orderOf(image) }));
     const parts = trainingParts({ ...rows, images }, counts.predictions);
-    return { key: JSON.stringify(parts), build: () => trainingGraph(this.#model, parts, this.#options.base) };
+    const { base, gradientCheckpointing } = this.#options;
+    const build = () => trainingGraph(this.#model, parts, base, { gradientCheckpointing });
+    return { key: JSON.stringify(parts), build };
   }
 
   async feeds(plan: PretrainingPlan, part: number): Promise<Readonly<Record<string, HostTensor>>> {

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import type { BackboneOptions } from "../../model/backbone.ts";
 import { parseNextStepConfig } from "../../model/config.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
@@ -64,10 +65,10 @@ describe("the training objective", () => {
   afterAll(() => engine[Symbol.asyncDispose]());
 
   /** Losses and gradients of a batch. All weights are random, so that everything is reached. */
-  async function evaluate(batch: TokenRows): Promise<Result> {
+  async function evaluate(batch: TokenRows, options: BackboneOptions = {}): Promise<Result> {
     const draws = drawFlow(config, predictionCount(config, batch), new CounterRng(9));
     const { parts, feeds } = trainingFeeds(config, batch, draws);
-    const graph = trainingGraph(config, parts);
+    const graph = trainingGraph(config, parts, undefined, options);
     const weights = graph.parameters.map(({ producer, shape }) => {
       const name = producer.kind === "parameter" ? producer.name : "";
       const size = shape as number[];
@@ -98,6 +99,17 @@ describe("the training objective", () => {
     const tight = await evaluate(rowsOf([first, second], 7, pictures));
     const loose = await evaluate(rowsOf([first, second], 12, pictures));
     expect(difference(loose, tight)).toBeLessThan(1e-5);
+  });
+
+  it("gives the very gradients where layers are computed anew for them", async () => {
+    const batch = rowsOf([first, second], 7, [picture(1), picture(2)]);
+    const held = await evaluate(batch);
+    const anew = await evaluate(batch, { gradientCheckpointing: true });
+    expect(anew.loss).toBe(held.loss);
+    for (const [index, { name, gradient }] of anew.weights.entries()) {
+      expect(gradient, name).toEqual(held.weights[index]!.gradient);
+      expect(gradient.some((value) => value !== 0)).toBe(true);
+    }
   });
 
   it("treats isolated samples of a row as rows of their own", async () => {

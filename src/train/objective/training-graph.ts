@@ -11,7 +11,7 @@ import { selectRows } from "../../graph/operators/select-rows.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
 import { addSizes, type Dim, multiplySizes } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
-import { backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts";
+import { type BackboneOptions, backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { flowErrors } from "../../model/flow-loss.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
@@ -48,11 +48,16 @@ export const IMAGE_SUM = "image_sum";
  * The parameters are those that the loss depends on.
  * @param base Default: all weights are trained.
  */
-export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base?: FrozenBase): LossGraph {
+export function trainingGraph(
+  config: NextStepConfig,
+  parts: TrainingParts,
+  base?: FrozenBase,
+  options: BackboneOptions = {},
+): LossGraph {
   const scope = base?.scope() ?? new ParameterScope();
   const trained = (): Value[] =>
     [...scope.values()].flatMap(([name, value]) => (base?.isTrained(name) === false ? [] : [value]));
-  const states = predictingStates(scope, config, parts);
+  const states = predictingStates(scope, config, parts, options);
   const [imageHidden, lmHidden] = parts.imageLoss
     ? (split(states, 0, ["predictions", "lm"]) as [Value, Value])
     : [undefined, states];
@@ -69,15 +74,17 @@ export function trainingGraph(config: NextStepConfig, parts: TrainingParts, base
   };
 }
 
-/**
- * The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [count, D]
- * @param count default: predictions + lm.
- */
+export interface PredictingOptions extends BackboneOptions {
+  /** Positions that states are wanted of. Default: predictions + lm. */
+  readonly count?: Dim;
+}
+
+/** The hidden states of {@link trainingGraph} that tokens are predicted from, image tokens first. [count, D] */
 export function predictingStates(
   scope: ParameterScope,
   config: NextStepConfig,
   parts: TrainingParts,
-  count: Dim = addSizes(parts.imageLoss ? "predictions" : 0, "lm"),
+  { count = addSizes(parts.imageLoss ? "predictions" : 0, "lm"), ...options }: PredictingOptions = {},
 ): Value {
   const width = tokenWidth(config);
   const half = config.headDim / 2;
@@ -90,13 +97,14 @@ export function predictingStates(
     input("source", "int64", ["rows", "tokens"]),
     input("source_places", "int64", [embeds.shape[0] ?? 0]),
   ); // [rows, tokens, D]
-  const { hidden } = backbone(scope, config, {
+  const inputs = {
     embeds: placed,
     positions: input("positions", "int64", ["rows", "tokens"]),
     cosines: input("cosines", "float32", ["positions", half]),
     sines: input("sines", "float32", ["positions", half]),
     mask: input("mask", "float32", [parts.maskPerRow ? "rows" : 1, 1, "tokens", "tokens"]),
-  });
+  };
+  const { hidden } = backbone(scope, config, inputs, options);
   const positions = multiplySizes("rows", "tokens");
   return selectRows(
     reshape(hidden, [positions, config.hiddenSize]),

@@ -13,6 +13,7 @@ import { reshape } from "../../graph/operators/reshape.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
 import { sizeOf } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
+import type { BackboneOptions } from "../../model/backbone.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
@@ -57,9 +58,10 @@ export function pairErrors(
   scope: ParameterScope,
   config: NextStepConfig,
   { isOrdered }: PreferenceParts,
+  options: BackboneOptions = {},
 ): Value {
   const parts = { images: true, imageLoss: true, maskPerRow: isOrdered };
-  const hidden = predictingStates(scope, config, parts, "predictions");
+  const hidden = predictingStates(scope, config, parts, { count: "predictions", ...options });
   const errors = predictedErrors(scope, config, hidden); // [predictions * repeats]
   const count = sizeOf(errors.shape);
   const means = matmul(input("picture_means", "float32", ["2*pairs", count]), reshape(errors, [count, 1])); // [2 pairs, 1]
@@ -76,9 +78,10 @@ export function preferenceGraph(
   parts: PreferenceParts,
   { utility, beta }: PreferenceSettings,
   base?: FrozenBase,
+  options: BackboneOptions = {},
 ): LossGraph {
   const scope = base?.scope() ?? new ParameterScope();
-  const errors = pairErrors(scope, config, parts);
+  const errors = pairErrors(scope, config, parts, options);
   const parameters = [...scope.values()].flatMap(([name, value]) =>
     base?.isTrained(name) === false ? [] : [value],
   );

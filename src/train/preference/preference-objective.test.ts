@@ -104,6 +104,7 @@ async function trialOf(policy: Policy, change: Partial<PreferenceObjectiveOption
     randomPairs(),
     { session, weights },
     {
+      gradientCheckpointing: false,
       ...options,
       ...(policy.frozen === undefined ? {} : { base: policy.frozen }),
     },

@@ -33,6 +33,7 @@ export interface PreferenceObjectiveOptions extends PreferenceSettings {
   readonly batch: number;
   readonly accumulate: number;
   readonly rowLag: number | null;
+  readonly gradientCheckpointing: boolean;
   /** Default: all weights are trained. */
   readonly base?: FrozenBase;
 }
@@ -91,9 +92,10 @@ export class PreferenceObjective implements Objective<PreferencePlan> {
   }
 
   graph(): GraphChoice {
-    const { rowLag, base } = this.#options;
+    const { rowLag, base, gradientCheckpointing } = this.#options;
     const parts = { isOrdered: rowLag !== null };
-    return { key: "pairs", build: () => preferenceGraph(this.#model, parts, this.#options, base) };
+    const build = () => preferenceGraph(this.#model, parts, this.#options, base, { gradientCheckpointing });
+    return { key: "pairs", build };
   }
 
   async feeds(plan: PreferencePlan, part: number): Promise<Readonly<Record<string, HostTensor>>> {

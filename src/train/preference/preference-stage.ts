@@ -50,7 +50,7 @@ export class PreferenceStage implements TrainStage<PreferencePlan> {
 
   constructor(parts: PreferenceStageParts) {
     const { engine, config, model, tokenizer, data, policy, reference, imageSize } = parts;
-    const { seed, batch, rowLag, utility, beta, loop } = config;
+    const { seed, batch, rowLag, utility, beta, gradientCheckpointing, loop } = config;
     const base = policy.frozen;
     this.#parts = parts;
     this.trainables = policy.trainables;
@@ -63,7 +63,7 @@ export class PreferenceStage implements TrainStage<PreferencePlan> {
     });
     this.learningRate = config.optimizer.learningRate;
     this.planner = new PreferenceObjective(model, tokenizer, data, reference, {
-      ...{ seed, batch, rowLag, utility, beta, accumulate: loop.accumulate },
+      ...{ seed, batch, rowLag, utility, beta, gradientCheckpointing, accumulate: loop.accumulate },
       ...(base === undefined ? {} : { base }),
     });
     this.#gradients = new PartGradients(engine, this.planner, policy.trainables, 1, base?.weights);

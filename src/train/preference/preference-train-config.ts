@@ -42,6 +42,8 @@ const settingsSchema = z.strictObject({
   steps: z.int().positive(),
   /** Pairs of a part of an update. */
   batch: z.int().positive().default(4),
+  /** As in the config of model training. */
+  gradientCheckpointing: z.boolean().default(false),
   optimizer: adamWSchema.prefault({}),
   loop: loopSchema.prefault({}),
   engine: engineSchema.prefault({}),

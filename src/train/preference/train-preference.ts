@@ -98,7 +98,7 @@ async function openPolicy(
   model: NextStepConfig,
   imageSize: number,
 ): Promise<Policy> {
-  const { adapter, seed, batch, checkMemory } = config;
+  const { adapter, seed, batch, checkMemory, gradientCheckpointing } = config;
   if (adapter === null) return modelPolicy(base, model, seed);
   const policy = adapterPolicy(base, { ...adapter, dropout: 0 }, seed);
   if (checkMemory && policy.frozen !== undefined) {
@@ -109,6 +109,7 @@ async function openPolicy(
       parameters: policy.trainables.reduce((sum, { data }) => sum + data.length, 0),
       // The reference's session holds the base as that of a validation does.
       validates: true,
+      gradientCheckpointing,
     };
     refuseTooLarge(adapterMemory(base, model, policy.frozen, update), availableMemory());
   }
