@@ -1,5 +1,5 @@
 /** @file The commands that draw, `nextstep PROMPT` and `nextstep again`, with the published names of their options. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { REWARD_FORMS, type RewardSpec } from "../evaluate/rewards/reward-spec.ts";
 import { DEFAULT_TEMPERATURE } from "../generate/choose-token.ts";
 import { DEFAULT_COUNT, MAX_COUNT } from "../generate/draw-options.ts";
@@ -61,7 +61,14 @@ function addOutputOptions(command: Command): Command {
 
 /** The model's own measures, or a reward. */
 function chosenBy(text: string): ChosenBy | RewardSpec {
-  return CHOSEN_BY.find((own) => own === text) ?? rewardArgument(text);
+  const own = CHOSEN_BY.find((name) => name === text);
+  if (own !== undefined) return own;
+  try {
+    return rewardArgument(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new InvalidArgumentError(`${error.message}; or give ${CHOSEN_BY.join(" or ")}`);
+  }
 }
 
 /** Of all commands that draw. */

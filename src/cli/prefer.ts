@@ -2,10 +2,10 @@
 import { join, resolve } from "node:path";
 import { ADAPTER_WEIGHTS_FILE } from "../checkpoint/adapter/adapter-folder.ts";
 import { makePairs } from "../evaluate/preferences/make-pairs.ts";
-import { readPromptLines } from "../evaluate/preferences/prompt-lines.ts";
 import { digestFile } from "../files/file-digest.ts";
 import { quoted } from "../formats/quoted.ts";
 import { nodePlatform } from "../node/platform.ts";
+import { readPromptLines } from "../train/data/prompt-lines.ts";
 import { adapterChoices, adaptersToOpen } from "./adapter-options.ts";
 import { openNamedModel } from "./model-options.ts";
 import {

@@ -11,13 +11,14 @@ const DESCRIPTIONS: Readonly<Record<TrainingStage, string>> = {
   model: "train the transformer and its image head",
   adapter: "train an adapter beside the frozen weights of a model",
   preference: "train a model, or an adapter, on pairs of pictures of which one is preferred",
+  reward: "train a model, or an adapter, by a reward on what it draws",
 };
 
 export function addTrainCommands(program: Command, terminal: Terminal): void {
   const train = program
     .command("train")
     .description(
-      "train an autoencoder, a model or an adapter, from data or preferences; started again, it continues",
+      "train an autoencoder, a model or an adapter, from data, preferences or rewards; started again, it continues",
     );
   for (const stage of TRAINING_STAGES) {
     train

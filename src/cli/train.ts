@@ -1,5 +1,6 @@
-/** @file `nextstep train autoencoder|model|adapter|preference CONFIG`: runs a stage and shows how it goes, or what it would take. */
+/** @file `nextstep train autoencoder|model|adapter|preference|reward CONFIG`: runs a stage and shows how it goes, or what it would take. */
 
+import { parseRewardSpec } from "../evaluate/rewards/reward-spec.ts";
 import { resolveModel } from "../hub/resolve-model.ts";
 import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.ts";
 import { rehearseAdapter, trainAdapter } from "../train/adapter/train-adapter.ts";
@@ -14,6 +15,8 @@ import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import { rehearseModel, trainModel } from "../train/model/train-model.ts";
 import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
 import { rehearsePreference, trainPreference } from "../train/preference/train-preference.ts";
+import { type RewardTrainConfig, rewardTrainConfigSchema } from "../train/reward/reward-train-config.ts";
+import { type RewardSource, rehearseReward, trainReward } from "../train/reward/train-reward.ts";
 import type { Terminal } from "./terminal.ts";
 import { progressPrinter } from "./train-progress.ts";
 import { describeRehearsal } from "./train-rehearsal.ts";
@@ -64,6 +67,15 @@ async function openRun(
       rehearse: (options) => rehearsePreference(config, options),
     };
   }
+  if (stage === "reward") {
+    const given = await loadTrainConfig(rewardTrainConfigSchema, file, overrides);
+    const config = { ...given, base: await place(given.base) };
+    return {
+      train: (options) => withReward(config, (reward) => trainReward(config, { ...reward, ...options })),
+      rehearse: (options) =>
+        withReward(config, (reward) => rehearseReward(config, { ...reward, ...options })),
+    };
+  }
   const given = await loadTrainConfig(modelTrainConfigSchema, file, overrides);
   const { start, textTokenizer } = given;
   const config = {
@@ -76,6 +88,21 @@ async function openRun(
     train: (options) => trainModel(config, options),
     rehearse: (options) => rehearseModel(config, options),
   };
+}
+
+/** Opens a config's reward for as long as it is learnt from. */
+async function withReward<Result>(
+  { reward: { name, data, features }, engine: { threads } }: RewardTrainConfig,
+  use: (source: RewardSource) => Promise<Result>,
+): Promise<Result> {
+  const { openReward } = await import("../evaluate/rewards/open-reward.ts");
+  await using opened = await openReward(parseRewardSpec(name), {
+    ...(data === null ? {} : { data }),
+    ...(features === null ? {} : { features }),
+    ...(threads === null ? {} : { threads }),
+  });
+  const { reward, identity } = opened;
+  return await use({ reward, identity, refuseUnjudged: (prompts) => opened.refuseUnjudged(prompts) });
 }
 
 /** Trains until the end or an interrupt, after which the same command continues. */

@@ -5,6 +5,7 @@ import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-t
 import { parseTrainConfig } from "../train/loop/train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
+import { rewardTrainConfigSchema } from "../train/reward/reward-train-config.ts";
 
 export const TRAINING_CONFIGS: readonly JsonKind[] = [
   {
@@ -21,6 +22,11 @@ export const TRAINING_CONFIGS: readonly JsonKind[] = [
     of: "training config on preferences",
     marks: (json) => ["output", "pairs", "base"].every((key) => Object.hasOwn(json, key)),
     read: (json, path) => parseTrainConfig(preferenceTrainConfigSchema, json, path),
+  },
+  {
+    of: "training config on a reward",
+    marks: (json) => ["output", "reward", "base"].every((key) => Object.hasOwn(json, key)),
+    read: (json, path) => parseTrainConfig(rewardTrainConfigSchema, json, path),
   },
   {
     of: "training config of a model",

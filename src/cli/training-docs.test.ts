@@ -6,6 +6,7 @@ import { adapterTrainConfigSchema } from "../train/adapter/adapter-train-config.
 import { autoencoderTrainConfigSchema } from "../train/autoencoder/autoencoder-train-config.ts";
 import { modelTrainConfigSchema } from "../train/model/model-train-config.ts";
 import { preferenceTrainConfigSchema } from "../train/preference/preference-train-config.ts";
+import { rewardTrainConfigSchema } from "../train/reward/reward-train-config.ts";
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -33,6 +34,7 @@ it("documents every setting of training", async () => {
       modelTrainConfigSchema,
       adapterTrainConfigSchema,
       preferenceTrainConfigSchema,
+      rewardTrainConfigSchema,
     ].flatMap((schema) => pathsOf(z.toJSONSchema(schema, { io: "input" }) as JsonSchema)),
   );
   expect(settings.size).toBeGreaterThan(70);

@@ -31,7 +31,8 @@ const NO_LINEARS: ReadonlySet<string> = new Set();
  *
  * Other inputs, see SamplerInputs: `state` [pictures, 64], `picture_of_row` int64 [kept + told], `times`, `a`, `b`, `c`
  * [steps, pictures], `branch_rows` int64 and `weights` [3, pictures], `noise` [steps, pictures, 64]. Outputs: `condition`
- * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps.
+ * [kept + told, headWidth], and `next` [pictures, 64], the state after the steps; `states` [steps, pictures, 64] and
+ * `velocities` [steps, kept + told, 64] of each step for who wants to know, see SamplerOutputs.
  * @param adapted linears beside which adapters may stand: {@link ADAPTER_OF_PICTURE} and tables are inputs, too.
  */
 export function imageHeadGraph(
@@ -46,7 +47,7 @@ export function imageHeadGraph(
   const hidden = input("hidden", "float32", ["told", config.hiddenSize]);
   const kept = input("kept", "float32", ["kept", config.headWidth]);
   const condition = concat([conditionEmbedding(scope, config, imageOut(scope, config, hidden)), kept], 0);
-  const { last } = flowSampler(scope, config, {
+  const { last, states, velocities } = flowSampler(scope, config, {
     state: input("state", "float32", ["pictures", width]),
     condition,
     pictureOfRow,
@@ -58,7 +59,7 @@ export function imageHeadGraph(
     weights: input("weights", "float32", [BRANCHES, "pictures"]),
     noise: input("noise", "float32", ["steps", "pictures", width]),
   });
-  return writeOnnx({ condition, next: last }, { parameters: "initializers" });
+  return writeOnnx({ condition, next: last, states, velocities }, { parameters: "initializers" });
 }
 
 /**

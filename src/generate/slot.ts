@@ -2,6 +2,7 @@
 import type { AdapterMix } from "./adapter-mix.ts";
 import type { Canvas } from "./canvas.ts";
 import { branchWeights, type Guidance, guidanceAt, guidedTokens } from "./guidance.ts";
+import type { SolverWatch } from "./solver-path.ts";
 import {
   fewestSteps,
   noiseDraws,
@@ -33,6 +34,8 @@ export interface SlotRequest {
   /** What errors call the picture, e.g. `picture 2`. */
   readonly name: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told how each token that is drawn was solved. Default: nothing is kept of that. */
+  readonly watch?: SolverWatch | undefined;
 }
 
 /** One picture's place in a token loop. */

@@ -6,6 +6,7 @@ import { joinedFloats } from "../tensor/joined.ts";
 import type { AdapterTables } from "./adapter-tables.ts";
 import { ADAPTER_OF_PICTURE, BRANCHES } from "./head-graphs.ts";
 import type { Slot } from "./slot.ts";
+import { PATH_OUTPUTS, solverPath } from "./solver-path.ts";
 import { type SolverRun, solverRuns } from "./solver-runs.ts";
 import type { SolverRow } from "./solvers.ts";
 
@@ -45,6 +46,7 @@ export async function sampleTokens(
   const runs = solverRuns(
     steps.map((count, picture) => ({ steps: count, branches: branches[picture] as number })),
   );
+  const isWatched = sorted.some(({ slot }) => slot.request.watch !== undefined);
   const links = runs.map((run, index): ChainLink => {
     const present = branches.slice(0, run.pictures);
     const feeds = {
@@ -56,7 +58,7 @@ export async function sampleTokens(
       noise: stepNoise(noise, run, width),
     };
     // Pictures whose last run this is.
-    const fetch = steps.includes(run.to) ? ["next"] : [];
+    const fetch = [...(steps.includes(run.to) ? ["next"] : []), ...(isWatched ? PATH_OUTPUTS : [])];
     if (index === 0)
       return { session, feeds: { ...feeds, ...firstFeeds(sorted, config, noise, width) }, fetch };
     return {
@@ -73,6 +75,18 @@ export async function sampleTokens(
     sorted.map(({ slot }) => slot.adapters),
     (tables, places) => engine.runChain(links.map((link) => adapted(link, tables, places))),
   ) ?? engine.runChain(links));
+  if (isWatched) {
+    const watched = runs.map((run, index) => ({ ...run, outputs: results[index] ?? {} }));
+    sorted.forEach(({ slot, turn }, picture) => {
+      slot.request.watch?.(
+        solverPath(watched, picture, branches, {
+          cell: slot.canvas.order.cellAt(turn),
+          start: (noise[picture] as Float32Array).subarray(0, width),
+          steps: steps[picture] as number,
+        }),
+      );
+    });
+  }
   const tokens = new Map(
     sorted.map((sampling, picture) => {
       const own = runs.findIndex(({ to }) => to === steps[picture]);

@@ -33,3 +33,10 @@ export {
 } from "./preference/preference-train-config.ts";
 export { rehearsePreference, trainPreference } from "./preference/train-preference.ts";
 export { type Reward, type RewardedPicture, type RewardOptions, rewardsOf } from "./reward/reward.ts";
+export { type RewardTrainConfig, rewardTrainConfigSchema } from "./reward/reward-train-config.ts";
+export {
+  type RewardSource,
+  type RewardTrainOptions,
+  rehearseReward,
+  trainReward,
+} from "./reward/train-reward.ts";

@@ -11,6 +11,7 @@ import { activationBytes } from "../../graph/activation-memory.ts";
 import { gradients } from "../../graph/gradient.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
+import type { LossGraph } from "../objective/gradient-session.ts";
 import { trainingGraph } from "../objective/training-graph.ts";
 
 const MIB = 2 ** 20;
@@ -23,7 +24,7 @@ const ARENA_FACTOR = 1.5;
 /** Text of an average caption, which is padded to the longest of its batch. */
 const TEXT_TOKENS = 24;
 /** Matrices are there as they are stored, for the gradient's products, and packed for the others. */
-const BASE_COPIES = 2;
+export const BASE_COPIES = 2;
 
 export interface AdapterUpdate {
   readonly rows: number;
@@ -37,29 +38,19 @@ export interface AdapterUpdate {
 }
 
 /** In bytes. */
-export interface AdapterMemory {
+export interface TrainingMemory {
   readonly base: number;
   readonly state: number;
   readonly activations: number;
   readonly peak: number;
 }
 
-export function adapterMemory(
-  { parameters, tensors }: Pick<ModelFolder, "parameters" | "tensors">,
-  model: NextStepConfig,
-  network: FrozenBase,
-  { rows, imageTokens, parameters: trained, validates, gradientCheckpointing }: AdapterUpdate,
-): AdapterMemory {
-  const { loss, parameters: trainable } = trainingGraph(
-    model,
-    { images: true, imageLoss: true, maskPerRow: true },
-    network,
-    { gradientCheckpointing },
-  );
+/** Sizes of an update, for rows of one picture each and a caption of average length. */
+export function updateSizes(rows: number, imageTokens: number): Map<string, number> {
   const tokens = imageTokens + TEXT_TOKENS;
   const images = rows * imageTokens;
   const texts = rows * TEXT_TOKENS;
-  const sizes = new Map<string, number>([
+  return new Map([
     ["rows", rows],
     ["tokens", tokens],
     ["positions", tokens],
@@ -69,17 +60,47 @@ export function adapterMemory(
     ["lm", texts],
     ["factors", 0],
   ]);
-  // The engine has the gradients of a layer's weights computed before it goes on to the layer in front.
-  const values = activationBytes([loss, ...gradients(loss, trainable).reverse()], sizes);
-  const bound = boundBytes(parameters, tensors.weightPlan);
-  const base = bound * BASE_COPIES + (validates ? bound : 0);
+}
+
+/**
+ * What training takes.
+ * @param base bytes of weights that are bound
+ * @param trained numbers
+ */
+export function trainingMemory(
+  { base, trained }: { readonly base: number; readonly trained: number },
+  { loss, parameters }: LossGraph,
+  sizes: ReadonlyMap<string, number>,
+): TrainingMemory {
   const state = STATE_COPIES * trained * Float32Array.BYTES_PER_ELEMENT;
+  // The engine has the gradients of a layer's weights computed before it goes on to the layer in front.
+  const values = activationBytes([loss, ...gradients(loss, parameters).reverse()], sizes);
   const activations = values * ARENA_FACTOR;
   return { base, state, activations, peak: PROGRAM_BYTES + base + state + activations };
 }
 
-/** @throws InsufficientMemoryError with what is needed, and for what. */
-export function refuseTooLarge(memory: AdapterMemory, { bytes, of }: AvailableMemory): void {
+export function adapterMemory(
+  { parameters, tensors }: Pick<ModelFolder, "parameters" | "tensors">,
+  model: NextStepConfig,
+  network: FrozenBase,
+  { rows, imageTokens, parameters: trained, validates, gradientCheckpointing }: AdapterUpdate,
+): TrainingMemory {
+  const parts = { images: true, imageLoss: true, maskPerRow: true };
+  const graph = trainingGraph(model, parts, network, { gradientCheckpointing });
+  const bound = boundBytes(parameters, tensors.weightPlan);
+  const base = bound * BASE_COPIES + (validates ? bound : 0);
+  return trainingMemory({ base, trained }, graph, updateSizes(rows, imageTokens));
+}
+
+/**
+ * @param remedy what would make it less
+ * @throws InsufficientMemoryError with what is needed, and for what.
+ */
+export function refuseTooLarge(
+  memory: TrainingMemory,
+  { bytes, of }: AvailableMemory,
+  remedy = "set gradientCheckpointing, lower batch or imageSize",
+): void {
   if (memory.peak <= bytes) return;
   throw new InsufficientMemoryError(
     `training takes about ${gigabytes(memory.peak)} (the model ${gigabytes(memory.base)}, an update ${gigabytes(memory.activations)}), and ${gigabytes(bytes)} of ${of} are free`,
@@ -87,8 +108,7 @@ export function refuseTooLarge(memory: AdapterMemory, { bytes, of }: AvailableMe
       where: "memory",
       needed: memory.peak,
       available: bytes,
-      remedy:
-        "set gradientCheckpointing, lower batch or imageSize, convert the base to 4 bits (`nextstep convert`), or set checkMemory to false if the estimate is wrong here",
+      remedy: `${remedy}, convert the base to 4 bits (\`nextstep convert\`), or set checkMemory to false if the estimate is wrong here`,
     },
   );
 }

@@ -2,6 +2,7 @@
  * @file What is trained of a base that draws already: an adapter beside it, or all of its weights. Preferences and rewards are
  * learnt by either.
  */
+import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { tensorsToWrite } from "../../formats/tensor-source.ts";
 import { adaptableLinears, downName, trainedDelta, upName } from "../../model/adapter.ts";
@@ -30,6 +31,8 @@ export type GridSettings = Pick<ModelTrainConfig, "samples" | "imageSize" | "eng
 export interface Policy {
   /** Undefined where all weights are trained. */
   readonly frozen: FrozenBase | undefined;
+  /** The adapter of given weights, which are not copied; undefined where all weights are trained. */
+  readonly adapter: ((weights: readonly NamedBuffer[]) => Adapter) | undefined;
   /** With the values that they begin with, which draw what the base draws. */
   readonly trainables: readonly Trainable[];
   /** What is trained. */
@@ -55,6 +58,7 @@ export function adapterPolicy(base: ModelFolder, settings: AdapterSettings, seed
       isTrained: (name) => trained.has(name),
       weights: weightSource,
     },
+    adapter: (weights) => trainedAdapter(linears, weights),
     trainables: firstMatrices(linears, seed),
     identity: plainJson({ linears }),
     write: (folder, weights) =>
@@ -79,6 +83,7 @@ export async function modelPolicy(base: ModelFolder, model: NextStepConfig, seed
     });
   return {
     frozen: undefined,
+    adapter: undefined,
     trainables: await initialModelWeights(modelParameters(model), seed, base),
     identity: "model",
     write,

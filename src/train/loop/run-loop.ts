@@ -35,7 +35,7 @@ import { writeFolder } from "./written-folder.ts";
 const RAW_FOLDER = "raw";
 
 export interface TrainOptions {
-  /** Stops after the step under way, with a checkpoint. */
+  /** Stops after the step under way, or within it where a stage can, with a checkpoint. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
 }
@@ -106,14 +106,19 @@ class TrainLoop<Plan extends StepPlan> {
     for (const reason of damagedBest)
       await this.#tellNote(`a damaged best checkpoint was set aside: ${reason}`);
     while (this.#step < steps) {
-      if (this.#options.signal?.aborted === true) {
+      if (this.#isStopped) {
         await this.#save();
         throw new AbortedError("training was stopped", {
           where: output,
           remedy: "start it again to continue",
         });
       }
-      await this.#update();
+      try {
+        await this.#update();
+      } catch (error) {
+        if (!(this.#isStopped && error instanceof AbortedError)) throw error;
+        continue; // A step that was broken off is not taken.
+      }
       const best = this.#isDue(config.validateEvery) ? await this.#validate() : undefined;
       if (this.#isDue(config.sampleEvery)) await this.#drawSamples();
       // Before the other save: whoever goes on from here would not validate this step again.
@@ -198,6 +203,10 @@ class TrainLoop<Plan extends StepPlan> {
       etaSeconds: ((steps - this.#step) * this.#clock.meanMs) / 1000,
     };
     await this.#emit(event, this.#step % config.logEvery === 0 || this.#step === steps);
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.signal?.aborted === true;
   }
 
   #isDue(period: number): boolean {

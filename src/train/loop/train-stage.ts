@@ -26,7 +26,8 @@ export interface TrainStage<Plan extends StepPlan> {
   readonly planner: StepPlanner<Plan>;
   /**
    * Forward and backward of part `part` (from 0) of a plan; its gradients replace the trainables' (`isFirst`) or are
-   * added to them. Depends on the plan and the weights alone.
+   * added to them. Depends on the plan and the weights alone. A stage whose plans follow from the step alone may break
+   * off with an AbortedError when the run is stopped.
    * @returns the part's shares of the loss and of other sums.
    */
   compute(plan: Plan, part: number, isFirst: boolean): Promise<LossSums>;

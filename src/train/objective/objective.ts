@@ -12,10 +12,9 @@
  *   with the same times and noise. Its graph takes the losses of a frozen reference as inputs; `feeds` finds them first,
  *   in a session of its own without gradients. The graph's loss is -log sigmoid of the differences, summed over pairs
  *   and divided by the pairs of the update.
- * - Policy gradients on drawn pictures (flow-GRPO) plan prompts, noise seeds and which tokens and solver steps each part
- *   replays. `feeds` draws a group's pictures the first time one of its parts comes, with the weights as they are then,
- *   scores them, and gives every part the states, the velocities' log-probabilities of that time and the advantages.
- *   Several updates over the same drawings are several steps: what is kept between them belongs to `position`.
+ * - Policy gradients on drawn pictures (Flow-GRPO) plan prompts, noise seeds and the solver step that is learnt from. In
+ *   front of the first part, the pictures are drawn with the weights as they are then, and scored; `feeds` gives every part
+ *   the states, the log-probabilities of that step and the advantages. Each update draws anew.
  */
 import type { HostTensor } from "../../runtime/engine.ts";
 import type { JsonValue } from "../plain-json.ts";

@@ -164,23 +164,26 @@ function maskOf(
   return masks.staggered(wide, sights, rows, columns);
 }
 
+/** What of a batch the graph of its sequence is fed, whatever is computed from its states. */
+export interface SequenceFeeds {
+  /** Inputs of predictingStates, image tokens in front of text. */
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** Ids that the text positions predict. */
+  readonly labels: readonly number[];
+}
+
 /**
- * The graph's inputs for a batch, and which graph it needs. Positions run on along a row. A row is as long as its ids and
- * the stand-ins of its drawing orders.
- * @param counts what the losses are means over: the batch, unless it is a part of an update.
+ * The inputs of the sequence's graph for a batch. Positions run on along a row. A row is as long as its ids and the
+ * stand-ins of its drawing orders.
  * @param masks where a mask of an earlier batch may be found; the feeds of that batch are no longer good.
- * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
+ * @throws InputError when images and placeholders do not agree.
  */
-export function trainingFeeds(
+export function sequenceFeeds(
   config: NextStepConfig,
   batch: TokenRows,
-  draws: FlowDraws,
-  counts: LossCounts = countLosses(config, batch, predictionCount(config, batch)),
   masks = new AttentionMasks(),
-): TrainingFeeds {
+): SequenceFeeds {
   const { rows, tokens, images } = batch;
-  const { headBatchMultiplier: repeats } = config;
-  const width = tokenWidth(config);
   const layout = staggeredLayout(config, batch);
   const laid = { ...batch, ...(layout ?? { columns: tokens, standIns: [] }) };
   const { columns } = laid;
@@ -189,15 +192,9 @@ export function trainingFeeds(
     Int32Array
   >;
   const { imagePositions, lmPositions, labels } = listPredictions(config, laid);
-  const predictions = predictionCount(config, batch);
-  if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
-    throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
-      where: "batch",
-    });
-  }
-  if (lmPositions.length === 0) throw new InputError("no text to predict", { where: "batch" });
-  const parts = trainingParts(batch, predictions);
-  const predicting = Int32Array.from(predictions > 0 ? [...imagePositions, ...lmPositions] : lmPositions);
+  const predicting = Int32Array.from(
+    predictionCount(config, batch) > 0 ? [...imagePositions, ...lmPositions] : lmPositions,
+  );
   const predictingPlaces = new Int32Array(rows * columns).fill(predicting.length);
   predicting.forEach((position, place) => {
     predictingPlaces[position] = place;
@@ -205,9 +202,6 @@ export function trainingFeeds(
   // The engine takes no table that is shorter than the rows.
   const { cosines, sines } = rotaryTables(config, columns);
   const table = [columns, config.headDim / 2];
-  const factors = lossFactors(config, counts);
-  const lmCount = lmPositions.length;
-  const imageCount = predictions * repeats;
   const feeds: Record<string, HostTensor> = {
     text_ids: indices(textIds, [textIds.length]),
     source: indices(source, [rows, columns]),
@@ -218,13 +212,45 @@ export function trainingFeeds(
     mask: maskOf(batch, layout, masks),
     predicting: indices(predicting, [predicting.length]),
     predicting_places: indices(predictingPlaces, [rows * columns]),
-    labels: indices(Int32Array.from(labels), [lmCount]),
+  };
+  if (images.length > 0) {
+    const read = [...images.map((image) => image.read), ...laid.standIns.map(({ token }) => token)];
+    feeds.read_tokens = floats(joinedFloats(read), [rows * columns - textIds.length, tokenWidth(config)]);
+  }
+  return { feeds, labels };
+}
+
+/**
+ * The graph's inputs for a batch, and which graph it needs.
+ * @param counts what the losses are means over: the batch, unless it is a part of an update.
+ * @param masks as {@link sequenceFeeds} takes them.
+ * @throws InputError when images, placeholders and draws do not agree, or nothing is left to predict.
+ */
+export function trainingFeeds(
+  config: NextStepConfig,
+  batch: TokenRows,
+  draws: FlowDraws,
+  counts: LossCounts = countLosses(config, batch, predictionCount(config, batch)),
+  masks = new AttentionMasks(),
+): TrainingFeeds {
+  const { images } = batch;
+  const { headBatchMultiplier: repeats } = config;
+  const width = tokenWidth(config);
+  const { feeds: sequence, labels } = sequenceFeeds(config, batch, masks);
+  const predictions = predictionCount(config, batch);
+  if (draws.times.length !== predictions * repeats || draws.noise.length !== predictions * repeats * width) {
+    throw new InputError(`draws for ${draws.times.length / repeats} of ${predictions} image tokens`, {
+      where: "batch",
+    });
+  }
+  if (labels.length === 0) throw new InputError("no text to predict", { where: "batch" });
+  const parts = trainingParts(batch, predictions);
+  const factors = lossFactors(config, counts);
+  const feeds: Record<string, HostTensor> = {
+    ...sequence,
+    labels: indices(Int32Array.from(labels), [labels.length]),
     lm_factor: floats(Float32Array.of(factors.lm), []),
   };
-  if (parts.images) {
-    const read = [...images.map((image) => image.read), ...laid.standIns.map(({ token }) => token)];
-    feeds.read_tokens = floats(joinedFloats(read), [rows * columns - textIds.length, width]);
-  }
   if (parts.imageLoss) {
     const clean = images.filter(({ predicted }) => predicted).map((image) => image.tokens);
     feeds.targets = floats(joinedFloats(clean), [predictions, width]);
@@ -232,5 +258,5 @@ export function trainingFeeds(
     feeds.noise = floats(draws.noise, [predictions, repeats, width]);
     feeds.image_factor = floats(Float32Array.of(factors.image), []);
   }
-  return { parts, feeds, lmCount, imageCount };
+  return { parts, feeds, lmCount: labels.length, imageCount: predictions * repeats };
 }

@@ -30,8 +30,13 @@ export async function rewardsOf(
   options: RewardOptions = {},
 ): Promise<Float64Array> {
   refuseAborted(options.signal);
-  const rewards = await reward(pictures, options);
-  refuseAborted(options.signal);
+  let rewards: readonly number[];
+  try {
+    rewards = await reward(pictures, options);
+  } finally {
+    // Whatever a reward makes of being stopped.
+    refuseAborted(options.signal);
+  }
   const remedy = "a reward gives one finite number a picture, in their order";
   if (rewards.length !== pictures.length) {
     throw new InputError(`gave ${rewards.length} numbers for ${pictures.length} pictures`, {
