@@ -43,6 +43,22 @@ describe("drawing", () => {
     expect(faults).toEqual([]);
   });
 
+  it("draws with the adapters that were given a scale", async () => {
+    await using mock = await MockServer.start({ tokenMilliseconds: null });
+    await using opened = await openPage(browser, mock.url);
+    const { page, faults } = opened;
+    await page.getByRole("button", { name: "settings" }).click();
+    const scale = page.getByRole("group", { name: "Adapters" }).getByLabel("my-mug");
+    await scale.fill("0.5");
+    await scale.press("Tab");
+    await page.getByRole("button", { name: "settings (1 changed)" }).waitFor();
+    await draw(page, "my mug");
+    expect(mock.asked).toMatchObject([{ adapters: [{ name: "my-mug", scale: 0.5 }] }]);
+    await page.getByRole("button", { name: "the model's own (my-mug)" }).click();
+    expect(await scale.inputValue()).toBe("0");
+    expect(faults).toEqual([]);
+  });
+
   it("cancels", async () => {
     await using mock = await MockServer.start({ tokenMilliseconds: null });
     await using opened = await openPage(browser, mock.url);

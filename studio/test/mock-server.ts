@@ -166,6 +166,7 @@ export class MockServer implements AsyncDisposable {
       sizes,
       ...this.trained,
       samplers: SAMPLERS,
+      adapters: ["my-mug"],
       defaults: { drawing: DEFAULTS, editing: DEFAULTS },
       limits: { max_n: 10, max_pixels: 1 << 20 },
       abilities: { edit: this.options.canEdit ?? true, think: false },

@@ -30,6 +30,12 @@ export interface Note {
   readonly closest?: readonly string[];
 }
 
+/** An adapter that draws along. */
+export interface AdapterChoice {
+  readonly name: string;
+  readonly scale: number;
+}
+
 export type Settings = Readonly<Record<string, string | number | boolean | null>>;
 
 /** A picture of the gallery. */
@@ -61,6 +67,7 @@ export interface Recipe {
   readonly height: number;
   readonly settings: Settings;
   readonly model?: string;
+  readonly adapters?: readonly AdapterChoice[];
   /** Input pictures. */
   readonly images?: readonly unknown[];
   /** Cells that were given and not drawn, as ranges from the first to behind the last. */
@@ -109,6 +116,8 @@ export interface Capabilities {
   readonly words: readonly string[];
   readonly tokenSide: number;
   readonly samplers: readonly string[];
+  /** Names of those that requests may choose. */
+  readonly adapters: readonly string[];
   readonly defaults: Settings;
   readonly canEdit: boolean;
   readonly maxCount: number;

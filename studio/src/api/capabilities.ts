@@ -32,6 +32,7 @@ export function capabilitiesOf(json: unknown): Capabilities {
     words: texts(all.words),
     tokenSide: numberOf(all.token_side, 16),
     samplers: texts(all.samplers),
+    adapters: texts(all.adapters),
     defaults: fieldsOf(fieldsOf(all.defaults).drawing) as Settings,
     canEdit: fieldsOf(all.abilities).edit === true,
     maxCount: numberOf(limits.max_n, 10),

@@ -18,8 +18,9 @@ const FIELDS: Fields = {
   count: 2,
   seed: 5,
   settings: { steps: 8 },
+  adapters: [],
 };
-const DEFAULTS = { cfg: 2.5, steps: 20, cfg_img: 1 };
+const MODEL = { defaults: { cfg: 2.5, steps: 20, cfg_img: 1 }, adapters: ["mug"] };
 
 describe("orderOf", () => {
   const common = { prompt: "a dog", n: 2, seed: 5, previews: "rows", steps: 8 };
@@ -27,6 +28,11 @@ describe("orderOf", () => {
 
   it("asks for what stands in the fields", () => {
     expect(orderOf(FIELDS, { kind: "draw" }, 5)).toEqual({ ...common, task: "generation", size: "128x128" });
+  });
+
+  it("names the adapters that are chosen", () => {
+    const adapters = [{ name: "mug", scale: 0.5 }];
+    expect(orderOf({ ...FIELDS, adapters }, { kind: "draw" }, 5)).toMatchObject({ adapters });
   });
 
   it("names the picture that is brushed, extended or edited, in its own size", () => {
@@ -75,14 +81,20 @@ describe("fields", () => {
   it("are taken from a recipe, with the settings that differ from the model's own, by their names in requests", () => {
     const { recipe } = testEntry();
     const settings = { ...recipe.settings, cfgImg: 3, rowLag: null };
-    expect(fieldsOfRecipe({ ...recipe, settings }, DEFAULTS)).toEqual({
+    expect(fieldsOfRecipe({ ...recipe, settings }, MODEL)).toEqual({
       prompt: "a dog",
       style: "",
       size: "128x128",
       count: 1,
       seed: 7,
       settings: { steps: 16, cfg_img: 3 },
+      adapters: [],
     });
+    const adapters = [
+      { name: "mug", scale: 0.5 },
+      { name: "gone", scale: 1 },
+    ];
+    expect(fieldsOfRecipe({ ...recipe, adapters }, MODEL).adapters).toEqual([{ name: "mug", scale: 0.5 }]);
   });
 
   it("alone do not repeat what was drawn from other pictures", () => {
@@ -93,7 +105,7 @@ describe("fields", () => {
   });
 
   it("of a picture that was resampled ask for the same size again", () => {
-    expect(fieldsOfEntry(testEntry({ width: 512, height: 512 }), DEFAULTS).size).toBe("512x512");
+    expect(fieldsOfEntry(testEntry({ width: 512, height: 512 }), MODEL).size).toBe("512x512");
   });
 
   it("join prompt and style in one line", () => {

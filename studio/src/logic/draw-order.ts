@@ -1,5 +1,13 @@
 /** @file What the page asks of the server, from what stands in its fields and what is done to which picture. */
-import type { Entry, Recipe, Settings, SizeText, Upload } from "../api/answers.ts";
+import type {
+  AdapterChoice,
+  Capabilities,
+  Entry,
+  Recipe,
+  Settings,
+  SizeText,
+  Upload,
+} from "../api/answers.ts";
 import type { Grid } from "./grid.ts";
 import { parseSize, sizeText } from "./grid.ts";
 import { canvasOf, type Margins } from "./margins.ts";
@@ -15,6 +23,7 @@ export interface Fields {
   readonly seed: number | undefined;
   /** Settings other than the model's own. */
   readonly settings: Settings;
+  readonly adapters: readonly AdapterChoice[];
 }
 
 /** What is done to which picture. */
@@ -63,6 +72,7 @@ export function orderOf(fields: Fields, deed: Deed, seed: number): Readonly<Reco
     seed,
     previews: "rows",
     ...fields.settings,
+    ...(fields.adapters.length === 0 ? {} : { adapters: fields.adapters }),
   };
   switch (deed.kind) {
     case "repeat":
@@ -111,8 +121,11 @@ export function ownSettings(settings: Settings, defaults: Settings): Settings {
   );
 }
 
-/** Fields that repeat a recipe. */
-export function fieldsOfRecipe(recipe: Recipe, defaults: Settings): Fields {
+/** Fields that repeat a recipe, as far as its adapters are among those that the server has. */
+export function fieldsOfRecipe(
+  recipe: Recipe,
+  { defaults, adapters }: Pick<Capabilities, "defaults" | "adapters">,
+): Fields {
   const settings = Object.entries(recipe.settings).map(([name, value]) => [fieldOf(name), value]);
   return {
     prompt: recipe.prompt,
@@ -121,6 +134,9 @@ export function fieldsOfRecipe(recipe: Recipe, defaults: Settings): Fields {
     count: 1,
     seed: recipe.seed,
     settings: ownSettings(Object.fromEntries(settings), defaults),
+    adapters: (recipe.adapters ?? [])
+      .filter(({ name }) => adapters.includes(name))
+      .map(({ name, scale }) => ({ name, scale })),
   };
 }
 
@@ -130,8 +146,11 @@ export function isOfOthers({ kept, images = [] }: Recipe): boolean {
 }
 
 /** Fields that repeat a picture of the gallery, in the size in which it was asked for. */
-export function fieldsOfEntry(entry: Entry, defaults: Settings): Fields {
-  return { ...fieldsOfRecipe(entry.recipe, defaults), prompt: entry.prompt, size: sizeText(entry) };
+export function fieldsOfEntry(
+  entry: Entry,
+  capabilities: Pick<Capabilities, "defaults" | "adapters">,
+): Fields {
+  return { ...fieldsOfRecipe(entry.recipe, capabilities), prompt: entry.prompt, size: sizeText(entry) };
 }
 
 /** The field of a setting: recipes write `cfgImg`, requests `cfg_img`. */

@@ -15,6 +15,20 @@ describe("recipes in lines", () => {
     ]);
   });
 
+  it("tell the adapters that drew along, with scales that are not 1", () => {
+    const { recipe } = testEntry();
+    const adapters = [
+      { name: "mug", scale: 1 },
+      { name: "style", scale: -0.5 },
+    ];
+    const adapted = testEntry({ recipe: { ...recipe, adapters } });
+    const line = { name: "adapters", value: "mug, style × -0.5" };
+    expect(recipeLines(adapted, {})).toContainEqual(line);
+    expect(differences(testEntry(), adapted)).toEqual([
+      { name: "adapters", first: "none", second: line.value },
+    ]);
+  });
+
   it("differ in what differs alone", () => {
     expect(differences(testEntry(), testEntry({ id: "two", created: 5 }))).toEqual([]);
     const other = testEntry({ seed: 8, settings: { cfg: 4, steps: 16, cfg_img: 1 } });

@@ -23,8 +23,14 @@ export function recipeLines(entry: Entry, defaults: Settings): readonly RecipeLi
       name: NAMES[name] ?? name,
       value: value === "" || value === null ? "none" : String(value),
     })),
+    ...adapterLines(entry),
     { name: "drawn", value: moment(entry.created) },
   ];
+}
+
+function adapterLines({ recipe }: Entry): readonly RecipeLine[] {
+  const texts = (recipe.adapters ?? []).map(({ name, scale }) => (scale === 1 ? name : `${name} × ${scale}`));
+  return texts.length === 0 ? [] : [{ name: "adapters", value: texts.join(", ") }];
 }
 
 export interface Difference {
@@ -41,6 +47,7 @@ export function differences(first: Entry, second: Entry): readonly Difference[] 
       ["size", shownSize(entry)],
       ["seed", String(entry.seed)],
       ["model", entry.recipe.model ?? ""],
+      ...adapterLines(entry).map(({ name, value }) => [name, value] as const),
       ...Object.entries(entry.settings).map(
         ([name, value]) => [NAMES[name] ?? name, String(value ?? "")] as const,
       ),

@@ -1,5 +1,5 @@
 /** @file What stands in the fields under the prompt, kept over a reload of the page. */
-import type { Capabilities, Settings, SizeText } from "../api/answers.ts";
+import type { AdapterChoice, Capabilities, Settings, SizeText } from "../api/answers.ts";
 import type { Fields } from "../logic/draw-order.ts";
 import { isSizeText } from "../logic/draw-order.ts";
 import { recall, remember } from "./memory.ts";
@@ -13,12 +13,13 @@ export class Form {
   count = $state(1);
   seed = $state<number | undefined>(undefined);
   settings = $state.raw<Settings>({});
+  adapters = $state.raw<readonly AdapterChoice[]>([]);
   /** Where the prompt's field is to get the focus; counted up to ask for it. */
   focusAsked = $state(0);
 
   get fields(): Fields {
-    const { prompt, style, size, count, seed, settings } = this;
-    return { prompt, style, size, count, seed, settings };
+    const { prompt, style, size, count, seed, settings, adapters } = this;
+    return { prompt, style, size, count, seed, settings, adapters };
   }
 
   take(fields: Fields): void {

@@ -25,6 +25,8 @@ import type { ShortcutName } from "./shortcuts.svelte.ts";
 const KEY_PLACE = "nextstep.key";
 /** Between two attempts to reach a server that does not answer, in milliseconds. */
 const RETRY = 2_000;
+/** Until the server has answered. */
+const NOTHING_KNOWN = { defaults: {}, adapters: [] };
 
 export const [getStudio, setStudio] = createContext<Studio>();
 
@@ -180,12 +182,12 @@ export class Studio {
   /** Keeps the first quarter of the rows and writes the others with a new seed. */
   async vary(entry: Entry): Promise<void> {
     const rows = Math.max(1, Math.floor((this.desk.grid?.rows ?? 4) / 4));
-    const fields = fieldsOfEntry(entry, this.capabilities?.defaults ?? {});
+    const fields = fieldsOfEntry(entry, this.capabilities ?? NOTHING_KNOWN);
     await this.order(async () => ({ kind: "rewind", picture: entry, rows }), { ...fields, seed: undefined });
   }
 
   takeRecipe(entry: Entry): void {
-    this.take(fieldsOfEntry(entry, this.capabilities?.defaults ?? {}));
+    this.take(fieldsOfEntry(entry, this.capabilities ?? NOTHING_KNOWN));
   }
 
   private take(fields: Fields): void {
@@ -282,7 +284,8 @@ export class Studio {
     this.fault = "";
     await this.attempt(async () => {
       const upload = await this.client.upload(file, file.name);
-      if (upload.recipe !== null) this.take(fieldsOfRecipe(upload.recipe, this.capabilities?.defaults ?? {}));
+      if (upload.recipe !== null)
+        this.take(fieldsOfRecipe(upload.recipe, this.capabilities ?? NOTHING_KNOWN));
       const known = upload.recipe_picture;
       if (known !== undefined && known !== null) this.showPicture(await this.client.picture(known));
       else {
