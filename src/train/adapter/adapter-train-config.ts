@@ -32,7 +32,7 @@ export const adapterSchema = z.strictObject({
 export type AdapterSettings = z.infer<typeof adapterSchema>;
 
 export const adapterTrainConfigSchema = modelTrainConfigSchema
-  .omit({ autoencoder: true, start: true, textTokenizer: true, model: true, muon: true })
+  .omit({ autoencoder: true, start: true, textTokenizer: true, model: true, muon: true, rates: true })
   .extend({
     /** Folder of the model that the adapter stands beside, in any format; its weights are not changed. */
     base: z.string().min(1),
@@ -50,5 +50,5 @@ export function asModelConfig({
   checkMemory: _checkMemory,
   ...config
 }: AdapterTrainConfig): ModelTrainConfig {
-  return { ...config, autoencoder: base, start: base, textTokenizer: null, model: {}, muon: null };
+  return { ...config, autoencoder: base, start: base, textTokenizer: null, model: {}, muon: null, rates: {} };
 }

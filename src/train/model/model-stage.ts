@@ -23,6 +23,7 @@ import type { NamedBuffer, Trainable } from "../optimizer/trainable.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import { fillModelFolder, withSampleModel } from "./fill-model-folder.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
+import type { PartedWeights } from "./part-rates.ts";
 import { Pretraining, type PretrainingPlan } from "./pretraining.ts";
 import { settingsIdentity } from "./settings-identity.ts";
 import { type TrainingData, trainingGrids } from "./stage-data.ts";
@@ -49,7 +50,7 @@ export interface StageParts {
   readonly inherited: Readonly<Record<string, JsonValue>>;
   /** What is trained on, looked up when a model is first written. */
   readonly survey: () => Promise<TrainingSurvey>;
-  readonly trainables: readonly Trainable[];
+  readonly weights: PartedWeights;
   readonly optimizer: Optimizer;
   readonly validation: ModelValidation | undefined;
 }
@@ -72,9 +73,9 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
 
   constructor(parts: StageParts) {
     this.#parts = parts;
-    const { engine, config, model, data, trainables } = parts;
+    const { engine, config, model, data, weights } = parts;
     const { seed, readNoise, swapTokens, rowLag, gradientCheckpointing } = config;
-    this.trainables = trainables;
+    this.trainables = weights.trained;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
     this.adjustable = adjustableOf(config);
@@ -85,8 +86,10 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
       corruption: { noise: readNoise, swap: swapTokens },
       rowLag,
       gradientCheckpointing,
+      ...(weights.base === undefined ? {} : { base: weights.base }),
     });
-    this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS);
+    const { trained, base } = weights;
+    this.#gradients = new PartGradients(engine, this.planner, trained, MOST_SESSIONS, base?.weights);
     if (config.samples.prompts.length > 0) this.drawSamples = (weights) => this.#drawPrompts(weights);
   }
 
@@ -110,7 +113,9 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
   async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
     const { model, autoencoder, tokenizer, tokenizerPath, config } = this.#parts;
     const tensors = tensorsToWrite(
-      weights.map(({ name, shape, data }) => [name, float32Tensor(shape, data)] as const),
+      [...weights, ...this.#parts.weights.frozen].map(
+        ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
+      ),
     );
     const grids = trainingGrids(config);
     const { inherited, data } = this.#parts;
@@ -150,6 +155,7 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
         : config.data.map(({ type, captions, filter }) => plainJson({ type, captions, filter })),
     model: plainJson(toConfigJson(model)),
     ...settingsIdentity(config),
+    ...(Object.keys(config.rates).length === 0 ? {} : { rates: plainJson(config.rates) }),
     textTokenizer: typeof textTokenizer === "string" ? null : textTokenizer,
     muon: config.muon === null ? null : plainJson({ ...config.muon, learningRate: undefined }),
   };

@@ -151,6 +151,11 @@ export const modelTrainConfigSchema = z.strictObject({
   gradientCheckpointing: z.boolean().default(false),
   maxFaultyShare: maxFaultyShareSchema,
   optimizer: adamWSchema.prefault({}),
+  /**
+   * Factors of the learning rates of weights by the beginnings of their names, e.g. `{"layers": 0.1, "embed_tokens": 0}`; the
+   * longest that fits counts, and 0 freezes.
+   */
+  rates: z.record(z.string().min(1), z.number().min(0)).default({}),
   /** Muon for the matrices of backbone layers and head blocks; null: AdamW for all. */
   muon: muonSchema.nullable().default(null),
   loop: loopSchema.prefault({}),

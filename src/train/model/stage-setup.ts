@@ -22,35 +22,43 @@ import { isDecayed } from "../optimizer/weight-decay.ts";
 import { trainTextTokenizer } from "../text-tokenizer/byte-pair-training.ts";
 import { tokenizerFileTexts } from "../text-tokenizer/tokenizer-writer.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
+import { rateOf } from "./part-rates.ts";
 
 /** Matrices that Muon takes when it is on: backbone layers and the head's blocks. */
 const MUON_MATRIX = /^(layers\.\d+|image_head\.net\.res_blocks\.\d+)\..*\.weight$/;
 
-/** AdamW for everything, or Muon for matrices and AdamW for the rest. */
+/** AdamW for everything, or Muon for matrices and AdamW for the rest, each part of the model at its own rate. */
 export async function createOptimizer(
   engine: Engine,
-  config: Pick<ModelTrainConfig, "optimizer" | "muon">,
+  config: Pick<ModelTrainConfig, "optimizer" | "muon" | "rates">,
   weights: readonly Trainable[],
 ): Promise<Optimizer> {
   const isMuon = ({ name, shape }: Trainable): boolean =>
     config.muon !== null && shape.length === 2 && MUON_MATRIX.test(name);
   const { learningRate, weightDecay, betas, epsilon } = config.optimizer;
+  const factorOf = ({ name }: Trainable): number => rateOf(name, config.rates);
+  const factors = [...new Set(weights.map(factorOf))];
   const rest = weights.filter((weight) => !isMuon(weight));
-  const groups = [true, false].map(
-    (decayed): ParameterGroup => ({
-      parameters: rest.filter(({ name }) => isDecayed(name) === decayed),
-      learningRate,
-      weightDecay: decayed ? weightDecay : 0,
-    }),
+  const groups = factors.flatMap((factor) =>
+    [true, false].map(
+      (decayed): ParameterGroup => ({
+        parameters: rest.filter((own) => isDecayed(own.name) === decayed && factorOf(own) === factor),
+        learningRate: factor * learningRate,
+        weightDecay: decayed ? weightDecay : 0,
+      }),
+    ),
   );
   const adam = adamW(groups, { betas, epsilon });
-  if (config.muon === null) return adam;
-  const matrices = {
-    parameters: weights.filter(isMuon),
-    learningRate: config.muon.learningRate,
-    weightDecay: config.muon.weightDecay,
-  };
-  return combineOptimizers([await muon(engine, [matrices], { momentum: config.muon.momentum }), adam]);
+  const { muon: own } = config;
+  if (own === null) return adam;
+  const matrices = factors.map(
+    (factor): ParameterGroup => ({
+      parameters: weights.filter((weight) => isMuon(weight) && factorOf(weight) === factor),
+      learningRate: factor * own.learningRate,
+      weightDecay: own.weightDecay,
+    }),
+  );
+  return combineOptimizers([await muon(engine, matrices, { momentum: own.momentum }), adam]);
 }
 
 /** The folder itself, or `vae/` in it. */

@@ -274,6 +274,31 @@ describe("training of the model", () => {
     expect(await started.tensors.read(name)).toEqual(await raw.tensors.read(name));
   });
 
+  it("leaves frozen parts as they are, and ends with the same bits after an interruption", async () => {
+    const start = join(root, "whole", "model");
+    const others = {
+      start,
+      textTokenizer: null,
+      model: {},
+      rates: { layers: 0, embed_tokens: 0.1 },
+      steps: 4,
+    };
+    await trainModel(settings("parts-straight", others));
+    await trainInterrupted(settings("parts-broken", others), 3);
+    expect((await weightsOf("parts-broken")).equals(await weightsOf("parts-straight"))).toBe(true);
+    await using before = await openModelFolder(new LocalFolder(start));
+    await using after = await openModelFolder(new LocalFolder(join(root, "parts-straight", "model")));
+    for (const { name } of before.parameters) {
+      const [old, now] = [await before.tensors.read(name), await after.tensors.read(name)];
+      expect(
+        now.every((value, i) => value === old[i]),
+        name,
+      ).toBe(name.startsWith("layers."));
+    }
+    const changed = settings("parts-straight", { ...others, rates: { layers: 0 } });
+    await expect(trainModel(changed)).rejects.toThrow(/"rates/);
+  });
+
   it("leaves held-out samples out that cannot be used, and stops when they are many", async () => {
     const folder = join(root, "holey");
     await mkdir(folder);

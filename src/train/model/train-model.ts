@@ -18,6 +18,7 @@ import { refuseMistakenType } from "./data-type-sense.ts";
 import { refuseUnmeantModel } from "./model-config-sense.ts";
 import { ModelStage } from "./model-stage.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
+import { partWeights } from "./part-rates.ts";
 import type { PretrainingPlan } from "./pretraining.ts";
 import {
   openLatents,
@@ -60,15 +61,18 @@ async function withModelStage<Result>(
   const model = modelConfig(config, tokenizer, autoencoder, start);
   const faults = new FaultySamples(config.maxFaultyShare);
   const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, faults };
-  const validation = await createValidation(parts, model);
+  const weights = partWeights(
+    await initialModelWeights(modelParameters(model), config.seed, start),
+    config.rates,
+  );
+  const validation = await createValidation(parts, model, weights.base);
   const data = await TrainingData.create(parts, tars);
-  const trainables = await initialModelWeights(modelParameters(model), config.seed, start);
   const stage = new ModelStage({
-    ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, trainables, validation },
+    ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, weights, validation },
     inputs: await inputDigests({ config, tars, autoencoder, start }),
     inherited: await inheritedSettings(config, start),
     survey: () => surveyTraining(config, tars),
-    optimizer: await createOptimizer(engine, config, trainables),
+    optimizer: await createOptimizer(engine, config, weights.trained),
   });
   // Awaited here: data, weights and engine are closed when this function returns.
   return await use({ stage, model, tars });
@@ -87,7 +91,7 @@ export async function refuseMistakenTypes(
 
 /**
  * The held-out samples of a config, if it has some.
- * @param base of an adapter's training.
+ * @param base where some weights are not trained.
  */
 export async function createValidation(
   parts: TrainingDataParts,

@@ -81,7 +81,7 @@ async function withPreferenceStage<Result>(
   const stage = new PreferenceStage({
     ...{ engine, config, model, imageSize, tokenizer, policy, reference, validation },
     data: await withLatents(folder),
-    optimizer: await createOptimizer(engine, { ...config, muon: null }, policy.trainables),
+    optimizer: await createOptimizer(engine, { ...config, muon: null, rates: {} }, policy.trainables),
     inputs: {
       pairs: await folder.fingerprint(),
       base: await digestWeights(base.configJson, base.tensors, DIGESTED_BYTES),

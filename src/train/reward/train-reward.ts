@@ -103,7 +103,11 @@ async function withRewardStage<Result>(
     validation:
       heldOut === null ? undefined : new RewardValidation(drawer, reward, heldOut, config.validationPictures),
     inputs: await inputsOf(base, prompts, identity),
-    optimizer: await createOptimizer(engine, { optimizer: config.optimizer, muon: null }, trainables),
+    optimizer: await createOptimizer(
+      engine,
+      { optimizer: config.optimizer, muon: null, rates: {} },
+      trainables,
+    ),
   });
   // Awaited here: weights and engines are closed when this function returns.
   return await use(stage, prompts);
