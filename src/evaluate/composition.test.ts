@@ -1,7 +1,7 @@
 /** @file Backgrounds, counts and windows of composed pictures. */
 import { describe, expect, it } from "vitest";
+import { backgroundOf } from "../train/data/emoji/background-colour.ts";
 import { BACKGROUNDS, type Background } from "../train/data/emoji/emoji-scenes.ts";
-import { backgroundOf } from "./background-colour.ts";
 import { countIn } from "./counting.ts";
 import { featureDistance, pictureFeature } from "./picture-feature.ts";
 import { asSmallIcon, composed, cutOut, windowsOf } from "./scene-windows.ts";

@@ -1,8 +1,8 @@
 /** @file Edits: did the asked change happen, and is the rest as it was. */
 import type { RgbImage } from "../../image/pixels.ts";
+import { backgroundOf } from "../../train/data/emoji/background-colour.ts";
 import type { EditKind } from "../../train/data/emoji/emoji-edits.ts";
 import type { Background } from "../../train/data/emoji/emoji-scenes.ts";
-import { backgroundOf } from "../background-colour.ts";
 import { isChanged, keptDecibels } from "../edit-outcome.ts";
 import { meanOf, shareOf } from "../estimate.ts";
 import { type Choose, type Heading, type Judged, type Row, rowOf } from "./row.ts";

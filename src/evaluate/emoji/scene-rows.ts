@@ -4,8 +4,8 @@
  * known subjects.
  */
 import type { RgbImage } from "../../image/pixels.ts";
+import { backgroundOf } from "../../train/data/emoji/background-colour.ts";
 import type { Background, SceneLayout } from "../../train/data/emoji/emoji-scenes.ts";
-import { backgroundOf } from "../background-colour.ts";
 import { countIn } from "../counting.ts";
 import { shareOf } from "../estimate.ts";
 import { type LabelledFeature, rankOf } from "../retrieval.ts";

@@ -2,9 +2,9 @@
 import { InputError, refuseAborted } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import type { RgbImage } from "../../image/pixels.ts";
+import { rimColour } from "../../train/data/emoji/background-colour.ts";
 import { BACKGROUNDS, type Background, countOf } from "../../train/data/emoji/emoji-scenes.ts";
 import type { Reward } from "../../train/reward/reward.ts";
-import { rimColour } from "../background-colour.ts";
 import { SubjectNames } from "../caption-subject.ts";
 import { countIn } from "../counting.ts";
 import type { EvaluationData } from "../emoji/evaluation-data.ts";

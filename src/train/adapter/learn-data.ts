@@ -8,7 +8,10 @@ import { InputError } from "../../errors.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import type { Model } from "../../generate/model.ts";
 import { encodePng } from "../../image/encode-png.ts";
+import type { RgbImage } from "../../image/pixels.ts";
 import { CaptionFiles } from "../data/caption-files.ts";
+import { plainBackground } from "../data/emoji/background-colour.ts";
+import { withIndefiniteArticle } from "../data/emoji/english-noun.ts";
 import { walkFiles } from "../data/file-walk.ts";
 import { UnusableSource } from "../data/passed-over.ts";
 import { type CaptionedJson, SampleWriter } from "../data/sample-writer.ts";
@@ -27,11 +30,15 @@ const PHRASES = ["a picture of {}", "an image of {}", "a drawing of {}", "draw {
 /** Drawn at a time: more rows cost less each. */
 const BATCH = 8;
 
-/** Captions of a thing that has none of its own. */
-export function templateCaptions(word: string): CaptionedJson {
-  const texts = [word, ...PHRASES.map((phrase) => phrase.replace("{}", word))];
+/**
+ * Captions of a thing that has none of its own.
+ * @param background named behind the thing, or the model would take the colour for a part of it.
+ */
+export function templateCaptions(word: string, background?: string): CaptionedJson {
+  const ending = background === undefined ? "" : ` on ${withIndefiniteArticle(background)} background`;
+  const texts = [word, ...PHRASES.map((phrase) => phrase.replace("{}", word))].map((text) => text + ending);
   return {
-    caption: word,
+    caption: word + ending,
     caption_all: texts,
     metadata: { caption_weights: [PHRASES.length, ...PHRASES.map(() => 1)] },
   };
@@ -49,12 +56,14 @@ export interface OwnData {
 
 /**
  * Packs the pictures below a folder into tars.
+ * @param known words of the model's captions: a background of one colour is named where the colour's is among them.
  * @throws InputError for fewer or more pictures than a thing is learnt from.
  */
 export async function writeOwnData(
   folder: string,
   word: string,
   target: string,
+  known: ReadonlySet<string>,
   signal?: AbortSignal,
 ): Promise<OwnData> {
   const found = await walkFiles(folder, signal);
@@ -83,8 +92,9 @@ export async function writeOwnData(
         if (error instanceof UnusableSource && error.message.includes("no caption")) return undefined;
         throw error;
       });
-      const { image } = await readPicture(join(folder, name));
-      await writer.add(`p${pictures}`, own ?? templateCaptions(word), [image]);
+      const { image, pixels } = await readPicture(join(folder, name));
+      const json = own ?? templateCaptions(word, namedBackground(pixels, known));
+      await writer.add(`p${pictures}`, json, [image]);
       pictures++;
       if (own === undefined) continue;
       captioned++;
@@ -102,6 +112,12 @@ export async function writeOwnData(
     });
   }
   return { pictures, captioned, without, passedOver };
+}
+
+/** White is what captions need not name. */
+function namedBackground(pixels: RgbImage, known: ReadonlySet<string>): string | undefined {
+  const name = plainBackground(pixels);
+  return name !== undefined && name !== "white" && known.has(name) ? name : undefined;
 }
 
 export interface KnownDataOptions {

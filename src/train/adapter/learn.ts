@@ -84,7 +84,7 @@ export async function learn(options: LearnOptions): Promise<Learnt> {
       adapter: { rank, alpha },
       optimizer: { learningRate, weightDecay: 0, betas: [0.9, 0.95] },
       loop: {
-        schedule: { name: "cosine", warmupSteps: Math.min(10, Math.floor(steps / 4)) },
+        schedule: { name: "cosine", warmupSteps: Math.min(10, Math.floor(steps / 4)), finalFactor: 0.02 },
         ...{ saveEvery: 60, validateEvery: 0, sampleEvery: 0, keep: 1 },
       },
       engine: { threads: options.threads ?? null },
@@ -126,7 +126,7 @@ async function prepare(options: LearnOptions, work: string, seed: number): Promi
   // Packed anew each time, which takes a moment: a picture that was changed shows as other data.
   let told: OwnData | undefined;
   await writeFolder(join(work, OWN_DATA), async (partial) => {
-    told = await writeOwnData(folder, word, partial, signal);
+    told = await writeOwnData(folder, word, partial, new Set(model.trained.words), signal);
   });
   const own = told as OwnData;
   options.onData?.(own);

@@ -5,6 +5,7 @@ import { extname } from "node:path";
 import { decodeImage } from "../../files/decode-image.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { encodePng } from "../../image/encode-png.ts";
+import type { RgbImage } from "../../image/pixels.ts";
 import { onSource, type PassedOver, passedOver } from "./passed-over.ts";
 import type { SampleImage } from "./sample-writer.ts";
 import { readSmallFile } from "./small-file.ts";
@@ -21,6 +22,8 @@ const MAX_PICTURE_BYTES = 512 * 1024 * 1024;
 
 export interface SourcePicture {
   readonly image: SampleImage;
+  /** Decoded. */
+  readonly pixels: RgbImage;
   /** Of the decoded pixels: the same for copies in other formats without loss and with other metadata. */
   readonly digest: string;
 }
@@ -52,7 +55,7 @@ export function readPicture(path: string): Promise<SourcePicture> {
         ? { bytes: await encodePng(pixels, nodeZlib), extension: "png" }
         : { bytes, extension };
     const hash = createHash("sha256").update(`${pixels.width}x${pixels.height};`).update(pixels.data);
-    return { image, digest: hash.digest("hex") };
+    return { image, pixels, digest: hash.digest("hex") };
   });
 }
 

@@ -2,13 +2,13 @@
 import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
-import type { Grid } from "../../sequence/segments.ts";
+import { type Grid, IGNORED_LABEL } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { joinedFloats } from "../../tensor/joined.ts";
 import { padRows } from "../model/batches.ts";
 import { imageTextSample } from "../model/training-sample.ts";
 import type { AttentionMasks } from "../objective/attention-mask.ts";
-import { type FlowDraws, trainingFeeds } from "../objective/training-feeds.ts";
+import { type FlowDraws, sequenceFeeds } from "../objective/training-feeds.ts";
 
 /** A pair with its tokens, each [cells * 64] in raster order. */
 export interface TokenPair {
@@ -53,15 +53,29 @@ export function pairFeeds(
     })),
   );
   const counts = pairs.map(({ grid }) => cellsOf(grid) * model.headBatchMultiplier);
-  const twice = {
-    times: eachTwice(draws.times, counts),
-    noise: eachTwice(
-      draws.noise,
-      counts.map((count) => count * tokenWidth(model)),
+  const width = tokenWidth(model);
+  // Nothing is learnt about the text.
+  const labels = new Int32Array(rows.ids.length).fill(IGNORED_LABEL);
+  const { feeds } = sequenceFeeds(model, { ...rows, labels, images }, masks);
+  const tokens = images.reduce((sum, own) => sum + own.tokens.length, 0) / width;
+  const repeats = model.headBatchMultiplier;
+  return {
+    ...feeds,
+    targets: floats([tokens, width], joinedFloats(images.map((own) => own.tokens))),
+    times: floats([tokens, repeats], eachTwice(draws.times, counts)),
+    noise: floats(
+      [tokens, repeats, width],
+      eachTwice(
+        draws.noise,
+        counts.map((count) => count * width),
+      ),
     ),
+    picture_means: pictureMeans(counts),
   };
-  const { feeds } = trainingFeeds(model, { ...rows, images }, twice, undefined, masks);
-  return { ...withoutText(feeds), picture_means: pictureMeans(counts) };
+}
+
+function floats(shape: readonly number[], data: Float32Array): HostTensor {
+  return { dtype: "float32", shape, data };
 }
 
 /** Pieces of the given lengths, each followed by itself. */
@@ -76,24 +90,6 @@ function eachTwice(values: Float32Array, lengths: readonly number[]): Float32Arr
   );
 }
 
-/** Inputs of the image loss alone: image tokens come first among what is predicted. */
-function withoutText(feeds: Readonly<Record<string, HostTensor>>): Record<string, HostTensor> {
-  const { labels: _labels, lm_factor: _lm, image_factor: _image, ...rest } = feeds;
-  const [count = 0] = feeds.targets?.shape ?? [];
-  const none = BigInt(count);
-  const positions = integers(feeds.predicting);
-  const places = integers(feeds.predicting_places).map((place) => (place > none ? none : place));
-  return {
-    ...rest,
-    predicting: { dtype: "int64", shape: [count], data: positions.slice(0, count) },
-    predicting_places: { dtype: "int64", shape: [places.length], data: places },
-  };
-}
-
-function integers(tensor: HostTensor | undefined): BigInt64Array {
-  return tensor?.data as BigInt64Array;
-}
-
 /** @param counts errors of each picture of a pair. */
 function pictureMeans(counts: readonly number[]): HostTensor {
   const all = 2 * counts.reduce((sum, count) => sum + count, 0);
@@ -105,5 +101,5 @@ function pictureMeans(counts: readonly number[]): HostTensor {
       at += count;
     }
   }
-  return { dtype: "float32", shape: [2 * counts.length, all], data };
+  return floats([2 * counts.length, all], data);
 }
