@@ -87,7 +87,7 @@ function checkSources({ name }: RewardSpec, { data, features }: RewardSources): 
   if (knowsThings && data === undefined) {
     throw new ConfigError("needs the data whose things it knows", {
       where,
-      remedy: "give its folder (--data)",
+      remedy: "give its folder (--data, or reward.data of a training config)",
     });
   }
   const unused =

@@ -10,6 +10,7 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { testModelPath } from "../../generate/test-models.ts";
 import { adaptableLinears } from "../../model/adapter.ts";
 import { nodePlatform } from "../../node/platform.ts";
+import type { TrainEvent } from "../loop/train-events.ts";
 import type { Reward } from "./reward.ts";
 import { redness, rewardSettings, runReward, stepsOf } from "./test-rewards.ts";
 import { rehearseReward, trainReward } from "./train-reward.ts";
@@ -83,6 +84,29 @@ describe("reward learning", () => {
     await runReward({ ...plain, output: join(root, "killed") });
     expect(await weightsOf("killed")).toEqual(await weightsOf("plain"));
   }, 240_000);
+
+  it.each([{ rank: 2 }, null])(
+    "is stopped while it draws, with a checkpoint (adapter %j)",
+    async (adapter) => {
+      const stop = new AbortController();
+      let asked = 0;
+      const counting: Reward = (pictures, options) => {
+        asked++;
+        return redness(pictures, options);
+      };
+      const config = rewardSettings(root, `drawing ${adapter === null}`, { adapter });
+      const onEvent = (event: TrainEvent): void => {
+        if (event.type !== "step") return;
+        // The engine comes back between its runs, of which an update has some tens.
+        setTimeout(() => stop.abort(), 20);
+      };
+      const running = trainReward(config, { reward: counting, signal: stop.signal, onEvent });
+      await expect(running).rejects.toThrow(/training was stopped/);
+      expect(asked).toBe(1);
+      expect(await readdir(join(config.output, "checkpoints"))).toEqual(["checkpoint-1"]);
+    },
+    240_000,
+  );
 
   it("learns nothing from groups without differences", async () => {
     const one: Reward = async (pictures) => pictures.map(({ prompt }) => (prompt === "rain" ? 1 : 0));

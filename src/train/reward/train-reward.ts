@@ -5,6 +5,7 @@ import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { readDefaultSettings } from "../../generate/default-settings.ts";
+import { DrawingOrder } from "../../generate/drawing-order.ts";
 import { pixelsPerToken } from "../../generate/image-coder.ts";
 import { trainedSide } from "../../generate/input-images.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
@@ -75,13 +76,14 @@ async function withRewardStage<Result>(
       ? await modelPolicy(base, base.config, config.seed)
       : adapterPolicy(base, { ...adapter, dropout: 0 }, config.seed);
   const { trainables } = policy;
-  if (config.checkMemory) refuseTooMuch(base, config, policy, (imageSize / pixelsPerToken(decoding)) ** 2);
+  const side = imageSize / pixelsPerToken(decoding);
+  if (config.checkMemory) refuseTooMuch(base, config, policy, side ** 2);
   const weights =
     policy.adapter === undefined
       ? modelWeights(() => new LocalEngine({ spin, ...ownThreads }), base)
       : adapterWeights(engine, base, policy.adapter, trainables);
   const drawer = new RolloutDrawer(weights, decoding, settings);
-  const staggered = drawing.rowLag !== null;
+  const { staggered } = new DrawingOrder([side, side], drawing.rowLag);
   const objective = new PolicyGradient(
     base.config,
     { draw: (wanted, solverStep) => drawer.draw(trainables, wanted, solverStep, signal) },
