@@ -1,8 +1,9 @@
 /**
- * @file `npx tsx scripts/publish-model.ts FOLDER [--autoencoder FOLDER] [--note FILE]`: puts a trained model into the
+ * @file `npx tsx scripts/publish-model.ts FOLDER [--autoencoder FOLDER] [--trained FILE] [--note FILE]`: puts a trained model into the
  * package at half precision, with the decoder of another run if one is named. Weights, configuration, tokenizer files
  * and what nextstep.json says of training are replaced; the model card and the settings in nextstep.json stay. The note
- * says what was published from where.
+ * says what was published from where. A model says of itself what the models before it were trained on, too; where the last
+ * run was on less, `--trained` names the file in its folder `trained/` that says what that showed.
  */
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,7 +20,7 @@ import { autoencoderPath } from "../src/train/model/stage-setup.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { autoencoder: { type: "string" }, note: { type: "string" } },
+  options: { autoencoder: { type: "string" }, trained: { type: "string" }, note: { type: "string" } },
 });
 const [source] = positionals;
 if (source === undefined) throw new RangeError("name the folder of a trained model");
@@ -48,7 +49,10 @@ try {
     tensors: convertTensors(tensors, "float16"),
     autoencoder: halves,
   });
-  const { trained } = await readJson(join(source, NEXTSTEP_FILE));
+  const trained =
+    values.trained === undefined
+      ? (await readJson(join(source, NEXTSTEP_FILE))).trained
+      : (await readJson(values.trained)).all;
   const settings = { ...(await readJson(join(target, NEXTSTEP_FILE))), trained };
   await cp(written, target, { recursive: true });
   await writeFile(join(target, NEXTSTEP_FILE), `${JSON.stringify(settings, undefined, 2)}\n`);

@@ -13,24 +13,24 @@ import { testModelPath } from "./test-models.ts";
  * are as wide.
  */
 const GOLDEN: readonly [string, string, DrawOptions & { readonly edit?: true }, readonly string[]][] = [
-  ["by itself", "a red apple", { seed: 1 }, ["ee8ec8439fdf4665 91bf3abf971360f7"]],
+  ["by itself", "a red apple", { seed: 1 }, ["096fea4831672ede 14b7b834cd3fff3c"]],
   [
     "two of one prompt",
     "a green frog",
     { seed: 3, count: 2 },
-    ["afb99734e3e8369d c0553f8674ce504b", "83f664ce1af33759 11849a7164669b12"],
+    ["eb323d3c4f4df3f9 6d184ef6bd225204", "b859254131ea8b66 169c8b35abddf928"],
   ],
   [
     "without guidance, in another shape",
     "a yellow star",
     { seed: 2, size: { width: 96, height: 64 }, cfg: 1 },
-    ["0f44379f788ae96d 808ace3992273d40"],
+    ["d4d1e532566a8d16 20352df5034520cd"],
   ],
   [
     "an edit with three branches",
     "make it blue",
     { seed: 4, edit: true, cfgImg: 1.5, cfg: 3, size: { width: 128, height: 128 } },
-    ["b0b94a19f38d739d e45956da69efc046"],
+    ["4bc7ab3e16c9f609 1432e521d40a2792"],
   ],
   ...(["v1", "v1.1", "ode", "sde", "cps"] as const).map((sampler, index): (typeof GOLDEN)[number] => [
     `${sampler} on a linear schedule`,
@@ -47,11 +47,11 @@ const GOLDEN: readonly [string, string, DrawOptions & { readonly edit?: true }, 
     },
     [
       [
-        "49f509d1fb5a5f42 6b79b5b0d78622f0",
-        "8d6cad533c461b30 55f379647f907015",
-        "ee32f9d6b698192c d6f0be9d8a137c14",
-        "515a9d186fd488b7 be61cf34a70957b2",
-        "81a0b38dc299fde6 141934c670ccf380",
+        "d5b8d6e058c999f3 bd95d1183f4cedc2",
+        "9c8ede244e6e0147 a8fdde673b736fb9",
+        "6975636b04f1a5e4 33b9c828d08f79aa",
+        "7637892cf18f7553 5e9c648c0fb2fe18",
+        "307b99f8f6997377 b493afff05502bae",
       ][index] as string,
     ],
   ]),
