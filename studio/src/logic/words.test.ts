@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { accept, remarksOn, stemsAt, suggest } from "./words.ts";
 
-const SUBJECTS = ["red apple", "dog", "giraffe", "red heart", "crescent moon", "birthday cake"];
+const SUBJECTS = ["red apple", "dog", "giraffe", "red heart", "crescent moon", "birthday cake", "hot dog"];
 const WORDS = ["a", "on", "red", "apple", "dog", "giraffe", "blue", "background"];
 
 describe("suggestions", () => {
@@ -12,6 +12,8 @@ describe("suggestions", () => {
     expect(subjects("a moo")).toEqual(["crescent moon"]);
     expect(subjects("a girafe")).toEqual(["giraffe"]);
     expect(subjects("a giraffe")).toEqual([]);
+    expect(subjects("a do")).toEqual(["dog", "hot dog"]);
+    expect(subjects("a dog")).toEqual([]);
     expect(subjects("a g")).toEqual([]);
     expect(subjects("")).toEqual([]);
   });

@@ -35,10 +35,15 @@ export interface Suggestion {
   readonly start: number;
 }
 
-/** Subjects for what is being typed: such that begin with it, then such with a word that does, then spelled alike. */
+/**
+ * Subjects for what is being typed: such that begin with it, then such with a word that does, then spelled alike. None once it
+ * is a subject's whole name: the list would lie over the button that draws it.
+ */
 export function suggest(text: string, caret: number, subjects: readonly string[]): readonly Suggestion[] {
   const found = new Map<string, number>();
   const stems = stemsAt(text, caret).filter(({ text: stem }) => stem.length >= LEAST_CHARACTERS);
+  const typed = new Set(stems.map(({ text: stem }) => stem));
+  if (subjects.some((subject) => typed.has(subject.toLowerCase()))) return [];
   for (const begins of [
     (subject: string, stem: string) => subject.toLowerCase().startsWith(stem),
     (subject: string, stem: string) => subject.toLowerCase().includes(` ${stem}`),
@@ -55,10 +60,7 @@ export function suggest(text: string, caret: number, subjects: readonly string[]
     for (const subject of closestSubjects(last.text, subjects, MOST_SUGGESTIONS))
       found.set(subject, last.start);
   }
-  const typed = new Set(stems.map(({ text: stem }) => stem));
-  return [...found].flatMap(([subject, start]) =>
-    typed.has(subject.toLowerCase()) ? [] : { subject, start },
-  );
+  return [...found].map(([subject, start]) => ({ subject, start }));
 }
 
 /** The text with a suggestion taken, and where the caret goes. */
