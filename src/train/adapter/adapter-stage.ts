@@ -1,10 +1,10 @@
 /** @file The stage that trains an adapter: what the loop sees of it, and its folder. */
-import { availableParallelism } from "node:os";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
+import { adjustableSettings } from "../loop/stage-settings.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import { settingsIdentity } from "../model/settings-identity.ts";
 import type { TrainingData } from "../model/stage-data.ts";
@@ -63,11 +63,7 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     this.trainables = trainables;
     this.optimizer = optimizer;
     this.identity = identityOf(parts);
-    this.adjustable = plainJson({
-      steps: config.steps,
-      learningRate: config.optimizer.learningRate,
-      threads: config.engine.threads ?? availableParallelism(),
-    });
+    this.adjustable = adjustableSettings(config);
     this.learningRate = config.optimizer.learningRate;
     this.faults = data.faults;
     this.planner = new AdapterObjective(model, data, {

@@ -1,7 +1,6 @@
 /** @file Runs of adapter training: what they open, the run itself, and its rehearsal. */
 import { openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
-import { ConfigError } from "../../errors.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { adaptableLinears, downName, trainedDelta, upName } from "../../model/adapter.ts";
@@ -16,7 +15,7 @@ import { checkpointsOf } from "../loop/train-state.ts";
 import { refuseUnmeantModel } from "../model/model-config-sense.ts";
 import { TrainingData, TrainingTars, trainingGrids } from "../model/stage-data.ts";
 import { inputDigests } from "../model/stage-inputs.ts";
-import { autoencoderPath, createOptimizer, modelConfig } from "../model/stage-setup.ts";
+import { autoencoderPath, baseConfig, createOptimizer } from "../model/stage-setup.ts";
 import { createValidation, refuseMistakenTypes, workloadOf } from "../model/train-model.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
 import { plainJson } from "../plain-json.ts";
@@ -44,16 +43,10 @@ async function withAdapterStage<Result>(
   await using base = await openModelFolder(new LocalFolder(config.base));
   await using autoencoder = await openAutoencoderFolder(new LocalFolder(await autoencoderPath(config.base)));
   const tokenizer = await loadTokenizer(base.files);
-  const model = {
-    ...modelConfig(plain, tokenizer, autoencoder, base),
-    mlpBeforeLmHead: base.config.mlpBeforeLmHead,
-  };
-  if (model.vocabSize !== base.config.vocabSize) {
-    throw new ConfigError(`its tokenizer has ${model.vocabSize} ids, its table ${base.config.vocabSize}`, {
-      where: config.base,
-      remedy: "train the model itself: an adapter adds no rows",
-    });
-  }
+  const model = baseConfig(plain, tokenizer, autoencoder, base, {
+    where: config.base,
+    remedy: "train the model itself: an adapter adds no rows",
+  });
   const linears = adaptedLinears(adaptableLinears(base.parameters), config.adapter);
   const { weightPlan, weightSource } = base.tensors;
   const trained = new Set(linears.flatMap(({ name }) => [downName(name), upName(name)]));

@@ -3,7 +3,6 @@
  * (docs/nextstep-spec.md 4).
  */
 import { writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
@@ -15,6 +14,7 @@ import { areaIds, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import { float32Tensor } from "../../tensor/tensor.ts";
 import type { FaultySamples } from "../data/faulty-samples.ts";
+import { adjustableSettings } from "../loop/stage-settings.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -161,14 +161,13 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
   };
 }
 
-/** What may be changed when a run is continued. Another number of threads rounds differently. */
-function adjustableOf({ data, curriculum, steps, optimizer, muon, engine }: ModelTrainConfig): JsonValue {
+/** What may be changed when a run is continued. */
+function adjustableOf(config: ModelTrainConfig): JsonValue {
+  const { data, curriculum, muon } = config;
   return {
+    ...adjustableSettings(config),
     mix: typeof data === "string" ? null : data.map(({ samples }) => samples ?? null),
     curriculum: plainJson(curriculum),
-    steps,
-    learningRate: optimizer.learningRate,
     muonLearningRate: muon?.learningRate ?? null,
-    threads: engine.threads ?? availableParallelism(),
   };
 }

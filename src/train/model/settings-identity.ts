@@ -1,4 +1,5 @@
 /** @file The settings that decide what training over the model's sequences comes to, whichever weights are trained. */
+import { optimizationIdentity } from "../loop/stage-settings.ts";
 import { type JsonValue, plainJson } from "../plain-json.ts";
 import type { ModelTrainConfig } from "./model-train-config.ts";
 
@@ -22,13 +23,10 @@ export type SequenceSettings = Pick<
 /** Of an identity: periods, paths and rates, which may change, are left out. */
 export function settingsIdentity(config: SequenceSettings): { readonly [key: string]: JsonValue } {
   const { imageSize, aspectBuckets, seed, batch, packing, captions, dropText, dropCaption } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
   return {
     ...{ imageSize, aspectBuckets, seed, batch, packing, captions: plainJson(captions) },
     ...{ dropText, dropCaption, readNoise: config.readNoise, swapTokens: config.swapTokens },
     rowLag: config.rowLag,
-    optimizer,
-    loop: { accumulate, maxGradientNorm, schedule, ema },
+    ...optimizationIdentity(config),
   };
 }

@@ -161,3 +161,23 @@ export function modelConfig(
     generationPositions: false,
   };
 }
+
+/**
+ * The configuration of a model whose own weights stay, or are what training starts from, with the rows that it has.
+ * @throws ConfigError when its tokenizer has more ids than that.
+ */
+export function baseConfig(
+  config: Pick<ModelTrainConfig, "model" | "imageSize">,
+  tokenizer: TextTokenizer,
+  autoencoder: AutoencoderFolder,
+  base: ModelFolder,
+  { where, remedy }: { readonly where: string; readonly remedy: string },
+): NextStepConfig {
+  const { mlpBeforeLmHead, vocabSize } = base.config;
+  const model = { ...modelConfig(config, tokenizer, autoencoder, base), mlpBeforeLmHead };
+  if (model.vocabSize === vocabSize) return model;
+  throw new ConfigError(`its tokenizer has ${model.vocabSize} ids, its table ${vocabSize}`, {
+    where,
+    remedy,
+  });
+}

@@ -1,4 +1,5 @@
-/** @file A model of which only what stands beside its weights is trained. */
+/** @file A model of which some parameters are trained: what stands beside its weights, or some of these. */
+import type { Value } from "../../graph/value.ts";
 import type { ParameterScope } from "../../model/parameter-scope.ts";
 import type { WeightSource } from "../../runtime/engine.ts";
 
@@ -10,4 +11,9 @@ export interface FrozenBase {
   isTrained(name: string): boolean;
   /** The others. */
   readonly weights: WeightSource;
+}
+
+/** The parameters that a graph's scope was asked for so far and that are trained; without a base, all are. */
+export function trainedParameters(scope: ParameterScope, base: FrozenBase | undefined): Value[] {
+  return [...scope.values()].flatMap(([name, value]) => (base?.isTrained(name) === false ? [] : [value]));
 }

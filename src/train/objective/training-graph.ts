@@ -15,7 +15,7 @@ import { type BackboneOptions, backbone, embedTokens, imageIn, lmHead } from "..
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { flowErrors } from "../../model/flow-loss.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
-import type { FrozenBase } from "./frozen-base.ts";
+import { type FrozenBase, trainedParameters } from "./frozen-base.ts";
 import type { LossGraph } from "./gradient-session.ts";
 
 /** What a batch consists of; another set of parts is another graph. */
@@ -55,8 +55,6 @@ export function trainingGraph(
   options: BackboneOptions = {},
 ): LossGraph {
   const scope = base?.scope() ?? new ParameterScope();
-  const trained = (): Value[] =>
-    [...scope.values()].flatMap(([name, value]) => (base?.isTrained(name) === false ? [] : [value]));
   const states = predictingStates(scope, config, parts, options);
   const [imageHidden, lmHidden] = parts.imageLoss
     ? (split(states, 0, ["predictions", "lm"]) as [Value, Value])
@@ -64,13 +62,13 @@ export function trainingGraph(
   const lmSum = lmLossSum(scope, config, lmHidden);
   const lmPart = mul(lmSum, input("lm_factor", "float32", []));
   if (imageHidden === undefined) {
-    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: trained() };
+    return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: trainedParameters(scope, base) };
   }
   const imageSum = sum(predictedErrors(scope, config, imageHidden));
   return {
     loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
     metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
-    parameters: trained(),
+    parameters: trainedParameters(scope, base),
   };
 }
 

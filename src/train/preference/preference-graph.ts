@@ -16,7 +16,7 @@ import { input, type Value } from "../../graph/value.ts";
 import type { BackboneOptions } from "../../model/backbone.ts";
 import type { NextStepConfig } from "../../model/config.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
-import type { FrozenBase } from "../objective/frozen-base.ts";
+import { type FrozenBase, trainedParameters } from "../objective/frozen-base.ts";
 import type { LossGraph } from "../objective/gradient-session.ts";
 import { predictedErrors, predictingStates } from "../objective/training-graph.ts";
 
@@ -82,9 +82,7 @@ export function preferenceGraph(
 ): LossGraph {
   const scope = base?.scope() ?? new ParameterScope();
   const errors = pairErrors(scope, config, parts, options);
-  const parameters = [...scope.values()].flatMap(([name, value]) =>
-    base?.isTrained(name) === false ? [] : [value],
-  );
+  const parameters = trainedParameters(scope, base);
   const [winner, loser] = columns(errors);
   const [winnerRise, loserRise] = columns(sub(errors, input("reference", "float32", ["pairs", 2])));
   const logits = scale(sub(loserRise, winnerRise), beta / 2); // [pairs, 1]

@@ -1,9 +1,9 @@
 /** @file The stage of preference optimisation: what the loop sees of it. */
-import { availableParallelism } from "node:os";
 import type { NextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { Policy } from "../adapter/policy.ts";
+import { adjustableSettings, optimizationIdentity } from "../loop/stage-settings.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -56,11 +56,7 @@ export class PreferenceStage implements TrainStage<PreferencePlan> {
     this.trainables = policy.trainables;
     this.optimizer = parts.optimizer;
     this.identity = identityOf(parts);
-    this.adjustable = plainJson({
-      steps: config.steps,
-      learningRate: config.optimizer.learningRate,
-      threads: config.engine.threads ?? availableParallelism(),
-    });
+    this.adjustable = adjustableSettings(config);
     this.learningRate = config.optimizer.learningRate;
     this.planner = new PreferenceObjective(model, tokenizer, data, reference, {
       ...{ seed, batch, rowLag, utility, beta, gradientCheckpointing, accumulate: loop.accumulate },
@@ -88,11 +84,9 @@ export class PreferenceStage implements TrainStage<PreferencePlan> {
 /** Everything that decides the weights; periods and paths do not. */
 function identityOf({ config, imageSize, policy, inputs }: PreferenceStageParts): JsonValue {
   const { utility, beta, aspectBuckets, rowLag, seed, batch } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
   return plainJson({
     ...{ stage: "preference", inputs, trained: policy.identity, utility, beta },
-    ...{ imageSize, aspectBuckets, rowLag, seed, batch, optimizer },
-    loop: { accumulate, maxGradientNorm, schedule, ema },
+    ...{ imageSize, aspectBuckets, rowLag, seed, batch },
+    ...optimizationIdentity(config),
   });
 }

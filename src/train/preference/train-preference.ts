@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { type ModelFolder, openModelFolder } from "../../checkpoint/model-folder.ts";
-import { ConfigError } from "../../errors.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
@@ -22,7 +21,7 @@ import { digestWeights } from "../loop/weights-digest.ts";
 import { LatentStore } from "../model/latent-store.ts";
 import { trainingGrids } from "../model/stage-data.ts";
 import { DIGESTED_BYTES } from "../model/stage-inputs.ts";
-import { autoencoderPath, createOptimizer, modelConfig } from "../model/stage-setup.ts";
+import { autoencoderPath, baseConfig, createOptimizer } from "../model/stage-setup.ts";
 import { plainJson } from "../plain-json.ts";
 import { PairErrorSession } from "./pair-error-session.ts";
 import { PairFolder } from "./pair-folder.ts";
@@ -53,16 +52,10 @@ async function withPreferenceStage<Result>(
   await using autoencoder = await openAutoencoderFolder(new LocalFolder(await autoencoderPath(config.base)));
   const tokenizer = await loadTokenizer(base.files);
   const imageSize = config.imageSize ?? base.config.latentSize * pixelsPerLatent(autoencoder.config);
-  const model = {
-    ...modelConfig({ model: {}, imageSize }, tokenizer, autoencoder, base),
-    mlpBeforeLmHead: base.config.mlpBeforeLmHead,
-  };
-  if (model.vocabSize !== base.config.vocabSize) {
-    throw new ConfigError(`its tokenizer has ${model.vocabSize} ids, its table ${base.config.vocabSize}`, {
-      where: config.base,
-      remedy: "train the model itself first",
-    });
-  }
+  const model = baseConfig({ model: {}, imageSize }, tokenizer, autoencoder, base, {
+    where: config.base,
+    remedy: "train the model itself first",
+  });
   const policy = await openPolicy(config, base, model, imageSize);
   const rowLag = config.rowLag;
   const reference: Reference = {

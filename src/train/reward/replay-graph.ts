@@ -15,7 +15,7 @@ import { conditionEmbedding, flowModulations, flowNet, timeEmbedding } from "../
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import type { WeightPlan } from "../../model/weight-format.ts";
 import type { Engine, Session, WeightSource } from "../../runtime/engine.ts";
-import type { FrozenBase } from "../objective/frozen-base.ts";
+import { type FrozenBase, trainedParameters } from "../objective/frozen-base.ts";
 import type { LossGraph } from "../objective/gradient-session.ts";
 import { predictingStates } from "../objective/training-graph.ts";
 
@@ -60,15 +60,13 @@ export function replayGraph(config: NextStepConfig, parts: ReplayParts, base?: F
   const ratios = exp(reduceMean(change, [1])); // [rows]
   const gained = neg(sum(mul(input("advantages", "float32", ["rows"]), ratios)));
   const metrics = { [REPLAY_SQUARES]: sum(square(change)) };
-  const trained = (): Value[] =>
-    [...scope.values()].flatMap(([name, value]) => (base?.isTrained(name) === false ? [] : [value]));
-  if (!parts.pulls) return { loss: gained, metrics, parameters: trained() };
+  if (!parts.pulls) return { loss: gained, metrics, parameters: trainedParameters(scope, base) };
   const off = reduceMean(square(sub(velocities, input("base_velocities", "float32", shape))), [1, 2]); // [rows]
   const distance = mul(sum(off), input("distance_factor", "float32", []));
   return {
     loss: add(gained, mul(distance, input("pull", "float32", []))),
     metrics: { ...metrics, [DISTANCE]: distance },
-    parameters: trained(),
+    parameters: trainedParameters(scope, base),
   };
 }
 

@@ -1,8 +1,8 @@
 /** @file The stage of reward learning: what the loop sees of it. */
-import { availableParallelism } from "node:os";
 import type { Engine } from "../../runtime/engine.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
 import type { Policy } from "../adapter/policy.ts";
+import { adjustableSettings, optimizationIdentity } from "../loop/stage-settings.ts";
 import type { Judgement, TrainStage } from "../loop/train-stage.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -51,11 +51,7 @@ export class RewardStage implements TrainStage<PolicyPlan> {
     this.optimizer = optimizer;
     this.planner = objective;
     this.identity = identityOf(parts);
-    this.adjustable = plainJson({
-      steps: config.steps,
-      learningRate: config.optimizer.learningRate,
-      threads: config.engine.threads ?? availableParallelism(),
-    });
+    this.adjustable = adjustableSettings(config);
     this.learningRate = config.optimizer.learningRate;
     this.#gradients = new PartGradients(
       engine,
@@ -89,12 +85,10 @@ export class RewardStage implements TrainStage<PolicyPlan> {
 /** Everything that decides the result; periods and paths do not. */
 function identityOf({ config, policy, imageSize, rowLag, inputs }: RewardStageParts): JsonValue {
   const { seed, reward, groups, rollout, pull } = config;
-  const { accumulate, maxGradientNorm, schedule, ema } = config.loop;
-  const { learningRate: _rate, ...optimizer } = config.optimizer;
   const { together: _together, ...drawn } = rollout;
   return plainJson({
     ...{ stage: "reward", inputs, trained: policy.identity, reward: reward.name },
-    ...{ seed, imageSize, rowLag, groups, rollout: drawn, pull, optimizer },
-    loop: { accumulate, maxGradientNorm, schedule, ema },
+    ...{ seed, imageSize, rowLag, groups, rollout: drawn, pull },
+    ...optimizationIdentity(config),
   });
 }
