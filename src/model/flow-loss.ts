@@ -21,16 +21,22 @@ export interface FlowPaths {
   readonly noise: Value;
 }
 
+/** Mean squared error of the predicted velocity at each time of each token. [tokens * repeats] */
+export function flowErrors(scope: ParameterScope, config: NextStepConfig, paths: FlowPaths): Value {
+  const { predicted, velocity } = flowVelocities(scope, config, paths);
+  return reduceMean(square(sub(predicted, velocity)), [-1]);
+}
+
 /**
- * Mean squared error of the predicted velocity at each time of each token. The condition does not depend on the time, so
- * its embedding is computed once a token, not once a time.
- * @returns [tokens * repeats]
+ * The predicted velocity at each time of each token, and the path's own. The condition does not depend on the time, so its
+ * embedding is computed once a token, not once a time.
+ * @returns both [tokens * repeats, 64]
  */
-export function flowErrors(
+export function flowVelocities(
   scope: ParameterScope,
   config: NextStepConfig,
   { hidden, times, clean, noise }: FlowPaths,
-): Value {
+): { readonly predicted: Value; readonly velocity: Value } {
   const width = tokenWidth(config);
   const { headWidth } = config;
   const [count = 0, repeats = 0] = times.shape;
@@ -41,5 +47,5 @@ export function flowErrors(
   const velocity = sub(reshape(clean, [count, 1, width]), noise); // [tokens, repeats, 64]
   const noisy = add(noise, mul(velocity, reshape(times, [count, repeats, 1]))); // t x + (1 - t) n
   const predicted = flowNet(scope, config, reshape(noisy, [all, width]), flowModulations(scope, config, y));
-  return reduceMean(square(sub(predicted, reshape(velocity, [all, width]))), [-1]);
+  return { predicted, velocity: reshape(velocity, [all, width]) };
 }

@@ -42,9 +42,9 @@ export type LinearDelta = (
 export class ParameterScope {
   readonly #plan: WeightPlan;
   readonly #delta: LinearDelta;
-  readonly #values = new Map<string, Value>();
+  #values = new Map<string, Value>();
   /** What is computed with, by name, for 16-bit weights: one conversion serves all uses. */
-  readonly #widened = new Map<string, Value>();
+  #widened = new Map<string, Value>();
 
   /**
    * @param plan Default: all float32.
@@ -53,6 +53,14 @@ export class ParameterScope {
   constructor(plan: WeightPlan = () => "float32", delta: LinearDelta = () => undefined) {
     this.#plan = plan;
     this.#delta = delta;
+  }
+
+  /** The same weights with nothing added to linears: what is asked of either is one value. */
+  withoutDelta(): ParameterScope {
+    const plain = new ParameterScope(this.#plan);
+    plain.#values = this.#values;
+    plain.#widened = this.#widened;
+    return plain;
   }
 
   /** A float32 weight. @throws ShapeError when the name was already asked for with another shape. */

@@ -66,10 +66,13 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     this.adjustable = adjustableSettings(config);
     this.learningRate = config.optimizer.learningRate;
     this.faults = data.faults;
+    const sets = typeof config.data === "string" ? [] : config.data;
+    const asBase = new Set(sets.flatMap((set, index) => (set.asBase ? [index] : [])));
     this.planner = new AdapterObjective(model, data, {
       ...{ seed, rowLag, gradientCheckpointing, base: network, dropout: adapter.dropout },
       corruption: { noise: readNoise, swap: swapTokens },
       widest: Math.max(...linears.map(({ inputs }) => inputs)),
+      ...(asBase.size === 0 ? {} : { asBase }),
     });
     this.#gradients = new PartGradients(engine, this.planner, trainables, MOST_SESSIONS, network.weights);
     if (config.samples.prompts.length > 0) {
@@ -96,11 +99,8 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
 function identityOf({ config, linears, inputs }: AdapterStageParts): JsonValue {
   return plainJson({
     ...{ stage: "adapter", inputs, linears, dropout: config.adapter.dropout },
-    data:
-      typeof config.data === "string"
-        ? null
-        : config.data.map(({ type, captions, filter, samples }) => ({ type, captions, filter, samples })),
+    data: typeof config.data === "string" ? null : config.data.map(({ path: _path, ...set }) => set),
     ...settingsIdentity(config),
-    curriculum: config.curriculum,
+    ...{ curriculum: config.curriculum, lmLossWeight: config.lmLossWeight },
   });
 }

@@ -1,7 +1,7 @@
 /** @file Config of adapter training: that of model training, with an adapter in place of the model. */
 import { z } from "zod";
 import { MAX_RANK } from "../../checkpoint/adapter/peft-config.ts";
-import { type ModelTrainConfig, modelTrainConfigSchema } from "../model/model-train-config.ts";
+import { dataSetSchema, type ModelTrainConfig, modelTrainConfigSchema } from "../model/model-train-config.ts";
 
 const rankSchema = z.int().min(1).max(MAX_RANK);
 const namedSchema = <Schema extends z.ZodType>(schema: Schema) => z.record(z.string().min(1), schema);
@@ -31,11 +31,22 @@ export const adapterSchema = z.strictObject({
 
 export type AdapterSettings = z.infer<typeof adapterSchema>;
 
+const adapterDataSetSchema = dataSetSchema.extend({
+  /**
+   * Its pictures are learnt as the base alone predicts them: of what it shows, the adapter then changes little. Without it, a
+   * model's own pictures pull it towards what guidance made of them.
+   */
+  asBase: z.boolean().default(false),
+});
+
 export const adapterTrainConfigSchema = modelTrainConfigSchema
   .omit({ autoencoder: true, start: true, textTokenizer: true, model: true, muon: true, rates: true })
   .extend({
     /** Folder of the model that the adapter stands beside, in any format; its weights are not changed. */
     base: z.string().min(1),
+    data: z.union([z.string().min(1), z.array(adapterDataSetSchema).min(1)]),
+    /** Weight of the language loss; null: the base's. */
+    lmLossWeight: z.number().min(0).nullable().default(null),
     adapter: adapterSchema.prefault({}),
     /** Refuses to begin what would take more memory than there is. */
     checkMemory: z.boolean().default(true),
@@ -48,7 +59,9 @@ export function asModelConfig({
   base,
   adapter: _adapter,
   checkMemory: _checkMemory,
+  lmLossWeight,
   ...config
 }: AdapterTrainConfig): ModelTrainConfig {
-  return { ...config, autoencoder: base, start: base, textTokenizer: null, model: {}, muon: null, rates: {} };
+  const model = lmLossWeight === null ? {} : { lm_loss_weight: lmLossWeight };
+  return { ...config, autoencoder: base, start: base, textTokenizer: null, model, muon: null, rates: {} };
 }

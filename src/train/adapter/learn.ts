@@ -72,15 +72,17 @@ export async function learn(options: LearnOptions): Promise<Learnt> {
   const work = join(out, WORK);
   const { imageSize, own, known } = await prepare(options, work, seed);
   const data = [
-    { path: join(work, OWN_DATA), samples: 1 },
-    ...(known === 0 ? [] : [{ path: join(work, KNOWN_DATA), samples: 1 }]),
+    // Nothing is learnt of pictures without a caption: guidance compares with those, whatever is asked for.
+    { path: join(work, OWN_DATA), samples: 1, dropCaption: 0 },
+    ...(known === 0 ? [] : [{ path: join(work, KNOWN_DATA), samples: 1, asBase: true }]),
   ];
   const config = parseTrainConfig(
     adapterTrainConfigSchema,
     {
       ...{ output: join(work, "run"), base, data, steps, seed, batch: BATCH, packing: null },
       ...{ imageSize, aspectBuckets: false, captions: "weighted", dropText: 0 },
-      ...{ dropCaption: 0.1, readNoise: 0.5 },
+      // Its words need not be predicted to be drawn.
+      ...{ dropCaption: 0.2, readNoise: 0.5, lmLossWeight: 0 },
       adapter: { rank, alpha },
       optimizer: { learningRate, weightDecay: 0, betas: [0.9, 0.95] },
       loop: {

@@ -110,6 +110,29 @@ describe("an adapter's training", () => {
     expect(mean(losses.slice(-4))).toBeLessThan(0.9 * mean(losses.slice(0, 4)));
   }, 120_000);
 
+  it("learns pictures as the base predicts them, where it is told to, and then changes nothing", async () => {
+    const run = async (name: string, own: object) => {
+      const errors: number[] = [];
+      const onEvent = (event: TrainEvent): void => {
+        if (event.type === "step") errors.push(event.metrics.image_loss as number);
+      };
+      const data = [
+        { path: join(root, "data"), samples: 1, asBase: true },
+        { path: join(root, "data"), samples: 0, ...own },
+      ];
+      const change = { data, lmLossWeight: 0, adapter: { rank: 2 }, steps: 6, loop: { saveEvery: 0 } };
+      const { model } = await trainAdapter(settings(name, change), { onEvent });
+      return { errors, model };
+    };
+    const kept = await run("kept", {});
+    expect(Math.max(...kept.errors)).toBeLessThan(1e-9);
+    // With other pictures beside it, the loss is theirs, and what was kept is pulled back.
+    const mixed = await run("mixed", { samples: 1 });
+    expect(Math.max(...mixed.errors)).toBeGreaterThan(0.1);
+    const apart = await run("apart", { samples: 1, asBase: true });
+    expect(Math.max(...apart.errors)).toBeLessThan(1e-9);
+  }, 120_000);
+
   it("refuses linears that the model does not have, and to go on with others", async () => {
     await expect(trainAdapter(settings("no", { adapter: { targets: ["z_proj"] } }))).rejects.toThrow(
       /adapter\.targets: no linear.*z_proj.*q_proj/,

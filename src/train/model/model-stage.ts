@@ -152,7 +152,9 @@ function identityOf({ config, model, inputs }: StageParts): JsonValue {
     data:
       typeof config.data === "string"
         ? null
-        : config.data.map(({ type, captions, filter }) => plainJson({ type, captions, filter })),
+        : config.data.map(({ type, captions, filter, dropCaption }) =>
+            plainJson({ type, captions, filter, dropCaption }),
+          ),
     model: plainJson(toConfigJson(model)),
     ...settingsIdentity(config),
     ...(Object.keys(config.rates).length === 0 ? {} : { rates: plainJson(config.rates) }),

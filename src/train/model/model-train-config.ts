@@ -48,13 +48,15 @@ const filterSchema = z.strictObject({
 /** Published kinds of data (docs/nextstep-spec.md 4.1). */
 export const DATA_TYPES = ["image_text_pair", "image_editing", "interleave", "nlp"] as const;
 
-const dataSetSchema = z.strictObject({
+export const dataSetSchema = z.strictObject({
   /** Tar, or folder of tars. */
   path: z.string().min(1),
   type: z.enum(DATA_TYPES).default("image_text_pair"),
   /** In place of the captions of the whole config. */
   captions: captionsSchema.optional(),
   filter: filterSchema.optional(),
+  /** In place of that of the whole config. */
+  dropCaption: z.number().min(0).max(1).optional(),
   /** Weight in the mix; the number of its samples unless given, 0 for none. May change when a run is continued. */
   samples: z.number().min(0).optional(),
 });

@@ -7,6 +7,7 @@ import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import type { HostTensor } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import { CounterRng, type CounterRngState } from "../../tensor/counter-rng.ts";
+import { joinedFloats } from "../../tensor/joined.ts";
 import { AttentionMasks } from "../objective/attention-mask.ts";
 import { flowDraws, type PlannedFlow, planFlow } from "../objective/flow-draws.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
@@ -66,6 +67,8 @@ export interface PretrainingOptions {
   readonly gradientCheckpointing: boolean;
   /** Default: all weights are trained. */
   readonly base?: FrozenBase;
+  /** Numbers of the data sets whose pictures are learnt as the base predicts them; none unless given. */
+  readonly asBase?: ReadonlySet<number>;
 }
 
 export class Pretraining implements Objective<PretrainingPlan> {
@@ -126,8 +129,9 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const { rows, counts } = plan.batches[part]!;
     const images = rows.images.map((image) => ({ order: this.#orderOf(image) }));
     const parts = trainingParts({ ...rows, images }, counts.predictions);
-    const { base, gradientCheckpointing } = this.#options;
-    const build = () => trainingGraph(this.#model, parts, base, { gradientCheckpointing });
+    const { base, gradientCheckpointing, asBase } = this.#options;
+    const options = { gradientCheckpointing, asBase: asBase !== undefined };
+    const build = () => trainingGraph(this.#model, parts, base, options);
     return { key: JSON.stringify(parts), build };
   }
 
@@ -149,7 +153,14 @@ export class Pretraining implements Objective<PretrainingPlan> {
       return { tokens, read: seen, predicted: image.predicted, order: this.#orderOf(image) };
     });
     const draws = flowDraws(this.#model, plan.flow, firstPrediction, counts.predictions);
-    return trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts, this.#masks).feeds;
+    const { feeds } = trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts, this.#masks);
+    const { asBase } = this.#options;
+    if (asBase === undefined || counts.predictions === 0) return feeds;
+    const marks = rows.images
+      .filter((image) => image.predicted)
+      .map((image) => new Float32Array(tokenCount(image)).fill(asBase.has(image.set) ? 1 : 0));
+    const data = joinedFloats(marks);
+    return { ...feeds, as_base: { dtype: "float32", shape: [data.length, 1, 1], data } };
   }
 
   metrics({ counts, padding, leftOut }: PretrainingPlan, sums: LossSums): Record<string, number> {

@@ -196,7 +196,8 @@ export class SampleSource {
     }
     const [grid] = grids;
     if (grid === undefined) throw new DataFormatError("has no picture", { where: caption });
-    const { dropText, dropCaption } = this.#settings;
+    const { dropText } = this.#settings;
+    const dropCaption = this.#config.dropCaption ?? this.#settings.dropCaption;
     const place = random();
     const isLeftOut = place < dropCaption;
     const isBehind = !isLeftOut && place < dropCaption + dropText;

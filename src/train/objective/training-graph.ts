@@ -2,10 +2,10 @@
  * @file The training objective as a graph: text and image tokens in one sequence, cross-entropy on text, flow
  * matching on image tokens (docs/nextstep-spec.md 4.5).
  */
-import { add, mul, neg } from "../../graph/operators/elementwise.ts";
+import { add, mul, neg, square, sub } from "../../graph/operators/elementwise.ts";
 import { pickLast } from "../../graph/operators/gather.ts";
 import { concat, split } from "../../graph/operators/layout.ts";
-import { sum } from "../../graph/operators/reduce.ts";
+import { reduceMean, sum } from "../../graph/operators/reduce.ts";
 import { reshape } from "../../graph/operators/reshape.ts";
 import { selectRows } from "../../graph/operators/select-rows.ts";
 import { logSoftmax } from "../../graph/operators/softmax.ts";
@@ -13,7 +13,7 @@ import { addSizes, type Dim, multiplySizes } from "../../graph/size.ts";
 import { input, type Value } from "../../graph/value.ts";
 import { type BackboneOptions, backbone, embedTokens, imageIn, lmHead } from "../../model/backbone.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
-import { flowErrors } from "../../model/flow-loss.ts";
+import { type FlowPaths, flowErrors, flowVelocities } from "../../model/flow-loss.ts";
 import { ParameterScope } from "../../model/parameter-scope.ts";
 import { type FrozenBase, trainedParameters } from "./frozen-base.ts";
 import type { LossGraph } from "./gradient-session.ts";
@@ -26,6 +26,11 @@ export interface TrainingParts {
   readonly imageLoss: boolean;
   /** Each row has a mask of its own, instead of one causal mask for all: for isolated samples and drawing orders. */
   readonly maskPerRow: boolean;
+}
+
+export interface TrainingGraphOptions extends BackboneOptions {
+  /** There may be pictures that are learnt as the base predicts them, without what is trained beside it. */
+  readonly asBase?: boolean;
 }
 
 /** Sums over a batch, from which the two losses follow: a batch's counts are known outside. */
@@ -43,16 +48,18 @@ export const IMAGE_SUM = "image_sum";
  *   tokens first; `predicting_places` int64 [rows * tokens] its inverse (the number of predictions where none is).
  * - `labels` int64 [lm]; `targets` [predictions, 64] clean tokens; `times` [predictions, repeats], `noise`
  *   [predictions, repeats, 64]: every image token is trained at `repeats` times of its own.
+ * - `as_base` [predictions, 1, 1], where there are such pictures: 1 for their tokens, whose targets are the velocities that the
+ *   base predicts, else 0.
  * - `lm_factor`, `image_factor`: scalars, weight / count.
  *
  * The parameters are those that the loss depends on.
- * @param base Default: all weights are trained.
+ * @param base Default: all weights are trained. Pictures can be learnt as a base alone predicts them.
  */
 export function trainingGraph(
   config: NextStepConfig,
   parts: TrainingParts,
   base?: FrozenBase,
-  options: BackboneOptions = {},
+  { asBase = false, ...options }: TrainingGraphOptions = {},
 ): LossGraph {
   const scope = base?.scope() ?? new ParameterScope();
   const states = predictingStates(scope, config, parts, options);
@@ -64,7 +71,10 @@ export function trainingGraph(
   if (imageHidden === undefined) {
     return { loss: lmPart, metrics: { [LM_SUM]: lmSum }, parameters: trainedParameters(scope, base) };
   }
-  const imageSum = sum(predictedErrors(scope, config, imageHidden));
+  const errors = asBase
+    ? errorsBesideBase(scope, config, parts, imageHidden, options)
+    : predictedErrors(scope, config, imageHidden);
+  const imageSum = sum(errors);
   return {
     loss: add(lmPart, mul(imageSum, input("image_factor", "float32", []))),
     metrics: { [LM_SUM]: lmSum, [IMAGE_SUM]: imageSum },
@@ -122,13 +132,39 @@ function lmLossSum(scope: ParameterScope, config: NextStepConfig, hidden: Value)
  * D] -> [predictions * repeats]
  */
 export function predictedErrors(scope: ParameterScope, config: NextStepConfig, hidden: Value): Value {
+  return flowErrors(scope, config, predictedPaths(config, hidden));
+}
+
+function predictedPaths(config: NextStepConfig, hidden: Value): FlowPaths {
   const width = tokenWidth(config);
   const { headBatchMultiplier: repeats } = config;
   const count = hidden.shape[0] ?? 0;
-  return flowErrors(scope, config, {
+  return {
     hidden,
     times: input("times", "float32", [count, repeats]),
     clean: input("targets", "float32", [count, width]),
     noise: input("noise", "float32", [count, repeats, width]),
-  });
+  };
+}
+
+/**
+ * As {@link predictedErrors}, but tokens of which `as_base` is 1 have the velocity for a target that the base predicts from what
+ * the base has read. hidden [predictions, D] -> [predictions * repeats]
+ */
+function errorsBesideBase(
+  scope: ParameterScope,
+  config: NextStepConfig,
+  parts: TrainingParts,
+  hidden: Value,
+  options: BackboneOptions,
+): Value {
+  const base = scope.withoutDelta();
+  const [baseHidden] = split(predictingStates(base, config, parts, options), 0, ["predictions", "lm"]);
+  const { predicted, velocity } = flowVelocities(scope, config, predictedPaths(config, hidden));
+  const own = flowVelocities(base, config, predictedPaths(config, baseHidden as Value)).predicted;
+  const shape = ["predictions", config.headBatchMultiplier, tokenWidth(config)] as const;
+  const asBase = input("as_base", "float32", ["predictions", 1, 1]);
+  const change = mul(asBase, reshape(sub(own, velocity), shape)); // [predictions, repeats, 64]
+  const missed = sub(sub(predicted, velocity), reshape(change, predicted.shape));
+  return reduceMean(square(missed), [-1]);
 }

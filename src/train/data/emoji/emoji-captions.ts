@@ -2,7 +2,7 @@
 
 import { InputError } from "../../../errors.ts";
 import type { WeightedCaption } from "../sample-json.ts";
-import { countOf, type Scene, type SceneLayout, secondOf } from "./emoji-scenes.ts";
+import { countOf, kindsIn, type Scene, type SceneLayout, secondOf, subjectsOf } from "./emoji-scenes.ts";
 import { DEFAULT_STYLE } from "./emoji-styles.ts";
 import type { EmojiWords } from "./emoji-subjects.ts";
 import { numberWord, withArticle, withIndefiniteArticle } from "./english-noun.ts";
@@ -95,11 +95,31 @@ function pairPhrases(scene: Scene): WeightedCaption[] {
   ];
 }
 
+/** Phrases for three or four things, in the reading order of the picture. */
+function groupPhrases(scene: Scene): WeightedCaption[] {
+  const things = subjectsOf(scene).map((subject) => subject.withArticle);
+  const [a, b, c, d] = things;
+  const below = d === undefined ? c : `${c} and ${d}`;
+  const corners = ["at the top left", "at the top right", "at the bottom left", "at the bottom right"];
+  const places = d === undefined ? [...corners.slice(0, 2), "at the bottom"] : corners;
+  return [
+    { text: listed(things), weight: 4 },
+    { text: `${a} and ${b} above ${below}`, weight: 2 },
+    { text: listed(things.map((thing, index) => `${thing} ${places[index]}`)), weight: 1 },
+  ];
+}
+
+/** "a, b and c". */
+function listed(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
 /** Phrases for what is shown, without background and style. */
 export function contentPhrases(scene: Scene): WeightedCaption[] {
   const { first, layout } = scene;
   const count = countOf(layout);
   if (count !== undefined) return countPhrases(first, count);
+  if (kindsIn(layout) > 2) return groupPhrases(scene);
   if (scene.second !== undefined) return pairPhrases(scene);
   const sizes = SIZE_WORDS[layout];
   if (sizes !== undefined) return sizes.map((word) => ({ text: sized(first, word), weight: 1 }));

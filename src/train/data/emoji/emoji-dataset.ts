@@ -42,6 +42,7 @@ export const DATA_FOLDERS = [
   "singles",
   "styles",
   "scenes",
+  "groups",
   "shapes",
   "edits",
   "texts",
@@ -106,7 +107,7 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
     folders[name] = await writer.close();
   }
 
-  const all = [...plan.singles, ...plan.styles, ...plan.scenes, ...plan.shapes, ...plan.heldOut];
+  const all = [...[plan.singles, plan.styles, plan.scenes, plan.groups, plan.shapes, plan.heldOut].flat()];
   const result: EmojiDataResult = {
     folder: folder.path,
     seed,
@@ -139,6 +140,7 @@ function jobsOf(plan: EmojiPlan, avatars: AvatarPlan, maker: EmojiSampleMaker): 
     ["singles", plan.singles.map((scene) => () => maker.picture(scene))],
     ["styles", plan.styles.map((scene) => () => maker.picture(scene))],
     ["scenes", plan.scenes.map((scene) => () => maker.picture(scene))],
+    ["groups", plan.groups.map((scene) => () => maker.picture(scene))],
     ["shapes", plan.shapes.map((scene) => () => maker.picture(scene))],
     ["edits", plan.edits.map((edit) => () => maker.edit(edit))],
     ["texts", plan.texts.map((text) => () => Promise.resolve(maker.text(text)))],

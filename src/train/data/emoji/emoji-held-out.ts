@@ -1,7 +1,7 @@
 /** @file What no training picture shows, so that it can be asked for later: subjects, styles and combinations. */
 
 import { z } from "zod";
-import type { Background, Scene, SceneLayout } from "./emoji-scenes.ts";
+import { type Background, type Scene, type SceneLayout, subjectsOf } from "./emoji-scenes.ts";
 import { DEFAULT_STYLE } from "./emoji-styles.ts";
 import heldOutJson from "./held-out.json" with { type: "json" };
 
@@ -40,12 +40,13 @@ export function isUnseen(id: string): boolean {
 
 /** Why a scene is kept out of training, or undefined if it may be trained on. */
 export function heldOutKind(scene: Scene): HeldOutKind | undefined {
-  const subjects = [scene.first.id, ...(scene.second === undefined ? [] : [scene.second.id])];
+  const subjects = subjectsOf(scene).map(({ id }) => id);
   if (subjects.some((id) => UNSEEN.has(id))) return "unseen";
   if (scene.style !== DEFAULT_STYLE && subjects.some((id) => STYLES.has(id))) return "style";
   if (subjects.some((id) => isHeldBackground(id, scene.background))) return "background";
   if (isHeldLayout(scene.first.id, scene.layout)) return "layout";
-  return PAIR_KEYS.has(subjects.join("/")) ? "pair" : undefined;
+  const isHeldPair = subjects.some((one) => subjects.some((other) => PAIR_KEYS.has(`${one}/${other}`)));
+  return isHeldPair ? "pair" : undefined;
 }
 
 function isHeldBackground(id: string, background: Background): boolean {

@@ -11,6 +11,7 @@ import {
   COLOURED_BACKGROUNDS,
   countOf,
   isPair,
+  kindsIn,
   type Scene,
   type SceneLayout,
   sceneIdentity,
@@ -28,6 +29,8 @@ export interface EmojiPlan {
   readonly styles: readonly Scene[];
   /** On coloured backgrounds, of other sizes, in other places, several of a kind, pairs. */
   readonly scenes: readonly Scene[];
+  /** Three or four different subjects in a picture: at half the size, each has been seen more often for it. */
+  readonly groups: readonly Scene[];
   /** Singles on canvases that are no squares. */
   readonly shapes: readonly Scene[];
   /** Scenes of seen subjects that no training picture shows. */
@@ -63,6 +66,12 @@ const LAYOUT_DECK: readonly SceneLayout[] = [
 const DEFAULT_STYLE_SHARE = 0.65;
 const COLOURED_SHARE = 0.5;
 
+/** Groups of different subjects for each composed scene. */
+const GROUP_SHARE = 0.5;
+const GROUP_DECK: readonly SceneLayout[] = ["trio", "quartet", "quartet", "quartet"];
+/** Of a group, whose subjects are small, most are learnt in the style that is asked for without a word. */
+const GROUP_DEFAULT_STYLE_SHARE = 0.85;
+
 /** Attempts at a scene that is new and possible; only tiny sets of subjects run out of combinations. */
 const MAX_ATTEMPTS = 1000;
 
@@ -79,12 +88,15 @@ export function planEmojiData({ subjects, seed, sceneShare, editShare }: EmojiPl
   const sceneCount = Math.round((trained.length * sceneShare) / (1 - sceneShare));
   const rankOf = new Map(subjects.map((subject, rank) => [subject, rank]));
   const rank = (scene: Scene): number => Math.max(...subjectsOf(scene).map((one) => rankOf.get(one)!));
+  const byRank = (a: Scene, b: Scene): number => rank(a) - rank(b);
   const scenes = composeScenes(seen, sceneCount, randomFor(seed, "scenes"));
+  const groups = composeGroups(seen, Math.round(sceneCount * GROUP_SHARE), randomFor(seed, "groups"));
   const editCount = Math.round((trained.length + sceneCount) * editShare);
   return {
     singles: trained.filter(({ style }) => style === DEFAULT_STYLE),
     styles: trained.filter(({ style }) => style !== DEFAULT_STYLE),
-    scenes: scenes.sort((a, b) => rank(a) - rank(b)),
+    scenes: scenes.sort(byRank),
+    groups: groups.sort(byRank),
     shapes: planShapes(seen, randomFor(seed, "shapes")),
     heldOut: [...alone.filter((scene) => heldOutKind(scene) !== undefined), ...heldOutScenes(seen)],
     unseen: subjects.filter(({ id }) => isUnseen(id)).map((first) => singleOf(first, DEFAULT_STYLE)),
@@ -207,6 +219,28 @@ function composeScenes(subjects: readonly EmojiSubject[], count: number, rng: Co
   });
 }
 
+/** Different subjects, each as often as any other; none where the subjects are too few to make a group. */
+function composeGroups(subjects: readonly EmojiSubject[], count: number, rng: CounterRng): Scene[] {
+  const layouts = new Deck(GROUP_DECK, rng);
+  const colours = new Deck(COLOURED_BACKGROUNDS, rng);
+  const all = new Deck(subjects, rng);
+  const styles = [...new Set(subjects.flatMap(stylesOf))].filter((style) => style !== DEFAULT_STYLE);
+  const most = Math.max(...GROUP_DECK.map(kindsIn));
+  if (subjects.length <= 2 * most) return [];
+  return Array.from({ length: count }, () => {
+    const layout = layouts.deal();
+    return firstOf(() => {
+      const useDefault = styles.length === 0 || rng.uniform() < GROUP_DEFAULT_STYLE_SHARE;
+      const style = useDefault ? DEFAULT_STYLE : styles[rng.below(styles.length)]!;
+      const background = rng.uniform() < COLOURED_SHARE ? colours.deal() : "white";
+      const [first, second, ...others] = Array.from({ length: kindsIn(layout) }, () => all.deal());
+      const scene: Scene = { layout, style, background, first: first!, second: second!, others };
+      const isDifferent = new Set(subjectsOf(scene)).size === kindsIn(layout);
+      return isDifferent && canBeTrainedOn(scene) ? scene : undefined;
+    }, "scenes");
+  });
+}
+
 /** Edits of all kinds alike, none of whose pictures is held out. */
 function planEdits(subjects: readonly EmojiSubject[], count: number, rng: CounterRng): Edit[] {
   if (count === 0) return [];
@@ -224,6 +258,5 @@ function planEdits(subjects: readonly EmojiSubject[], count: number, rng: Counte
 }
 
 function canBeTrainedOn(scene: Scene): boolean {
-  const subjects = [scene.first, ...(scene.second === undefined ? [] : [scene.second])];
-  return subjects.every(({ icons }) => icons.has(scene.style)) && heldOutKind(scene) === undefined;
+  return subjectsOf(scene).every(({ icons }) => icons.has(scene.style)) && heldOutKind(scene) === undefined;
 }

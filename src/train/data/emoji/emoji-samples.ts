@@ -71,6 +71,7 @@ export class EmojiSampleMaker {
     return {
       subject: scene.first.id,
       ...(scene.second === undefined ? {} : { second_subject: scene.second.id }),
+      ...(scene.others === undefined ? {} : { other_subjects: scene.others.map(({ id }) => id) }),
       style: scene.style,
       category: scene.first.category,
       layout: scene.layout,

@@ -1,4 +1,4 @@
-/** @file Compositions of icons on the canvas: single ones of three sizes and in places, several of a kind, pairs. */
+/** @file Compositions of icons on the canvas: single ones of three sizes and in places, several of a kind, pairs, groups. */
 
 import { InputError } from "../../../errors.ts";
 import type { ImageSize, RgbImage } from "../../../image/pixels.ts";
@@ -52,18 +52,22 @@ export const SINGLE_LAYOUTS = ["single", "small", "large", "left", "right", "top
 export const COUNT_LAYOUTS = ["two", "three", "four"] as const;
 /** Two subjects: the first on the left, or above. */
 export const PAIR_LAYOUTS = ["beside", "above"] as const;
+/** Three subjects, two of them above the third, or four, two above two; in the reading order of the picture. */
+export const GROUP_LAYOUTS = ["trio", "quartet"] as const;
 export type SceneLayout =
   | (typeof SINGLE_LAYOUTS)[number]
   | (typeof COUNT_LAYOUTS)[number]
-  | (typeof PAIR_LAYOUTS)[number];
+  | (typeof PAIR_LAYOUTS)[number]
+  | (typeof GROUP_LAYOUTS)[number];
 
-/** What one picture shows. `second` is there in the pair layouts only. */
+/** What one picture shows. `second` is there in pairs and groups only, `others`, the third and fourth, in groups. */
 export interface Scene {
   readonly layout: SceneLayout;
   readonly style: EmojiStyle;
   readonly background: Background;
   readonly first: EmojiSubject;
   readonly second?: EmojiSubject;
+  readonly others?: readonly EmojiSubject[];
   /** Height and width of the canvas in pixels; a square of {@link CANVAS_SIDE} when left out. */
   readonly size?: ImageSize;
 }
@@ -82,6 +86,12 @@ const SQUARE: ImageSize = [CANVAS_SIDE, CANVAS_SIDE];
 
 export function isPair(layout: SceneLayout): layout is (typeof PAIR_LAYOUTS)[number] {
   return layout === "beside" || layout === "above";
+}
+
+/** How many different subjects a layout shows. */
+export function kindsIn(layout: SceneLayout): number {
+  if (isPair(layout)) return 2;
+  return (GROUP_LAYOUTS as readonly SceneLayout[]).includes(layout) ? BOXES[layout].length : 1;
 }
 
 /** How many icons of one kind a layout shows, for layouts that count. */
@@ -127,6 +137,8 @@ const BOXES: Readonly<Record<SceneLayout, readonly Box[]>> = {
   four: [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)],
   beside: [LEFT, RIGHT],
   above: [TOP, BOTTOM],
+  trio: [inCell(0, 0), inCell(CELL, 0), BOTTOM],
+  quartet: [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)],
 };
 
 /** Where a layout's icons lie, in the reading order of the picture. */
@@ -136,23 +148,27 @@ export function boxesOf(layout: SceneLayout): readonly Box[] {
 
 /** What makes a picture the picture it is. */
 export function sceneIdentity(scene: Scene): string {
-  const { style, layout, background, first, second, size } = scene;
-  const names = [style, layout, background, first.id, second?.id ?? ""];
+  const { style, layout, background, first, second, others = [], size } = scene;
+  const names = [style, layout, background, first.id, second?.id ?? "", ...others.map(({ id }) => id)];
   return [...names, ...(size === undefined ? [] : [size.join("x")])].join("/");
 }
 
 /**
  * Draws the scene, in the middle square of a canvas that is none.
- * @throws InputError when a subject has no icon in the style, or a pair lacks its second subject.
+ * @throws InputError when a subject has no icon in the style, or there are fewer subjects than the layout shows.
  */
 export async function paintScene(scene: Scene, renderer: EmojiRenderer): Promise<RgbImage> {
   const [height, width] = scene.size ?? SQUARE;
   const canvas = newCanvas(BACKGROUNDS[scene.background], [height, width]);
   const square = Math.min(height, width);
+  const subjects = subjectsOf(scene);
+  if (subjects.length < kindsIn(scene.layout)) {
+    throw new InputError(`${subjects.length} subjects for the layout "${scene.layout}"`, { where: "scene" });
+  }
   const scaled = (length: number): number => Math.round((length * square) / CANVAS_SIDE);
   for (const [index, box] of BOXES[scene.layout].entries()) {
     const [left, top, side] = box.map(scaled) as [number, number, number];
-    const subject = isPair(scene.layout) && index === 1 ? secondOf(scene) : scene.first;
+    const subject = subjects[Math.min(index, subjects.length - 1)]!;
     const icon = subject.icons.get(scene.style);
     if (icon === undefined)
       throw new InputError(`${subject.id} has no ${scene.style} icon`, { where: "scene" });
@@ -173,7 +189,7 @@ export function secondOf(scene: Scene): EmojiSubject {
   return scene.second;
 }
 
-/** The subjects that a scene shows, each once. */
-export function subjectsOf({ first, second }: Scene): EmojiSubject[] {
-  return second === undefined ? [first] : [first, second];
+/** The subjects that a scene shows, each once, in the reading order of the picture. */
+export function subjectsOf({ first, second, others = [] }: Scene): EmojiSubject[] {
+  return second === undefined ? [first] : [first, second, ...others];
 }
