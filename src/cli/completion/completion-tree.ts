@@ -1,5 +1,7 @@
 /** @file What a shell can complete, read off the commands themselves. */
 import type { Command, Option } from "commander";
+import { REWARD_BEGINNINGS } from "../../evaluate/rewards/reward-spec.ts";
+import { CHOSEN_BY } from "../../generate/recipe-chosen.ts";
 
 /** What a value may be; a text of one's own is `text`. */
 export type Values =
@@ -30,8 +32,16 @@ export interface CompletedCommand {
 const FILES: ReadonlySet<string> = new Set(["file", "files", "path", "config"]);
 const FOLDERS: ReadonlySet<string> = new Set(["folder", "out"]);
 
+/** What begins a value, by placeholders of those that say more than a list of choices can. */
+const BEGINNINGS: Readonly<Record<string, readonly string[]>> = {
+  reward: REWARD_BEGINNINGS,
+  measure: [...CHOSEN_BY, ...REWARD_BEGINNINGS],
+};
+
 function valuesOf(placeholder: string | undefined, choices: readonly string[] | undefined): Values {
   if (choices !== undefined) return { kind: "words", words: choices };
+  const beginnings = placeholder === undefined ? undefined : BEGINNINGS[placeholder];
+  if (beginnings !== undefined) return { kind: "words", words: beginnings };
   if (placeholder !== undefined && FILES.has(placeholder)) return { kind: "files" };
   return { kind: placeholder !== undefined && FOLDERS.has(placeholder) ? "folders" : "text" };
 }

@@ -75,6 +75,13 @@ describe.skipIf(!has("bash"))("bash", () => {
     expect(await complete("nextstep data build --type image_e")).toEqual(["image_editing"]);
     // Behind the colon, where bash's own word begins.
     expect(await complete("nextstep a --aspect 21:")).toEqual(["9"]);
+    expect(await complete("nextstep a --best-of 4 --by co")).toEqual([
+      "colour",
+      "count",
+      "command:",
+      "command-json:",
+    ]);
+    expect(await complete("nextstep a --by ga")).toEqual(["gain"]);
     expect(await complete("nextstep a --seed ")).toEqual([]);
     // An option's value is no command.
     expect(await complete("nextstep --seed 3 agai")).toEqual(["again"]);

@@ -22,6 +22,12 @@ const ARGUMENTS: Readonly<Record<string, readonly [what: string, spec: (argument
   ],
 };
 
+/** What a reward may begin with: names, those that take something with their colon. */
+export const REWARD_BEGINNINGS: readonly string[] = [
+  ...SCENE_REWARDS,
+  ...Object.keys(ARGUMENTS).map((name) => `${name}:`),
+];
+
 /** All that can be asked for, for help and messages. */
 export const REWARD_FORMS = [
   ...SCENE_REWARDS,
