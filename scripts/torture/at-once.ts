@@ -5,8 +5,8 @@ import { badFailure, type Ended, lastLine, nextstep } from "./command.ts";
 import { DRAWN, DrawingReference } from "./drawing-run.ts";
 import { folderDigest, leftBehind } from "./folder-digest.ts";
 import type { Scenario, Trials } from "./scenario.ts";
+import { STAGES } from "./tiny-training.ts";
 import { TrainingRun } from "./training-run.ts";
-import { STAGES } from "./workshop.ts";
 
 const AT_ONCE = 3;
 

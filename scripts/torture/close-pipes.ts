@@ -6,8 +6,8 @@ import { DRAWN, DrawingReference } from "./drawing-run.ts";
 import { folderDigest, leftBehind } from "./folder-digest.ts";
 import { pause } from "./moment.ts";
 import type { Scenario, Trials } from "./scenario.ts";
+import { STAGES } from "./tiny-training.ts";
 import { namesIn, TrainingRun } from "./training-run.ts";
-import { STAGES } from "./workshop.ts";
 
 /** As shells have it for SIGPIPE. */
 const NOBODY_READS = 141;

@@ -5,8 +5,9 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { filesBelow } from "./folder-digest.ts";
 import type { Scenario, Trials } from "./scenario.ts";
+import { STAGES, type StageName } from "./tiny-training.ts";
 import { type TrainingProcess, TrainingRun } from "./training-run.ts";
-import { STAGES, type StageName } from "./workshop.ts";
+import type { Workshop } from "./workshop.ts";
 
 /** A run that was stopped half-way, with inputs of its own. */
 interface StoppedRun {
@@ -23,12 +24,9 @@ async function stopHalfWay(trials: Trials, stage: StageName): Promise<StoppedRun
   const { workshop } = trials;
   await workshop.reference(stage);
   const place = join(trials.folder, stage);
-  const inputs = { data: join(place, "data"), autoencoder: join(place, "vae") };
-  await cp(join(workshop.data, "train"), inputs.data, { recursive: true });
-  if (stage === "model") {
-    const model = join(workshop.folder, "reference-autoencoder", "model", "vae");
-    await cp(model, inputs.autoencoder, { recursive: true });
-  }
+  const start = join(place, "start");
+  const inputs = { data: join(place, "data"), pairs: join(place, "pairs"), resultOf: () => start };
+  await copyInputs(workshop, stage, inputs, start);
   const run = await TrainingRun.create(trials, stage, join(place, "run"), inputs);
   const process = run.start();
   // Two checkpoints, and a step of its own at the interrupt.
@@ -38,6 +36,19 @@ async function stopHalfWay(trials: Trials, stage: StageName): Promise<StoppedRun
   const pristine = join(trials.folder, `${stage}-pristine`);
   await cp(place, pristine, { recursive: true });
   return { run, place, pristine, groups: groupsOf(await filesBelow(place)) };
+}
+
+async function copyInputs(
+  workshop: Workshop,
+  stage: StageName,
+  { data, pairs }: { readonly data: string; readonly pairs: string },
+  start: string,
+): Promise<void> {
+  const copy = (from: string, to: string): Promise<void> => cp(from, to, { recursive: true });
+  if (stage === "preference") await copy(workshop.pictures, pairs);
+  else if (stage !== "reward") await copy(join(workshop.data, "train"), data);
+  if (stage === "autoencoder") return;
+  await copy(workshop.referenceModel(stage === "model" ? "autoencoder" : "model"), start);
 }
 
 function groupsOf(files: readonly string[]): StoppedRun["groups"] {

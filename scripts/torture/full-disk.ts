@@ -6,8 +6,8 @@ import { DRAWN, DrawingReference } from "./drawing-run.ts";
 import { filesBelow, folderDigest, leftBehind } from "./folder-digest.ts";
 import type { Scenario, Trials } from "./scenario.ts";
 import { type SmallDisk, smallDisk } from "./small-disk.ts";
+import type { StageName } from "./tiny-training.ts";
 import { namesIn, TrainingRun } from "./training-run.ts";
-import type { StageName } from "./workshop.ts";
 
 /** Files take whole pages. */
 const PAGE = 4096;

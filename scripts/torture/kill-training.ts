@@ -1,9 +1,9 @@
-/** @file SIGKILL at random moments of both training stages, inside saves and renames among them. */
+/** @file SIGKILL at random moments of all kinds of training, inside saves and renames among them. */
 import { join } from "node:path";
 import { pause, until } from "./moment.ts";
 import type { Scenario, Trials } from "./scenario.ts";
+import { STAGES } from "./tiny-training.ts";
 import { namesIn, type TrainingProcess, TrainingRun } from "./training-run.ts";
-import { STAGES } from "./workshop.ts";
 
 /** About as long as a save of these tiny runs takes. */
 const SAVE_MS = 30;
@@ -73,7 +73,7 @@ async function killTraining(trials: Trials): Promise<void> {
 
 export const killTrainingScenario: Scenario = {
   name: "kill-training",
-  about: "SIGKILL in both training stages at random moments, inside a save and between its renames too",
+  about: "SIGKILL in all kinds of training at random moments, inside a save and between its renames too",
   trials: (count) => Math.ceil(0.6 * count),
   run: killTraining,
 };

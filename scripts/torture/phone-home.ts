@@ -1,11 +1,11 @@
-/** @file Drawing and both training stages with an empty home folder, watched: no network call, no file at home. */
+/** @file Drawing and all kinds of training with an empty home folder, watched: no network call, no file at home. */
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { badFailure, type Ended, nextstep } from "./command.ts";
 import { filesBelow } from "./folder-digest.ts";
 import type { Scenario, Trials } from "./scenario.ts";
-import { STAGES } from "./workshop.ts";
+import { STAGES } from "./tiny-training.ts";
 
 /** Calls that a process needs for no file and no thread; Node opens pairs of sockets to its own children. */
 const NETWORK_CALL = /\b(?:connect|sendto|sendmsg|bind)\(.*AF_INET/;

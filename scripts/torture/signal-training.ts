@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { badFailure } from "./command.ts";
 import { pause } from "./moment.ts";
 import type { Scenario, Trials } from "./scenario.ts";
+import { STAGES } from "./tiny-training.ts";
 import { TrainingRun } from "./training-run.ts";
-import { STAGES } from "./workshop.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Time in which a signalled process saves and goes. */

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { type Ended, lastLine, RunningCommand } from "./command.ts";
 import { leftBehind } from "./folder-digest.ts";
 import type { Trials } from "./scenario.ts";
-import type { Reference, StageName } from "./workshop.ts";
+import type { StageName } from "./tiny-training.ts";
+import type { Reference } from "./workshop.ts";
 
 interface Event {
   readonly type: string;

@@ -1,6 +1,6 @@
 /**
- * @file What the scenarios work on: pictures, data built of them, tiny runs of both training stages, and what each
- * comes to when nothing disturbs it.
+ * @file What the scenarios work on: pictures, data built of them, tiny runs of all kinds of training, and what each comes to
+ * when nothing disturbs it.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,35 +9,17 @@ import { encodePng } from "../../src/image/encode-png.ts";
 import { CounterRng } from "../../src/tensor/counter-rng.ts";
 import { mustSucceed, PROJECT } from "./command.ts";
 import { folderDigest } from "./folder-digest.ts";
+import { SIDE, STAGES, type StageName, type TinyTrainingChange, tinyTraining } from "./tiny-training.ts";
 
-const SIDE = 32;
 const PICTURES = 24;
 const COLOURS = ["red", "green", "blue"];
-/** Small, but with eight pixels a latent, as the model wants them. */
-const AUTOENCODER = {
-  ch: 8,
-  ch_mult: [1, 1, 1, 1],
-  num_res_blocks: 1,
-  num_groups: 4,
-  z_channels: 4,
-  psz: 2,
-  encoder_norm: true,
-};
-const MODEL = {
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  latent_channels: 4,
-  fm_head_dim: 16,
-  fm_head_layers: 1,
-  fm_head_batch_mul: 2,
-};
-const LOOP = { ema: 0.9, validateEvery: 4, sampleEvery: 4, saveEvery: 2, keep: 2, accumulate: 2 };
-
-export type StageName = "autoencoder" | "model";
-export const STAGES: readonly StageName[] = ["autoencoder", "model"];
+/** Scores a picture by its bytes: another picture, another number. */
+const SCORER = `import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+for await (const path of createInterface({ input: process.stdin })) {
+  console.log(readFileSync(path).reduce((sum, byte) => (sum + byte) % 1000, 0));
+}
+`;
 
 /** What an undisturbed run comes to. */
 export interface Reference {
@@ -62,7 +44,7 @@ export class Workshop {
     return workshop;
   }
 
-  /** Folder of pictures with captions. */
+  /** Folder of pictures with captions, and of pairs of them. */
   get pictures(): string {
     return join(this.folder, "pictures");
   }
@@ -81,8 +63,9 @@ export class Workshop {
   async reference(stage: StageName): Promise<Reference> {
     const known = this.#references.get(stage);
     if (known !== undefined) return known;
-    if (stage === "model") await this.reference("autoencoder");
-    const output = join(this.folder, `reference-${stage}`);
+    const needed = STAGES.slice(0, Math.min(STAGES.indexOf(stage), STAGES.indexOf("model") + 1));
+    for (const before of needed) await this.reference(before);
+    const output = this.#referenceOf(stage);
     const started = performance.now();
     await mustSucceed(["train", stage, await this.writeConfig(stage, output)]);
     const reference = { ...(await this.resultOf(output)), milliseconds: performance.now() - started };
@@ -99,49 +82,41 @@ export class Workshop {
     return { model: await folderDigest(join(output, "model")), losses: losses.join("\n") };
   }
 
+  /** The result of the run that nothing disturbs. */
+  referenceModel(stage: StageName): string {
+    return join(this.#referenceOf(stage), "model");
+  }
+
   /**
    * Writes `OUTPUT.json`.
-   * @param inputs other places of data and autoencoder.
+   * @param change other places of what the run starts from.
    * @returns its path.
    */
   async writeConfig(
     stage: StageName,
     output: string,
-    change: { readonly data?: string; readonly autoencoder?: string; readonly keep?: number } = {},
+    { keep, ...inputs }: TinyTrainingChange = {},
   ): Promise<string> {
-    const { data = join(this.data, "train"), keep = LOOP.keep } = change;
-    const shared = {
+    const places = {
       output,
-      data,
-      validationData: join(this.data, "heldout"),
-      loop: { ...LOOP, keep },
-      engine: { threads: 1 },
+      data: join(this.data, "train"),
+      heldOut: join(this.data, "heldout"),
+      pairs: this.pictures,
+      reward: `command:"${process.execPath}" "${this.#scorer}"`,
+      resultOf: (made: StageName) => this.referenceModel(made),
+      ...inputs,
     };
-    const own =
-      stage === "autoencoder"
-        ? {
-            resolution: SIDE,
-            autoencoder: AUTOENCODER,
-            phases: [
-              { crop: 16, batch: 4, steps: 6 },
-              { crop: 32, batch: 2, steps: 4 },
-            ],
-          }
-        : {
-            autoencoder: change.autoencoder ?? join(this.folder, "reference-autoencoder", "model", "vae"),
-            textTokenizer: { tokens: 280 },
-            model: MODEL,
-            imageSize: SIDE,
-            aspectBuckets: false,
-            steps: 10,
-            batch: 3,
-            packing: null,
-            validationSamples: 4,
-            samples: { prompts: ["a red square"], steps: 2 },
-          };
     const path = `${output}.json`;
-    await writeFile(path, JSON.stringify({ ...shared, ...own }, undefined, 2));
+    await writeFile(path, JSON.stringify(tinyTraining(stage, places, keep), undefined, 2));
     return path;
+  }
+
+  get #scorer(): string {
+    return join(this.folder, "scorer.mjs");
+  }
+
+  #referenceOf(stage: StageName): string {
+    return join(this.folder, `reference-${stage}`);
   }
 
   async #drawPictures(): Promise<void> {
@@ -154,5 +129,14 @@ export class Workshop {
       await writeFile(`${stem}.png`, await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib));
       await writeFile(`${stem}.txt`, `a ${COLOURS[index % 3]} square, number ${index}`);
     }
+    const pairs = COLOURS.flatMap((colour, index) =>
+      Array.from({ length: 3 }, (_, place) => ({
+        prompt: `a ${colour} square`,
+        winner: `p${index + 3 * place}.png`,
+        loser: `p${(index + 1) % 3}.png`,
+      })),
+    );
+    await writeFile(join(this.pictures, "pairs.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
+    await writeFile(this.#scorer, SCORER);
   }
 }
