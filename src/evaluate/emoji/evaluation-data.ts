@@ -12,6 +12,7 @@ import {
   BACKGROUNDS,
   type Background,
   COUNT_LAYOUTS,
+  GROUP_LAYOUTS,
   PAIR_LAYOUTS,
   SINGLE_LAYOUTS,
 } from "../../train/data/emoji/emoji-scenes.ts";
@@ -26,8 +27,9 @@ export const SUBJECTS_FILE = "subjects.json";
 const sceneSchema = z.object({
   subject: z.string(),
   second_subject: z.string().optional(),
+  other_subjects: z.array(z.string()).optional(),
   style: z.enum(EMOJI_STYLES),
-  layout: z.enum([...SINGLE_LAYOUTS, ...COUNT_LAYOUTS, ...PAIR_LAYOUTS]),
+  layout: z.enum([...SINGLE_LAYOUTS, ...COUNT_LAYOUTS, ...PAIR_LAYOUTS, ...GROUP_LAYOUTS]),
   background: z.enum(Object.keys(BACKGROUNDS) as [Background, ...Background[]]),
   held_out: z.enum(HELD_OUT_KINDS).optional(),
 });
@@ -45,7 +47,7 @@ const subjectsSchema = z.union([
   z.object({ details: z.array(subjectSchema) }).transform(({ details }) => details),
 ]);
 /** Folders of square pictures that training shows: all in one, or by what they show. */
-const SEEN_FOLDERS = ["train", "singles", "styles", "scenes"] as const;
+const SEEN_FOLDERS = ["train", "singles", "styles", "scenes", "groups"] as const;
 
 /** What a picture shows, by the names of the data. */
 export type SceneFacts = z.infer<typeof sceneSchema>;

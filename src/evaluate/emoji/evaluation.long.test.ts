@@ -17,6 +17,11 @@ import { formatMarkdown, formatTable } from "./evaluation-table.ts";
 
 const LEFT: Place = [1 / 32, 9 / 32, 7 / 16];
 const RIGHT: Place = [17 / 32, 9 / 32, 7 / 16];
+const TRIO: readonly Place[] = [
+  [1 / 32, 1 / 32, 7 / 16],
+  [17 / 32, 1 / 32, 7 / 16],
+  [9 / 32, 17 / 32, 7 / 16],
+];
 const THINGS: Readonly<Record<string, Thing>> = { dog: wedge([200, 40, 40]), cat: disc([40, 40, 200]) };
 
 let folder: string;
@@ -69,6 +74,14 @@ async function writeDataSet(path: string): Promise<void> {
       scene(pair),
     ],
   ]);
+  const three = [THINGS.dog, THINGS.cat, THINGS.dog].map((thing, place) => [thing!, TRIO[place]!] as const);
+  await writeSamples(join(path, "groups"), [
+    [
+      { ...facts, subject: "dog", second_subject: "cat", other_subjects: ["dog"], layout: "trio" },
+      "a dog, a cat and a dog",
+      scene(three),
+    ],
+  ]);
   await writeSamples(join(path, "heldout"), [single("dog", "3D", "red")]);
   await writeSamples(join(path, "unseen"), [single("cat")]);
   const dog = scene([[THINGS.dog!, MIDDLE]]);
@@ -95,6 +108,7 @@ describe("evaluate", () => {
       "backgrounds",
       "counting",
       "pairs",
+      "groups",
       "edit: background",
       "edit: mirror",
       "captions",
@@ -105,7 +119,7 @@ describe("evaluate", () => {
       "retrieval by net",
       "kernel distance",
       "count and subject by net",
-      "two objects and position by net",
+      "two objects, position and things in place by net",
       "style edits by net",
       "avatars",
     ]);

@@ -30,7 +30,7 @@ export const NET_MEASURES: Readonly<Partial<Record<Measure, string>>> = {
   retrieval: "retrieval by net",
   "kernel-distance": "kernel distance",
   counting: "count and subject by net",
-  objects: "two objects and position by net",
+  objects: "two objects, position and things in place by net",
   edits: "style edits by net",
 };
 
@@ -44,6 +44,7 @@ const settingsSchema = z.strictObject({
     backgrounds: z.number().positive(),
     counting: z.number().positive(),
     pairs: z.number().positive(),
+    groups: z.number().positive(),
     mainEdits: z.number().positive(),
     otherEdits: z.number().positive(),
     avatars: z.number().positive(),

@@ -1,12 +1,20 @@
-/** @file Drawings from text: single subjects, backgrounds, counts, pairs, portraits. */
-import { COUNT_LAYOUTS, countOf } from "../../train/data/emoji/emoji-scenes.ts";
+/** @file Drawings from text: single subjects, backgrounds, counts, pairs, groups, portraits. */
+import { COUNT_LAYOUTS, countOf, GROUP_LAYOUTS, PAIR_LAYOUTS } from "../../train/data/emoji/emoji-scenes.ts";
 import { DEFAULT_STYLE, type EmojiStyle } from "../../train/data/emoji/emoji-styles.ts";
 import { avatarRows, type Portrayed } from "./avatar-rows.ts";
 import type { SceneRecord } from "./evaluation-data.ts";
 import type { GroupShare } from "./measures.ts";
 import { isPlain } from "./reference-pictures.ts";
 import type { Heading, Row, Split } from "./row.ts";
-import { backgroundRows, type Counted, countingRows, type Paired, pairRows } from "./scene-rows.ts";
+import {
+  backgroundRows,
+  type Counted,
+  countingRows,
+  type Grouped,
+  groupRows,
+  type Paired,
+  pairRows,
+} from "./scene-rows.ts";
 import { edgeRows, kernelRows, residueRows, retrievalRows } from "./single-rows.ts";
 import type { Task } from "./task.ts";
 import type { Wanted, Workshop } from "./workshop.ts";
@@ -118,8 +126,8 @@ function countingTasks(shop: Workshop): Task[] {
 /** Two subjects on white, their places named. */
 function pairTasks(shop: Workshop): Task[] {
   if (!shop.wants("objects")) return [];
-  const isPair = ({ second_subject, background }: SceneRecord["shows"]): boolean =>
-    second_subject !== undefined && background === "white";
+  const isPair = ({ layout, background }: SceneRecord["shows"]): boolean =>
+    (PAIR_LAYOUTS as readonly string[]).includes(layout) && background === "white";
   return scenesBySplit(shop, isPair).flatMap(([records, split]) => {
     const heading = { group: "pairs", split };
     return taskOf<SceneRecord, Paired>(shop, "pairs", records, heading, {
@@ -134,6 +142,26 @@ function pairTasks(shop: Workshop): Task[] {
       },
       rows: (judged) =>
         pairRows(heading, judged, shop.parts.scorers, shop.references(DEFAULT_STYLE, "small")),
+    });
+  });
+}
+
+/** Three or four different subjects on white. */
+function groupTasks(shop: Workshop): Task[] {
+  if (!shop.wants("objects")) return [];
+  const isGroup = ({ layout, background }: SceneRecord["shows"]): boolean =>
+    (GROUP_LAYOUTS as readonly string[]).includes(layout) && background === "white";
+  return scenesBySplit(shop, isGroup).flatMap(([records, split]) => {
+    const heading = { group: "groups", split };
+    return taskOf<SceneRecord, Grouped>(shop, "groups", records, heading, {
+      folder: `groups-${split}`,
+      want: async (record) => {
+        const { subject, second_subject, other_subjects = [], layout } = record.shows;
+        const item = { subjects: [subject, second_subject!, ...other_subjects], layout };
+        return wantedOf(record, await shop.load(record), item);
+      },
+      rows: (judged) =>
+        groupRows(heading, judged, shop.parts.scorers, shop.references(DEFAULT_STYLE, "small")),
     });
   });
 }
@@ -159,6 +187,7 @@ export function pictureTasks(shop: Workshop): Task[] {
     ...backgroundTasks(shop),
     ...countingTasks(shop),
     ...pairTasks(shop),
+    ...groupTasks(shop),
     ...avatarTasks(shop),
   ];
 }

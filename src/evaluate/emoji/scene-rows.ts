@@ -94,6 +94,37 @@ export interface Paired {
   readonly layout: SceneLayout;
 }
 
+export interface Grouped {
+  /** In the reading order of the picture. */
+  readonly subjects: readonly string[];
+  readonly layout: SceneLayout;
+}
+
+/** Of the things that were asked for, those that are where they were asked for. */
+export async function groupRows(
+  heading: Heading,
+  judged: readonly Judged<Grouped>[],
+  scorers: readonly Scorer[],
+  references: References,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const scorer of scorers) {
+    const finder = new Finder(scorer, await references(scorer));
+    rows.push(
+      ...(await rowOf<Grouped>(heading, `things in place by ${scorer.name}`, "share", async (pick) => {
+        const answers: boolean[] = [];
+        for (const each of judged) {
+          const { layout, subjects } = each.item;
+          const found = await finder.find(pick(each), layout, subjects);
+          answers.push(...found.map((inWindow, place) => inWindow[place]!));
+        }
+        return share(answers);
+      })),
+    );
+  }
+  return rows;
+}
+
 /** Where a picture may have two things: side by side, and one above the other. */
 const PAIR_PLACES: readonly SceneLayout[] = ["beside", "above"];
 
