@@ -53,6 +53,27 @@ describe("captionScene", () => {
     expect(texts.every((text) => text.includes("orange background"))).toBe(true);
   });
 
+  it("lists the things of a group in reading order", () => {
+    const [sun, tree] = [square("sun", "yellow"), square("tree", "green")];
+    const shared = { style: "3D", background: "white", first: dog, second: cat } as const;
+    const trio = textsOf({ ...shared, layout: "trio", others: [sun] });
+    expect(trio).toEqual(
+      expect.arrayContaining([
+        "a dog, a cat and a sun",
+        "a dog and a cat above a sun",
+        "a dog at the top left, a cat at the top right and a sun at the bottom",
+      ]),
+    );
+    const quartet = textsOf({ ...shared, layout: "quartet", others: [sun, tree] });
+    expect(quartet).toEqual(
+      expect.arrayContaining([
+        "a dog, a cat, a sun and a tree",
+        "a dog and a cat above a sun and a tree",
+        "a dog at the top left, a cat at the top right, a sun at the bottom left and a tree at the bottom right",
+      ]),
+    );
+  });
+
   it("counts and tells where things are", () => {
     const pair: Scene = { layout: "beside", style: "3D", background: "white", first: dog, second: cat };
     expect(textsOf(pair)).toEqual(

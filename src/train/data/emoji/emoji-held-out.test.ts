@@ -63,8 +63,11 @@ describe("heldOutKind", () => {
     expect(heldOutKind({ ...scene, first: named(counted), layout: layout as SceneLayout })).toBe("layout");
   });
 
-  it("finds pairs in either order", () => {
+  it("finds pairs in either order, and among others", () => {
     const [a, b] = HELD_OUT.pairs[0]!;
+    const group = { layout: "trio", second: named(a), others: [named(b)] } as const;
+    expect(heldOutKind({ ...scene, ...group })).toBe("pair");
+    expect(heldOutKind({ ...scene, ...group, others: [named("another")] })).toBeUndefined();
     const pair: Scene = { ...scene, layout: "above", first: named(a), second: named(b) };
     expect(heldOutKind(pair)).toBe("pair");
     expect(heldOutKind({ ...pair, first: named(b), second: named(a) })).toBe("pair");

@@ -4,7 +4,7 @@ import { ConfigError } from "../../../errors.ts";
 import { EDIT_KINDS } from "./emoji-edits.ts";
 import { HELD_OUT, heldOutKind } from "./emoji-held-out.ts";
 import { planEmojiData } from "./emoji-plan.ts";
-import { countOf, isPair, type Scene, sceneIdentity } from "./emoji-scenes.ts";
+import { countOf, isPair, kindsIn, type Scene, sceneIdentity, subjectsOf } from "./emoji-scenes.ts";
 import { square } from "./test-subjects.ts";
 
 const listed = [
@@ -20,7 +20,7 @@ const isPlain = (scene: Scene): boolean => scene.layout === "single" && scene.ba
 
 describe("planEmojiData", () => {
   const plan = planEmojiData(options);
-  const train = [...plan.singles, ...plan.styles, ...plan.scenes, ...plan.shapes];
+  const train = [plan.singles, plan.styles, plan.scenes, plan.groups, plan.shapes].flat();
   const edited = plan.edits.flatMap(({ source, target }) => [source, target]);
 
   it("shows nothing of what is held out, neither in pictures nor in edits", () => {
@@ -64,11 +64,26 @@ describe("planEmojiData", () => {
     }
   });
 
+  it("has groups of three and four different subjects, half as many as scenes", () => {
+    const { groups, scenes } = plan;
+    expect(groups.length).toBe(Math.round(scenes.length / 2));
+    for (const group of groups) expect(new Set(subjectsOf(group)).size).toBe(kindsIn(group.layout));
+    expect(groups.filter(({ layout }) => layout === "quartet").length / groups.length).toBeCloseTo(0.75, 1);
+    // The least known one of each decides where it stands.
+    const ranks = groups.map((group) => Math.max(...subjectsOf(group).map(({ id }) => ids.indexOf(id))));
+    expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
+    const few = subjects.filter(({ id }) => id.startsWith("thing")).slice(0, 4);
+    expect(planEmojiData({ ...options, subjects: few, sceneShare: 0.5 }).groups).toEqual([]);
+  });
+
   it("depends on the seed alone", () => {
-    const identities = (seed: number): string[] =>
-      planEmojiData({ ...options, seed }).scenes.map(sceneIdentity);
-    expect(identities(7)).toEqual(plan.scenes.map(sceneIdentity));
-    expect(identities(8)).not.toEqual(plan.scenes.map(sceneIdentity));
+    const identities = (seed: number): string[] => {
+      const { scenes, groups } = planEmojiData({ ...options, seed });
+      return [...scenes, ...groups].map(sceneIdentity);
+    };
+    const planned = [...plan.scenes, ...plan.groups].map(sceneIdentity);
+    expect(identities(7)).toEqual(planned);
+    expect(identities(8)).not.toEqual(planned);
   });
 
   it("refuses shares outside [0, 1) and more scenes than there can be", () => {

@@ -66,6 +66,21 @@ describe("drawScene", () => {
     expect(await boundsOf(above, [0, 0, 255])).toEqual([72, 136, 183, 247]);
   });
 
+  it("draws groups in reading order, two above one or two", async () => {
+    const others = [square("grass", "#00ff00"), square("ink", "#000000")];
+    const scene: Scene = { layout: "quartet", style: "3D", background: "white", first: dog, second: cat };
+    const quartet: Scene = { ...scene, others };
+    expect(await boundsOf(quartet, [255, 0, 0])).toEqual([8, 8, 119, 119]);
+    expect(await boundsOf(quartet, [0, 0, 255])).toEqual([136, 8, 247, 119]);
+    expect(await boundsOf(quartet, [0, 255, 0])).toEqual([8, 136, 119, 247]);
+    expect(await boundsOf(quartet, [0, 0, 0])).toEqual([136, 136, 247, 247]);
+    const trio: Scene = { ...scene, layout: "trio", others: others.slice(0, 1) };
+    expect(await boundsOf(trio, [0, 255, 0])).toEqual([72, 136, 183, 247]);
+    await expect(drawScene(scene, new EmojiRenderer())).rejects.toThrow(
+      /2 subjects for the layout "quartet"/,
+    );
+  });
+
   it("draws as many as counted, on the colour asked for", async () => {
     for (const [layout, count] of [
       ["two", 2],
