@@ -26,10 +26,12 @@ export async function runLearn(
     line.clear();
     if (json !== true) terminal.err.write(`${printable(text)}\n`);
   };
-  const onEvent =
-    json === true
-      ? (event: TrainEvent): void => void terminal.out.write(`${JSON.stringify(event)}\n`)
-      : progressPrinter(terminal);
+  const print = progressPrinter(terminal);
+  const onEvent = (event: TrainEvent): void => {
+    if (json === true) terminal.out.write(`${JSON.stringify(event)}\n`);
+    // Where the run's own files lie is of no use: they are moved or removed in the end.
+    else if (event.type !== "checkpoint" && event.type !== "end") print(event);
+  };
   const started = performance.now();
   try {
     const learnt = await learn({
