@@ -3,7 +3,12 @@ import { InputError, refuseAborted } from "../../errors.ts";
 import { quoted } from "../../formats/quoted.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { rimColour } from "../../train/data/emoji/background-colour.ts";
-import { BACKGROUNDS, type Background, countOf } from "../../train/data/emoji/emoji-scenes.ts";
+import {
+  BACKGROUNDS,
+  type Background,
+  countOf,
+  type SceneLayout,
+} from "../../train/data/emoji/emoji-scenes.ts";
 import type { Reward } from "../../train/reward/reward.ts";
 import { SubjectNames } from "../caption-subject.ts";
 import { countIn } from "../counting.ts";
@@ -33,7 +38,8 @@ export interface PromptReward {
 /**
  * - `subject`: the margin of the thing that is asked for, alone on white, among the real pictures of all.
  * - `colour`: the margin of the background that is asked for among all named colours, by the median of the picture's rim.
- * - `count`: of the counts that are drawn and asked for, the smaller over the larger: 1 if they agree.
+ * - `count`: of the counts that are drawn and asked for, the smaller over the larger, which is 1 if they agree, by how well the
+ *   thing is drawn where so many stand: (1 + mean margin) / 2. Blobs are counted right, too.
  * - `position`: the mean margin of the things at their places among the small pictures of all.
  * @param data must stay open.
  */
@@ -66,6 +72,20 @@ export function sceneReward(
 }
 
 function detectors(real: ReferencePictures, scorer: Scorer): Readonly<Record<SceneReward, Detector>> {
+  /** The mean margin of things at the places of a layout, one at each or the same at all. */
+  const placedMargin = async (
+    picture: RgbImage,
+    { subjects, style }: AskedScene,
+    layout: SceneLayout,
+  ): Promise<number> => {
+    const side = sideOf(picture);
+    const references = await real.of(style, "small", side)(scorer);
+    const features = await scorer.of(windowsOf(layout, side).map((window) => cutOut(picture, window)));
+    const margins = features.map((feature, index) =>
+      subjectMargin(subjects[Math.min(index, subjects.length - 1)]!, feature, references, scorer.distance),
+    );
+    return margins.reduce((a, b) => a + b, 0) / margins.length;
+  };
   const isKnown = ({ subjects, style }: AskedScene, count: number): boolean =>
     subjects.length === count && subjects.every((subject) => real.alone(subject, style) !== undefined);
   return {
@@ -90,26 +110,19 @@ function detectors(real: ReferencePictures, scorer: Scorer): Readonly<Record<Sce
         countOf(asked.layout) !== undefined &&
         isOnWhite(asked) &&
         isKnown(asked, 1),
-      score: async (picture, { subjects, style, layout }) => {
+      score: async (picture, asked) => {
+        const { subjects, style, layout } = asked;
         const alone = await real.alone(subjects[0]!, style)!.load();
         const drawn = countIn(picture, fitted(alone, sideOf(picture)));
         const wanted = countOf(layout!)!;
-        return Math.min(drawn, wanted) / Math.max(drawn, wanted);
+        const agreement = Math.min(drawn, wanted) / Math.max(drawn, wanted);
+        return (agreement * (1 + (await placedMargin(picture, asked, layout!)))) / 2;
       },
     },
     position: {
       needs: 'things of the data at places on white, e.g. "a dog to the left of a cat" or "a dog at the top"',
       judges: (asked) => isOnWhite(asked) && isPlaced(asked) && isKnown(asked, asked.subjects.length),
-      score: async (picture, { subjects, style, layout }) => {
-        const side = sideOf(picture);
-        const references = await real.of(style, "small", side)(scorer);
-        const windows = windowsOf(layout!, side).map((window) => cutOut(picture, window));
-        const features = await scorer.of(windows);
-        const margins = subjects.map((subject, index) =>
-          subjectMargin(subject, features[index]!, references, scorer.distance),
-        );
-        return margins.reduce((a, b) => a + b, 0) / margins.length;
-      },
+      score: (picture, asked) => placedMargin(picture, asked, asked.layout!),
     },
   };
 }
