@@ -15,11 +15,11 @@ import { trainAdapter } from "./train-adapter.ts";
 
 /** Measured on the default model with `npm run measure-learning` (docs/adapters.md). */
 export const LEARN_DEFAULTS = Object.freeze({
-  steps: 240,
+  steps: 320,
   rank: 16,
   alpha: 16,
   learningRate: 2e-3,
-  known: 32,
+  known: 128,
 });
 
 const BATCH = 8;
