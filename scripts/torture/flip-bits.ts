@@ -5,7 +5,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { filesBelow } from "./folder-digest.ts";
 import type { Scenario, Trials } from "./scenario.ts";
-import { STAGES, type StageName } from "./tiny-training.ts";
+import { STAGES, STARTS, type StageName, type TrainingPlaces } from "./tiny-training.ts";
 import { type TrainingProcess, TrainingRun } from "./training-run.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -24,9 +24,10 @@ async function stopHalfWay(trials: Trials, stage: StageName): Promise<StoppedRun
   const { workshop } = trials;
   await workshop.reference(stage);
   const place = join(trials.folder, stage);
-  const start = join(place, "start");
-  const inputs = { data: join(place, "data"), pairs: join(place, "pairs"), resultOf: () => start };
-  await copyInputs(workshop, stage, inputs, start);
+  // An adapter names the folder of its base, so that a copy has the name of the original.
+  const start = join(place, "start", basename(workshop.startOf(stage)));
+  const inputs = { data: join(place, "data"), pairs: join(place, "pairs"), start };
+  await copyInputs(workshop, stage, inputs);
   const run = await TrainingRun.create(trials, stage, join(place, "run"), inputs);
   const process = run.start();
   // Two checkpoints, and a step of its own at the interrupt.
@@ -41,14 +42,12 @@ async function stopHalfWay(trials: Trials, stage: StageName): Promise<StoppedRun
 async function copyInputs(
   workshop: Workshop,
   stage: StageName,
-  { data, pairs }: { readonly data: string; readonly pairs: string },
-  start: string,
+  { data, pairs, start }: Pick<TrainingPlaces, "data" | "pairs" | "start">,
 ): Promise<void> {
   const copy = (from: string, to: string): Promise<void> => cp(from, to, { recursive: true });
   if (stage === "preference") await copy(workshop.pictures, pairs);
   else if (stage !== "reward") await copy(join(workshop.data, "train"), data);
-  if (stage === "autoencoder") return;
-  await copy(workshop.referenceModel(stage === "model" ? "autoencoder" : "model"), start);
+  if (STARTS[stage] !== undefined) await copy(workshop.startOf(stage), start);
 }
 
 function groupsOf(files: readonly string[]): StoppedRun["groups"] {

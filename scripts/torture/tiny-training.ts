@@ -1,9 +1,18 @@
 /** @file The settings of tiny runs of every kind of training. */
 import { join } from "node:path";
 
-/** Each kind of training, behind those whose results it starts from. */
+/** Each kind of training. */
 export const STAGES = ["autoencoder", "model", "adapter", "preference", "reward"] as const;
 export type StageName = (typeof STAGES)[number];
+
+/** The stage whose result one starts from; the first starts from nothing. */
+export const STARTS: Readonly<Record<StageName, StageName | undefined>> = {
+  autoencoder: undefined,
+  model: "autoencoder",
+  adapter: "model",
+  preference: "model",
+  reward: "model",
+};
 
 /** Side of pictures, in pixels. */
 export const SIDE = 32;
@@ -42,8 +51,8 @@ export interface TrainingPlaces {
   readonly pairs: string;
   /** A reward that runs a program. */
   readonly reward: string;
-  /** Where the result of an undisturbed run of a stage lies. */
-  readonly resultOf: (stage: StageName) => string;
+  /** The result that the stage starts from. */
+  readonly start: string;
 }
 
 export interface TinyTrainingChange extends Partial<Omit<TrainingPlaces, "output">> {
@@ -53,7 +62,7 @@ export interface TinyTrainingChange extends Partial<Omit<TrainingPlaces, "output
 
 /** The content of a run's config. @param keep checkpoints. */
 export function tinyTraining(stage: StageName, places: TrainingPlaces, keep = LOOP.keep): object {
-  const { output, data, heldOut, pairs, reward, resultOf } = places;
+  const { output, data, heldOut, pairs, reward, start } = places;
   const shared = { output, loop: { ...LOOP, keep }, engine: { threads: 1 } };
   const captioned = { data, validationData: heldOut };
   const rows = {
@@ -61,7 +70,6 @@ export function tinyTraining(stage: StageName, places: TrainingPlaces, keep = LO
     ...{ imageSize: SIDE, aspectBuckets: false, steps: 10, batch: 3, packing: null, validationSamples: 4 },
     samples: SAMPLES,
   };
-  const base = resultOf("model");
   switch (stage) {
     case "autoencoder":
       return {
@@ -76,22 +84,22 @@ export function tinyTraining(stage: StageName, places: TrainingPlaces, keep = LO
     case "model":
       return {
         ...{ ...shared, ...rows },
-        autoencoder: join(resultOf("autoencoder"), "vae"),
+        autoencoder: join(start, "vae"),
         textTokenizer: { tokens: 280 },
         model: MODEL,
       };
     case "adapter":
-      return { ...shared, ...rows, base, adapter: { ...ADAPTER, dropout: 0.1 } };
+      return { ...shared, ...rows, base: start, adapter: { ...ADAPTER, dropout: 0.1 } };
     case "preference":
       return {
-        ...{ ...shared, base, pairs, validationPairs: pairs, adapter: ADAPTER },
+        ...{ ...shared, base: start, pairs, validationPairs: pairs, adapter: ADAPTER },
         ...{ steps: 10, batch: 2, samples: SAMPLES },
       };
     case "reward":
       return {
         ...shared,
         loop: { ...shared.loop, accumulate: 1 },
-        ...{ base, adapter: ADAPTER, steps: 6, reward: { name: reward } },
+        ...{ base: start, adapter: ADAPTER, steps: 6, reward: { name: reward } },
         ...{ prompts: ["a red square", "a blue square"], validationPrompts: ["a green square"] },
         ...{
           validationPictures: 2,

@@ -9,7 +9,7 @@ import { encodePng } from "../../src/image/encode-png.ts";
 import { CounterRng } from "../../src/tensor/counter-rng.ts";
 import { mustSucceed, PROJECT } from "./command.ts";
 import { folderDigest } from "./folder-digest.ts";
-import { SIDE, STAGES, type StageName, type TinyTrainingChange, tinyTraining } from "./tiny-training.ts";
+import { SIDE, STARTS, type StageName, type TinyTrainingChange, tinyTraining } from "./tiny-training.ts";
 
 const PICTURES = 24;
 const COLOURS = ["red", "green", "blue"];
@@ -63,8 +63,8 @@ export class Workshop {
   async reference(stage: StageName): Promise<Reference> {
     const known = this.#references.get(stage);
     if (known !== undefined) return known;
-    const needed = STAGES.slice(0, Math.min(STAGES.indexOf(stage), STAGES.indexOf("model") + 1));
-    for (const before of needed) await this.reference(before);
+    const start = STARTS[stage];
+    if (start !== undefined) await this.reference(start);
     const output = this.#referenceOf(stage);
     const started = performance.now();
     await mustSucceed(["train", stage, await this.writeConfig(stage, output)]);
@@ -82,9 +82,9 @@ export class Workshop {
     return { model: await folderDigest(join(output, "model")), losses: losses.join("\n") };
   }
 
-  /** The result of the run that nothing disturbs. */
-  referenceModel(stage: StageName): string {
-    return join(this.#referenceOf(stage), "model");
+  /** The result that a stage starts from, of a run that nothing disturbs; of the first stage, its own. */
+  startOf(stage: StageName): string {
+    return join(this.#referenceOf(STARTS[stage] ?? stage), "model");
   }
 
   /**
@@ -103,7 +103,7 @@ export class Workshop {
       heldOut: join(this.data, "heldout"),
       pairs: this.pictures,
       reward: `command:"${process.execPath}" "${this.#scorer}"`,
-      resultOf: (made: StageName) => this.referenceModel(made),
+      start: this.startOf(stage),
       ...inputs,
     };
     const path = `${output}.json`;

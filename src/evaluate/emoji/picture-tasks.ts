@@ -1,5 +1,5 @@
 /** @file Drawings from text: single subjects, backgrounds, counts, pairs, groups, portraits. */
-import { COUNT_LAYOUTS, countOf, GROUP_LAYOUTS, PAIR_LAYOUTS } from "../../train/data/emoji/emoji-scenes.ts";
+import { countOf, kindsIn } from "../../train/data/emoji/emoji-scenes.ts";
 import { DEFAULT_STYLE, type EmojiStyle } from "../../train/data/emoji/emoji-styles.ts";
 import { avatarRows, type Portrayed } from "./avatar-rows.ts";
 import type { SceneRecord } from "./evaluation-data.ts";
@@ -10,9 +10,8 @@ import {
   backgroundRows,
   type Counted,
   countingRows,
-  type Grouped,
   groupRows,
-  type Paired,
+  type Placed,
   pairRows,
 } from "./scene-rows.ts";
 import { edgeRows, kernelRows, residueRows, retrievalRows } from "./single-rows.ts";
@@ -106,7 +105,7 @@ function backgroundTasks(shop: Workshop): Task[] {
 function countingTasks(shop: Workshop): Task[] {
   if (!shop.wants("counting")) return [];
   const isCounted = ({ layout, background }: SceneRecord["shows"]): boolean =>
-    (COUNT_LAYOUTS as readonly string[]).includes(layout) && background === "white";
+    countOf(layout) !== undefined && background === "white";
   return scenesBySplit(shop, isCounted).flatMap(([records, split]) => {
     const heading = { group: "counting", split };
     return taskOf<SceneRecord, Counted>(shop, "counting", records, heading, {
@@ -127,10 +126,10 @@ function countingTasks(shop: Workshop): Task[] {
 function pairTasks(shop: Workshop): Task[] {
   if (!shop.wants("objects")) return [];
   const isPair = ({ layout, background }: SceneRecord["shows"]): boolean =>
-    (PAIR_LAYOUTS as readonly string[]).includes(layout) && background === "white";
+    kindsIn(layout) === 2 && background === "white";
   return scenesBySplit(shop, isPair).flatMap(([records, split]) => {
     const heading = { group: "pairs", split };
-    return taskOf<SceneRecord, Paired>(shop, "pairs", records, heading, {
+    return taskOf<SceneRecord, Placed>(shop, "pairs", records, heading, {
       folder: `pairs-${split}`,
       want: async (record) => {
         const { subject, second_subject, layout } = record.shows;
@@ -150,10 +149,10 @@ function pairTasks(shop: Workshop): Task[] {
 function groupTasks(shop: Workshop): Task[] {
   if (!shop.wants("objects")) return [];
   const isGroup = ({ layout, background }: SceneRecord["shows"]): boolean =>
-    (GROUP_LAYOUTS as readonly string[]).includes(layout) && background === "white";
+    kindsIn(layout) > 2 && background === "white";
   return scenesBySplit(shop, isGroup).flatMap(([records, split]) => {
     const heading = { group: "groups", split };
-    return taskOf<SceneRecord, Grouped>(shop, "groups", records, heading, {
+    return taskOf<SceneRecord, Placed>(shop, "groups", records, heading, {
       folder: `groups-${split}`,
       want: async (record) => {
         const { subject, second_subject, other_subjects = [], layout } = record.shows;

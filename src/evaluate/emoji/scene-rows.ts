@@ -5,7 +5,7 @@
  */
 import type { RgbImage } from "../../image/pixels.ts";
 import { backgroundOf } from "../../train/data/emoji/background-colour.ts";
-import type { Background, SceneLayout } from "../../train/data/emoji/emoji-scenes.ts";
+import { type Background, PAIR_LAYOUTS, type SceneLayout } from "../../train/data/emoji/emoji-scenes.ts";
 import { countIn } from "../counting.ts";
 import { shareOf } from "../estimate.ts";
 import { type LabelledFeature, rankOf } from "../retrieval.ts";
@@ -17,6 +17,20 @@ import type { References, Scorer } from "./scorer.ts";
 const FOUND_WITHIN = 5;
 
 const share = (answers: readonly boolean[]) => shareOf(answers.filter(Boolean).length, answers.length);
+
+/** A row of what is answered, yes or no, about each picture. */
+function answerRow<Item>(
+  heading: Heading,
+  measure: string,
+  judged: readonly Judged<Item>[],
+  ask: (picture: RgbImage, item: Item) => Promise<readonly boolean[]>,
+): Promise<Row[]> {
+  return rowOf<Item>(heading, measure, "share", async (pick) => {
+    const answers: boolean[] = [];
+    for (const each of judged) answers.push(...(await ask(pick(each), each.item)));
+    return share(answers);
+  });
+}
 
 /** Whether the background has the colour that was asked for. */
 export async function backgroundRows(
@@ -72,94 +86,76 @@ export async function countingRows(
   );
   for (const scorer of scorers) {
     const finder = new Finder(scorer, await references(scorer));
-    const measure = `count and subject by ${scorer.name}`;
     rows.push(
-      ...(await rowOf<Counted>(heading, measure, "share", async (pick) => {
-        const answers: boolean[] = [];
-        for (const each of judged) {
-          const { layout, subject } = each.item;
-          const found = await finder.find(pick(each), layout, [subject]);
-          answers.push(isCount(pick(each), each.item) && found.every(([isThere]) => isThere === true));
-        }
-        return share(answers);
-      })),
+      ...(await answerRow(
+        heading,
+        `count and subject by ${scorer.name}`,
+        judged,
+        async (picture, counted) => {
+          const found = await finder.find(picture, counted.layout, [counted.subject]);
+          return [isCount(picture, counted) && found.every(([isThere]) => isThere === true)];
+        },
+      )),
     );
   }
   return rows;
 }
 
-export interface Paired {
-  /** On the left, or above; and the other. */
-  readonly subjects: readonly [string, string];
-  readonly layout: SceneLayout;
-}
-
-export interface Grouped {
+/** Different things of a picture. */
+export interface Placed {
   /** In the reading order of the picture. */
   readonly subjects: readonly string[];
   readonly layout: SceneLayout;
 }
 
+/** Of things that were found or not in each window, whether each is in its own. */
+function inOwnWindows(found: readonly boolean[][]): boolean[] {
+  return found.map((inWindow, place) => inWindow[place]!);
+}
+
 /** Of the things that were asked for, those that are where they were asked for. */
 export async function groupRows(
   heading: Heading,
-  judged: readonly Judged<Grouped>[],
+  judged: readonly Judged<Placed>[],
   scorers: readonly Scorer[],
   references: References,
 ): Promise<Row[]> {
   const rows: Row[] = [];
   for (const scorer of scorers) {
     const finder = new Finder(scorer, await references(scorer));
-    rows.push(
-      ...(await rowOf<Grouped>(heading, `things in place by ${scorer.name}`, "share", async (pick) => {
-        const answers: boolean[] = [];
-        for (const each of judged) {
-          const { layout, subjects } = each.item;
-          const found = await finder.find(pick(each), layout, subjects);
-          answers.push(...found.map((inWindow, place) => inWindow[place]!));
-        }
-        return share(answers);
-      })),
-    );
+    const measure = `things in place by ${scorer.name}`;
+    const ask = async (picture: RgbImage, { layout, subjects }: Placed): Promise<boolean[]> =>
+      inOwnWindows(await finder.find(picture, layout, subjects));
+    rows.push(...(await answerRow(heading, measure, judged, ask)));
   }
   return rows;
 }
 
-/** Where a picture may have two things: side by side, and one above the other. */
-const PAIR_PLACES: readonly SceneLayout[] = ["beside", "above"];
-
 /** Whether both things are there, wherever; and whether each is where it was asked for. */
 export async function pairRows(
   heading: Heading,
-  judged: readonly Judged<Paired>[],
+  judged: readonly Judged<Placed>[],
   scorers: readonly Scorer[],
   references: References,
 ): Promise<Row[]> {
   const rows: Row[] = [];
   for (const scorer of scorers) {
     const finder = new Finder(scorer, await references(scorer));
-    const inPlace = (found: readonly boolean[][]): boolean => found[0]![0]! && found[1]![1]!;
+    const inPlace = (found: readonly boolean[][]): boolean => inOwnWindows(found).every(Boolean);
     const anyhow = (found: readonly boolean[][]): boolean =>
       inPlace(found) || (found[0]![1]! && found[1]![0]!);
+    const anywhere = async (picture: RgbImage, { subjects }: Placed): Promise<boolean[]> => {
+      for (const layout of PAIR_LAYOUTS) {
+        if (anyhow(await finder.find(picture, layout, subjects))) return [true];
+      }
+      return [false];
+    };
+    const asAsked = async (picture: RgbImage, { layout, subjects }: Placed): Promise<boolean[]> => [
+      inPlace(await finder.find(picture, layout, subjects)),
+    ];
     rows.push(
-      ...(await rowOf<Paired>(heading, `two objects by ${scorer.name}`, "share", async (pick) => {
-        const answers: boolean[] = [];
-        for (const each of judged) {
-          let isThere = false;
-          for (const layout of PAIR_PLACES) {
-            isThere ||= anyhow(await finder.find(pick(each), layout, each.item.subjects));
-          }
-          answers.push(isThere);
-        }
-        return share(answers);
-      })),
-      ...(await rowOf<Paired>(heading, `position by ${scorer.name}`, "share", async (pick) => {
-        const answers: boolean[] = [];
-        for (const each of judged) {
-          answers.push(inPlace(await finder.find(pick(each), each.item.layout, each.item.subjects)));
-        }
-        return share(answers);
-      })),
+      ...(await answerRow(heading, `two objects by ${scorer.name}`, judged, anywhere)),
+      ...(await answerRow(heading, `position by ${scorer.name}`, judged, asAsked)),
     );
   }
   return rows;

@@ -2,7 +2,7 @@
 
 import { InputError } from "../../../errors.ts";
 import type { WeightedCaption } from "../sample-json.ts";
-import { countOf, kindsIn, type Scene, type SceneLayout, secondOf, subjectsOf } from "./emoji-scenes.ts";
+import { countOf, kindsIn, type Scene, type SceneLayout, subjectsOf } from "./emoji-scenes.ts";
 import { DEFAULT_STYLE } from "./emoji-styles.ts";
 import type { EmojiWords } from "./emoji-subjects.ts";
 import { numberWord, withArticle, withIndefiniteArticle } from "./english-noun.ts";
@@ -75,8 +75,7 @@ function countPhrases(subject: EmojiWords, count: number): WeightedCaption[] {
 }
 
 function pairPhrases(scene: Scene): WeightedCaption[] {
-  const a = scene.first.withArticle;
-  const b = secondOf(scene).withArticle;
+  const [a, b] = subjectsOf(scene).map((subject) => subject.withArticle);
   if (scene.layout === "beside") {
     return [
       { text: `${a} and ${b}`, weight: 2 },

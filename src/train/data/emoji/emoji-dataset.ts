@@ -107,7 +107,7 @@ export async function buildEmojiData(options: EmojiDataOptions): Promise<EmojiDa
     folders[name] = await writer.close();
   }
 
-  const all = [...[plan.singles, plan.styles, plan.scenes, plan.groups, plan.shapes, plan.heldOut].flat()];
+  const all = [plan.singles, plan.styles, plan.scenes, plan.groups, plan.shapes, plan.heldOut].flat();
   const result: EmojiDataResult = {
     folder: folder.path,
     seed,

@@ -192,7 +192,6 @@ function composeScenes(subjects: readonly EmojiSubject[], count: number, rng: Co
     subjects.filter((subject) => subject.plural !== undefined),
     rng,
   );
-  const known = new Set<string>();
 
   const attempt = (layout: SceneLayout): Scene | undefined => {
     const first = (countOf(layout) === undefined ? all : countable).deal();
@@ -207,6 +206,16 @@ function composeScenes(subjects: readonly EmojiSubject[], count: number, rng: Co
     if (second === first || !second.icons.has(style)) return undefined;
     return { ...scene, second };
   };
+  return distinctScenes(count, layouts, attempt);
+}
+
+/** Scenes of layouts that are dealt, all different and none held out. @param attempt undefined for one that cannot be. */
+function distinctScenes(
+  count: number,
+  layouts: Deck<SceneLayout>,
+  attempt: (layout: SceneLayout) => Scene | undefined,
+): Scene[] {
+  const known = new Set<string>();
   return Array.from({ length: count }, () => {
     const layout = layouts.deal();
     const scene = firstOf(() => {
@@ -227,17 +236,16 @@ function composeGroups(subjects: readonly EmojiSubject[], count: number, rng: Co
   const styles = [...new Set(subjects.flatMap(stylesOf))].filter((style) => style !== DEFAULT_STYLE);
   const most = Math.max(...GROUP_DECK.map(kindsIn));
   if (subjects.length <= 2 * most) return [];
-  return Array.from({ length: count }, () => {
-    const layout = layouts.deal();
-    return firstOf(() => {
-      const useDefault = styles.length === 0 || rng.uniform() < GROUP_DEFAULT_STYLE_SHARE;
-      const style = useDefault ? DEFAULT_STYLE : styles[rng.below(styles.length)]!;
-      const background = rng.uniform() < COLOURED_SHARE ? colours.deal() : "white";
-      const [first, second, ...others] = Array.from({ length: kindsIn(layout) }, () => all.deal());
-      const scene: Scene = { layout, style, background, first: first!, second: second!, others };
-      const isDifferent = new Set(subjectsOf(scene)).size === kindsIn(layout);
-      return isDifferent && canBeTrainedOn(scene) ? scene : undefined;
-    }, "scenes");
+  return distinctScenes(count, layouts, (layout) => {
+    const useDefault = styles.length === 0 || rng.uniform() < GROUP_DEFAULT_STYLE_SHARE;
+    const style = useDefault ? DEFAULT_STYLE : styles[rng.below(styles.length)]!;
+    const background = rng.uniform() < COLOURED_SHARE ? colours.deal() : "white";
+    const [first, second, ...others] = Array.from({ length: kindsIn(layout) }, () => all.deal());
+    const scene: Scene = { layout, style, background, first: first!, second: second!, others };
+    const subjects = new Set(subjectsOf(scene));
+    const isPossible =
+      subjects.size === kindsIn(layout) && [...subjects].every(({ icons }) => icons.has(style));
+    return isPossible ? scene : undefined;
   });
 }
 

@@ -123,6 +123,10 @@ const RIGHT = inCell(CELL, CELL / 2);
 const TOP = inCell(CELL / 2, 0);
 const BOTTOM = inCell(CELL / 2, CELL);
 
+/** Two above one, and two above two. */
+const THREE = [inCell(0, 0), inCell(CELL, 0), BOTTOM];
+const FOUR = [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)];
+
 /** Where icons lie, in the reading order of the picture. */
 const BOXES: Readonly<Record<SceneLayout, readonly Box[]>> = {
   single: [centred(SIDES.middle)],
@@ -133,12 +137,12 @@ const BOXES: Readonly<Record<SceneLayout, readonly Box[]>> = {
   top: [TOP],
   bottom: [BOTTOM],
   two: [LEFT, RIGHT],
-  three: [inCell(0, 0), inCell(CELL, 0), BOTTOM],
-  four: [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)],
+  three: THREE,
+  four: FOUR,
   beside: [LEFT, RIGHT],
   above: [TOP, BOTTOM],
-  trio: [inCell(0, 0), inCell(CELL, 0), BOTTOM],
-  quartet: [inCell(0, 0), inCell(CELL, 0), inCell(0, CELL), inCell(CELL, CELL)],
+  trio: THREE,
+  quartet: FOUR,
 };
 
 /** Where a layout's icons lie, in the reading order of the picture. */
@@ -182,11 +186,6 @@ export async function paintScene(scene: Scene, renderer: EmojiRenderer): Promise
 export async function drawScene(scene: Scene, renderer: EmojiRenderer, mirrored = false): Promise<Buffer> {
   const canvas = await paintScene(scene, renderer);
   return encodeCanvas(mirrored ? mirrorCanvas(canvas) : canvas);
-}
-
-export function secondOf(scene: Scene): EmojiSubject {
-  if (scene.second === undefined) throw new InputError("a pair needs two subjects", { where: "scene" });
-  return scene.second;
 }
 
 /** The subjects that a scene shows, each once, in the reading order of the picture. */
