@@ -24,13 +24,13 @@ import { ROLLOUT_SAMPLER, type Rollout, type RolloutSettings, type WantedPicture
 export interface PolicyPlan extends StepPlan {
   /** Group after group. */
   readonly wanted: readonly WantedPicture[];
-  /** Solver step that is learnt from, the same for all, from 0. */
-  readonly solverStep: number;
+  /** Solver steps that are learnt from, the same for all, from 0, in ascending order. */
+  readonly solverSteps: readonly number[];
 }
 
 /** Draws pictures with the weights in training. */
 export interface Drawer {
-  draw(wanted: readonly WantedPicture[], solverStep: number): Promise<readonly DrawnPicture[]>;
+  draw(wanted: readonly WantedPicture[], solverSteps: readonly number[]): Promise<readonly DrawnPicture[]>;
 }
 
 export interface DrawnPicture {
@@ -44,6 +44,8 @@ export interface PolicyGradientOptions {
   /** Prompts of an update, and pictures of each. */
   readonly groups: GroupBounds & { readonly prompts: number; readonly size: number };
   readonly rollout: Pick<RolloutSettings, "solver" | "rowLag">;
+  /** Solver steps of an update that are learnt from; at most all but the last. */
+  readonly replaySteps: number;
   /** Parts that an update is replayed in. */
   readonly parts: number;
   readonly reward: Reward;
@@ -80,14 +82,16 @@ export class PolicyGradient implements Objective<PolicyPlan> {
   }
 
   async plan(step: number): Promise<PolicyPlan> {
-    const { prompts, seed, groups, parts } = this.#options;
+    const { prompts, seed, groups, parts, replaySteps } = this.#options;
     const rng = randomFor(seed, "rollout", step);
     const wanted = promptsOfStep(prompts.length, groups.prompts, seed, step).flatMap((index) =>
       Array.from({ length: groups.size }, () => ({ prompt: prompts[index] as string, seed: rng.uint32() })),
     );
     // The last step draws no noise: where it leads has no probability.
-    const solverStep = randomFor(seed, "solver step", step).below(this.#table.length - 1);
-    return { parts, images: wanted.length, wanted, solverStep };
+    const noisy = Array.from({ length: this.#table.length - 1 }, (_, index) => index);
+    const chosen = randomFor(seed, "solver steps", step).shuffle(noisy).slice(0, replaySteps);
+    const solverSteps = chosen.sort((a, b) => a - b);
+    return { parts, images: wanted.length, wanted, solverSteps };
   }
 
   /**
@@ -96,7 +100,7 @@ export class PolicyGradient implements Objective<PolicyPlan> {
    */
   async draw(plan: PolicyPlan): Promise<void> {
     const { reward, groups: bounds, signal } = this.#options;
-    const drawn = await this.#drawer.draw(plan.wanted, plan.solverStep);
+    const drawn = await this.#drawer.draw(plan.wanted, plan.solverSteps);
     const pictures = drawn.map(({ pixels }, index) => ({ prompt: plan.wanted[index]?.prompt ?? "", pixels }));
     const rewards = await rewardsOf(reward, pictures, signal === undefined ? {} : { signal });
     const groups = groupOutcomes(rewards, bounds.size, bounds);
@@ -127,22 +131,24 @@ export class PolicyGradient implements Objective<PolicyPlan> {
   async feeds(plan: PolicyPlan, part: number): Promise<Readonly<Record<string, HostTensor>>> {
     const own = this.#partOf(plan, part);
     const { replayed } = this.#outcomeOf(plan);
-    const row = this.#table[plan.solverStep] as SolverRow;
+    const solverRows = plan.solverSteps.map((step) => this.#table[step] as SolverRow);
     const rollouts = own.map(({ rollout }) => rollout);
     const order = this.#orderOf(rollouts[0] as Rollout);
-    const sequence = replayFeeds(this.#model, rollouts, row, order, this.#masks);
-    const shares = Float32Array.from(own, ({ advantage }) => advantage / replayed.length);
-    const feeds = { ...sequence, advantages: floats([own.length], shares) };
+    const sequence = replayFeeds(this.#model, rollouts, solverRows, order, this.#masks);
+    const terms = replayed.length * solverRows.length;
+    const shares = Float32Array.from(own, ({ advantage }) => advantage / terms);
+    const feeds = { ...sequence, advantages: floats([own.length, 1], shares) };
     const { pull } = this.#options;
     if (pull === undefined) return feeds;
     const inputs = new Set(pull.base.model.inputs.map(({ name }) => name));
     const { velocities } = await pull.base.run(
       Object.fromEntries(Object.entries(sequence).filter(([name]) => inputs.has(name))),
     );
+    const factors = Float32Array.from(solverRows, ({ b, c }) => b ** 2 / (2 * c ** 2) / terms);
     return {
       ...feeds,
       base_velocities: velocities as HostTensor,
-      distance_factor: scalar(row.b ** 2 / (2 * row.c ** 2) / replayed.length),
+      distance_factors: floats([solverRows.length], factors),
       pull: scalar(pull.weight),
     };
   }
@@ -154,14 +160,13 @@ export class PolicyGradient implements Objective<PolicyPlan> {
    */
   metrics(plan: PolicyPlan, sums: LossSums): Record<string, number> {
     const { groups, rewards, replayed } = this.#outcomeOf(plan);
-    const tokens = replayed.reduce((sum, { rollout }) => sum + rollout.step.logs.length, 0);
+    const logs = replayed.reduce((sum, { rollout }) => sum + rollout.path.logs.length, 0);
     const distance = sums[DISTANCE];
     return {
       reward: meanOf(rewards),
       spread: meanOf(groups.map(({ spread }) => spread)),
       rejected: groups.filter(({ kept }) => !kept).length,
-      solver_step: plan.solverStep,
-      ...(tokens === 0 ? {} : { replay_difference: Math.sqrt((sums[REPLAY_SQUARES] ?? 0) / tokens) }),
+      ...(logs === 0 ? {} : { replay_difference: Math.sqrt((sums[REPLAY_SQUARES] ?? 0) / logs) }),
       ...(distance === undefined ? {} : { distance }),
     };
   }

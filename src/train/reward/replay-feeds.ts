@@ -16,7 +16,7 @@ function replayRows(
   rollouts: readonly Rollout[],
   order: DrawingOrder | undefined,
 ): TokenRows {
-  const lengths = rollouts.map(({ ids, step }) => ids.length + step.logs.length);
+  const lengths = rollouts.map(({ ids, grid: [height, width] }) => ids.length + height * width);
   const tokens = Math.max(...lengths);
   const ids = new Int32Array(rollouts.length * tokens).fill(pad ?? 0);
   rollouts.forEach((rollout, row) => {
@@ -35,27 +35,37 @@ function replayRows(
 /**
  * The inputs of {@link replayGraph} but those that say what is to be learnt.
  * @param rollouts of one size, drawn in `order`; raster order without it
- * @param row of the solver's table
+ * @param solverRows of the solver's table, of the steps that the rollouts have
  */
 export function replayFeeds(
   config: NextStepConfig,
   rollouts: readonly Rollout[],
-  row: SolverRow,
+  solverRows: readonly SolverRow[],
   order: DrawingOrder | undefined,
   masks: AttentionMasks,
 ): Readonly<Record<string, HostTensor>> {
   const rows = rollouts.length;
-  const cells = (rollouts[0] as Rollout).step.logs.length;
-  const shape = [rows, cells, tokenWidth(config)];
+  const steps = solverRows.length;
+  const cells = (rollouts[0] as Rollout).path.logs.length / steps;
+  const shape = [rows, cells, steps, tokenWidth(config)];
   const { feeds } = sequenceFeeds(config, replayRows(config, rollouts, order), masks);
   return {
     ...feeds,
-    states: floats(shape, joinedFloats(rollouts.map(({ step }) => step.states))),
-    next: floats(shape, joinedFloats(rollouts.map(({ step }) => step.next))),
-    drawn_logs: floats([rows, cells], joinedFloats(rollouts.map(({ step }) => step.logs))),
-    time: floats([1], Float32Array.of(row.t)),
-    a: scalar(row.a),
-    b: scalar(row.b),
+    states: floats(shape, joinedFloats(rollouts.map(({ path }) => path.states))),
+    next: floats(shape, joinedFloats(rollouts.map(({ path }) => path.next))),
+    drawn_logs: floats([rows, cells, steps], joinedFloats(rollouts.map(({ path }) => path.logs))),
+    times: floats(
+      [steps],
+      Float32Array.from(solverRows, ({ t }) => t),
+    ),
+    a: floats(
+      [steps, 1],
+      Float32Array.from(solverRows, ({ a }) => a),
+    ),
+    b: floats(
+      [steps, 1],
+      Float32Array.from(solverRows, ({ b }) => b),
+    ),
   };
 }
 

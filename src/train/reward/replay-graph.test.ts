@@ -27,7 +27,11 @@ const { config } = parseNextStepConfig({
 });
 const WIDTH = 8;
 const CELLS = 3;
-const ROW = { t: 0.4, a: 0.7, b: 0.5, c: 0.3 };
+const ROWS = [
+  { t: 0.4, a: 0.7, b: 0.5, c: 0.3 },
+  { t: 0.8, a: 0.9, b: -0.4, c: 0.2 },
+];
+const NUMBERS = CELLS * ROWS.length * WIDTH;
 const ADVANTAGES = [0.6, -0.4];
 
 const normals = (count: number, seed: number, factor = 1): Float32Array =>
@@ -39,15 +43,15 @@ function rollouts(): Rollout[] {
     [1, 2, 15],
     [3, 4, 5, 15],
   ].map((ids, index) => {
-    const states = normals(CELLS * WIDTH, 10 + index);
-    const next = normals(CELLS * WIDTH, 20 + index, 0.5);
+    const states = normals(NUMBERS, 10 + index);
+    const next = normals(NUMBERS, 20 + index, 0.5);
     // As if the drawing had had other weights: the ratios are not 1 here.
-    const logs = normals(CELLS, 30 + index, 0.1);
+    const logs = normals(CELLS * ROWS.length, 30 + index, 0.1);
     return {
       grid: [1, CELLS],
       ids,
       tokens: normals(CELLS * WIDTH, 40 + index),
-      step: { states, next, logs },
+      path: { states, next, logs },
     };
   });
 }
@@ -72,10 +76,10 @@ describe("the loss of reward learning", () => {
   const graph = replayGraph(config, { maskPerRow: false, pulls: true });
   const weights = weightsOf(graph);
   const feeds: Record<string, HostTensor> = {
-    ...replayFeeds(config, rollouts(), ROW, undefined, new AttentionMasks()),
-    advantages: floats([2], Float32Array.from(ADVANTAGES)),
-    base_velocities: floats([2, CELLS, WIDTH], normals(2 * CELLS * WIDTH, 50)),
-    distance_factor: scalar(0.2),
+    ...replayFeeds(config, rollouts(), ROWS, undefined, new AttentionMasks()),
+    advantages: floats([2, 1], Float32Array.from(ADVANTAGES)),
+    base_velocities: floats([2, CELLS, ROWS.length, WIDTH], normals(2 * NUMBERS, 50)),
+    distance_factors: floats([2], Float32Array.of(0.2, 0.1)),
     pull: scalar(0.3),
   };
 
@@ -117,21 +121,28 @@ describe("the loss of reward learning", () => {
   it("has ratios of 1 where the weights are those that drew, and then the gradient of the log-probability", async () => {
     const session = await GradientSession.create(engine, graph, weights);
     const still = { ...feeds, pull: scalar(0) };
-    // Logs of zero tell the log-probabilities themselves, by the ratio of one picture at a time.
-    const logs = await Promise.all(
-      [0, 1].map(async (row) => {
-        const only = Float32Array.of(row === 0 ? 1 : 0, row === 1 ? 1 : 0);
-        const zeros = floats([2, CELLS], new Float32Array(2 * CELLS));
-        const { loss } = await session.run(
-          { ...still, drawn_logs: zeros, advantages: floats([2], only) },
-          true,
-        );
-        return Math.log(-loss);
-      }),
-    );
-    const drawn = Float32Array.from({ length: 2 * CELLS }, (_, i) => logs[Math.floor(i / CELLS)]!);
-    const { loss } = await session.run({ ...still, drawn_logs: floats([2, CELLS], drawn) }, true);
-    expect(loss).toBeCloseTo(-(ADVANTAGES[0]! + ADVANTAGES[1]!), 6);
+    const shape = [2, CELLS, ROWS.length];
+    const logsOf = (log: (row: number, step: number) => number): HostTensor => {
+      const all = [0, 1].flatMap((row) =>
+        Array.from({ length: CELLS }, () => ROWS.map((_, step) => log(row, step))).flat(),
+      );
+      return floats(shape, Float32Array.from(all));
+    };
+    // Logs of zero tell the log-probabilities themselves, by the ratio of one picture and step at a time: against such as
+    // it can never have, the others' ratios are zero.
+    const own = new Map<string, number>();
+    for (const row of [0, 1]) {
+      for (const step of ROWS.keys()) {
+        const drawn_logs = logsOf((r, s) => (r === row && s === step ? 0 : 1e4));
+        const advantages = floats([2, 1], Float32Array.of(1, 1));
+        const { loss } = await session.run({ ...still, drawn_logs, advantages }, true);
+        own.set(`${row} ${step}`, Math.log(-loss));
+      }
+    }
+    const drawn_logs = logsOf((row, step) => own.get(`${row} ${step}`)!);
+    const { loss } = await session.run({ ...still, drawn_logs }, true);
+    // Of both steps.
+    expect(loss).toBeCloseTo(-2 * (ADVANTAGES[0]! + ADVANTAGES[1]!), 5);
     await session.dispose();
   });
 

@@ -12,6 +12,8 @@ export interface RewardUpdate {
   readonly drawn: number;
   /** Of a picture. */
   readonly cells: number;
+  /** Of the solver, that are learnt from. */
+  readonly steps: number;
   /** Trained numbers. */
   readonly trained: number;
   readonly pulls: boolean;
@@ -22,11 +24,11 @@ export interface RewardUpdate {
 export function rewardMemory(
   { parameters, tensors, config }: Pick<ModelFolder, "parameters" | "tensors" | "config">,
   network: FrozenBase | undefined,
-  { replayed, drawn, cells, trained, pulls, gradientCheckpointing }: RewardUpdate,
+  { replayed, drawn, cells, steps, trained, pulls, gradientCheckpointing }: RewardUpdate,
 ): TrainingMemory {
   const bound = boundBytes(parameters, tensors.weightPlan);
   const copies = (network === undefined ? 0 : BASE_COPIES) + 1 + (pulls ? 1 : 0);
-  const sizes = updateSizes(replayed, cells).set("cells", cells);
+  const sizes = updateSizes(replayed, cells).set("cells", cells).set("steps", steps);
   const places = sizes.get("tokens") ?? cells;
   const caches = CachedRows.bytes(config, drawn, places);
   const graph = replayGraph(config, { maskPerRow: true, pulls, gradientCheckpointing }, network);

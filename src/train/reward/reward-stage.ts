@@ -84,11 +84,11 @@ export class RewardStage implements TrainStage<PolicyPlan> {
 
 /** Everything that decides the result; periods and paths do not. */
 function identityOf({ config, policy, imageSize, rowLag, inputs }: RewardStageParts): JsonValue {
-  const { seed, reward, groups, rollout, pull } = config;
+  const { seed, reward, groups, rollout, replaySteps, pull } = config;
   const { together: _together, ...drawn } = rollout;
   return plainJson({
     ...{ stage: "reward", inputs, trained: policy.identity, reward: reward.name },
-    ...{ seed, imageSize, rowLag, groups, rollout: drawn, pull },
+    ...{ seed, imageSize, rowLag, groups, rollout: drawn, replaySteps, pull },
     ...optimizationIdentity(config),
   });
 }

@@ -60,6 +60,11 @@ export const rewardTrainConfigSchema = z.strictObject({
   steps: z.int().positive(),
   groups: groupsSchema.prefault({}),
   rollout: rolloutSchema.prefault({}),
+  /**
+   * Solver steps of an update that are learnt from, drawn anew for each; null: all but the last. What they cost is the image
+   * head and its memory, since the backbone runs once for all of them.
+   */
+  replaySteps: z.int().min(1).nullable().default(null),
   /** Weight of the distance to the base in the loss; 0: nothing pulls. */
   pull: z.number().min(0).default(0),
   /** Of each backbone layer, the replay holds only what went into it. May change when a run is continued. */

@@ -20,7 +20,7 @@ export class RewardValidation {
 
   /** @returns `reward`, the mean over all pictures, and `reward_error`, its standard error. */
   async run(weights: readonly NamedBuffer[]): Promise<Record<string, number>> {
-    const drawn = await this.#drawer.draw(weights, this.#wanted, 0);
+    const drawn = await this.#drawer.draw(weights, this.#wanted, []);
     const rewards = await rewardsOf(
       this.#reward,
       drawn.map(({ pixels }, index) => ({ prompt: this.#wanted[index]?.prompt ?? "", pixels })),

@@ -19,17 +19,17 @@ export class RolloutDrawer {
   }
 
   /**
-   * @param solverStep that is kept of each rollout
+   * @param solverSteps that are kept of each rollout
    * @throws AbortedError; EngineError for numbers that are not finite
    */
   async draw(
     weights: readonly NamedBuffer[],
     wanted: readonly WantedPicture[],
-    solverStep: number,
+    solverSteps: readonly number[],
     signal?: AbortSignal,
   ): Promise<DrawnPicture[]> {
     const rollouts = await this.#weights.with(weights, ({ sessions, adapters }) =>
-      drawRollouts(sessions, wanted, this.#settings, { step: solverStep, adapters, signal }),
+      drawRollouts(sessions, wanted, this.#settings, { steps: solverSteps, adapters, signal }),
     );
     const drawn: DrawnPicture[] = [];
     for (const rollout of rollouts) {

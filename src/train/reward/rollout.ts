@@ -1,4 +1,4 @@
-/** @file Draws pictures to learn from, by the loop that draws all pictures, and keeps what the replay of one solver step needs. */
+/** @file Draws pictures to learn from, by the loop that draws all pictures, and keeps what the replay of solver steps needs. */
 import type { AdapterMix } from "../../generate/adapter-mix.ts";
 import { Canvas } from "../../generate/canvas.ts";
 import { DrawingOrder } from "../../generate/drawing-order.ts";
@@ -45,21 +45,21 @@ export interface Rollout {
   readonly ids: readonly number[];
   /** [cells, 64] */
   readonly tokens: Float32Array;
-  readonly step: RolloutStep;
+  readonly path: RolloutPath;
 }
 
-/** One solver step of all tokens. */
-export interface RolloutStep {
-  /** Where each token stood before it, and behind it. [cells, 64] */
+/** The solver steps of all tokens that are learnt from. */
+export interface RolloutPath {
+  /** Where each token stood before each of them, and behind it. [cells, steps, 64] */
   readonly states: Float32Array;
   readonly next: Float32Array;
-  /** log p(x' | x) as the replay has it. [cells] */
+  /** log p(x' | x) as the replay has it. [cells, steps] */
   readonly logs: Float32Array;
 }
 
 /**
  * Draws pictures without guidance, each by its own noise, so that what else is drawn changes no bit of it.
- * @param step of the solver, from 0, to be kept
+ * @param steps of the solver, from 0, to be kept
  * @param adapters that draw along
  * @throws AbortedError; EngineError for numbers that are not finite
  */
@@ -68,18 +68,19 @@ export async function drawRollouts(
   wanted: readonly WantedPicture[],
   settings: RolloutSettings,
   {
-    step,
+    steps,
     adapters,
     signal,
   }: {
-    readonly step: number;
+    readonly steps: readonly number[];
     readonly adapters?: AdapterMix | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Rollout[]> {
   const { tokenizer, size, solver, rowLag, useNorm, code, together } = settings;
   const width = tokenWidth(sessions.folder.config);
-  const row = solverTable(ROLLOUT_SAMPLER, solver)[step] as SolverRow;
+  const table = solverTable(ROLLOUT_SAMPLER, solver);
+  const kept = steps.map((step) => ({ step, row: table[step] as SolverRow }));
   const shared = new SharedRows([]);
   const pictures = wanted.map(({ prompt: caption, seed }, index) => {
     const prompt = buildPromptRows(tokenizer, {
@@ -95,7 +96,7 @@ export async function drawRollouts(
       pixelsPerToken: pixelsPerToken(sessions),
     });
     const canvas = new Canvas(prompt.grid, width, new DrawingOrder(prompt.grid, rowLag));
-    const kept = new KeptStep(canvas.count, width, step, row);
+    const path = new KeptPath(canvas.count, width, kept);
     const slot = new Slot({
       rows: shared.of(prompt, [], adapters),
       canvas,
@@ -106,52 +107,67 @@ export async function drawRollouts(
       useNorm,
       name: `rollout ${index + 1}`,
       signal,
-      watch: (path) => kept.note(path),
+      watch: (whole) => path.note(whole),
     });
-    return { slot, kept };
+    return { slot, path };
   });
   const loop = new SharedLoop(sessions, { maxSlots: together });
   for await (const _events of loop.draw(pictures.map(({ slot }) => slot)));
-  return pictures.map(({ slot: { canvas, request }, kept }) => ({
+  return pictures.map(({ slot: { canvas, request }, path }) => ({
     grid: canvas.grid,
     ids: request.rows[0]?.ids ?? [],
     tokens: canvas.cells(),
-    step: kept,
+    path,
   }));
 }
 
-/** Takes one step of the way of each token, and lets go of the others. */
-class KeptStep implements RolloutStep {
+interface KeptStep {
+  readonly step: number;
+  readonly row: SolverRow;
+}
+
+/** Takes some steps of the way of each token, and lets go of the others. */
+class KeptPath implements RolloutPath {
   readonly states: Float32Array;
   readonly next: Float32Array;
   readonly logs: Float32Array;
   readonly #width: number;
-  readonly #step: number;
-  readonly #row: SolverRow;
+  readonly #kept: readonly KeptStep[];
 
-  constructor(cells: number, width: number, step: number, row: SolverRow) {
-    this.states = new Float32Array(cells * width);
-    this.next = new Float32Array(cells * width);
-    this.logs = new Float32Array(cells);
+  constructor(cells: number, width: number, kept: readonly KeptStep[]) {
+    this.states = new Float32Array(cells * kept.length * width);
+    this.next = new Float32Array(cells * kept.length * width);
+    this.logs = new Float32Array(cells * kept.length);
     this.#width = width;
-    this.#step = step;
-    this.#row = row;
+    this.#kept = kept;
   }
 
   note({ cell, states, velocities }: SolverPath): void {
-    const [width, step] = [this.#width, this.#step];
-    const state = states.subarray(step * width, (step + 1) * width);
-    const next = states.subarray((step + 1) * width, (step + 2) * width);
-    // Without guidance, there is one branch.
-    const velocity = velocities.subarray(step * width, (step + 1) * width);
-    this.states.set(state, cell * width);
-    this.next.set(next, cell * width);
-    // As the graphs are given them.
-    const [a, b] = [Math.fround(this.#row.a), Math.fround(this.#row.b)];
-    let squares = 0;
-    for (let i = 0; i < width; i++) {
-      squares += ((next[i] as number) - a * (state[i] as number) - b * (velocity[i] as number)) ** 2;
-    }
-    this.logs[cell] = -squares / width;
+    const width = this.#width;
+    this.#kept.forEach(({ step, row }, index) => {
+      const place = cell * this.#kept.length + index;
+      const state = states.subarray(step * width, (step + 1) * width);
+      const next = states.subarray((step + 1) * width, (step + 2) * width);
+      // Without guidance, there is one branch.
+      const velocity = velocities.subarray(step * width, (step + 1) * width);
+      this.states.set(state, place * width);
+      this.next.set(next, place * width);
+      this.logs[place] = logProbability(row, state, next, velocity);
+    });
   }
+}
+
+/** Of the way from x to x' in a step: -mean (x' - (a x + b v))², with the numbers that graphs are given. */
+function logProbability(
+  row: SolverRow,
+  state: Float32Array,
+  next: Float32Array,
+  velocity: Float32Array,
+): number {
+  const [a, b] = [Math.fround(row.a), Math.fround(row.b)];
+  let squares = 0;
+  for (let i = 0; i < next.length; i++) {
+    squares += ((next[i] as number) - a * (state[i] as number) - b * (velocity[i] as number)) ** 2;
+  }
+  return -squares / next.length;
 }

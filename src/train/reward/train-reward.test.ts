@@ -161,6 +161,9 @@ describe("reward learning", () => {
       }),
     ).rejects.toThrow("a mug,rain,a cat: asks");
     expect(() => rewardSettings(root, "no", { groups: { size: 1 } })).toThrow(ConfigError);
+    await expect(runReward(rewardSettings(root, "no", { replaySteps: 4 }))).rejects.toThrow(
+      /replaySteps: is 4; of 4 solver steps, 3 draw noise/,
+    );
     expect(() => rewardSettings(root, "no", { rollout: { noiseLevel: 0 } })).toThrow(ConfigError);
     expect(() => rewardSettings(root, "no", { adapter: { dropout: 0.1 } })).toThrow(
       /unknown key "adapter.dropout"/,

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
+import { ConfigError } from "../../errors.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { readDefaultSettings } from "../../generate/default-settings.ts";
@@ -86,10 +87,11 @@ async function withRewardStage<Result>(
   const { staggered } = new DrawingOrder([side, side], drawing.rowLag);
   const objective = new PolicyGradient(
     base.config,
-    { draw: (wanted, solverStep) => drawer.draw(trainables, wanted, solverStep, signal) },
+    { draw: (wanted, solverSteps) => drawer.draw(trainables, wanted, solverSteps, signal) },
     {
       ...{ prompts, seed: config.seed, groups, rollout: settings, parts: loop.accumulate, reward, signal },
       network: policy.frozen,
+      replaySteps: replaySteps(config),
       gradientCheckpointing: config.gradientCheckpointing,
       pull:
         pull === 0
@@ -115,17 +117,31 @@ async function withRewardStage<Result>(
   return await use(stage, prompts);
 }
 
+/** @throws ConfigError for more than there are to learn from. */
+function replaySteps({ replaySteps: asked, rollout }: RewardTrainConfig): number {
+  const most = rollout.steps - 1;
+  if (asked !== null && asked > most) {
+    throw new ConfigError(`is ${asked}; of ${rollout.steps} solver steps, ${most} draw noise`, {
+      where: "replaySteps",
+      remedy: "lower it, raise rollout.steps, or leave it out for all of them",
+    });
+  }
+  return asked ?? most;
+}
+
 function refuseTooMuch(
   base: ModelFolder,
-  { groups, rollout, loop, pull, gradientCheckpointing }: RewardTrainConfig,
+  config: RewardTrainConfig,
   { frozen, trainables }: Policy,
   cells: number,
 ): void {
+  const { groups, rollout, loop, pull, gradientCheckpointing } = config;
   const pictures = groups.prompts * groups.size;
   const memory = rewardMemory(base, frozen, {
     replayed: Math.ceil(pictures / loop.accumulate),
     drawn: Math.min(pictures, rollout.together),
     cells,
+    steps: replaySteps(config),
     trained: trainables.reduce((sum, { data }) => sum + data.length, 0),
     pulls: pull > 0,
     gradientCheckpointing,
@@ -133,7 +149,7 @@ function refuseTooMuch(
   refuseTooLarge(
     memory,
     availableMemory(),
-    "set gradientCheckpointing, raise loop.accumulate, lower rollout.together or imageSize",
+    "set gradientCheckpointing, raise loop.accumulate, lower replaySteps, rollout.together or imageSize",
   );
 }
 
