@@ -14,14 +14,13 @@ import { gradientStrength } from "../src/evaluate/gradient-strength.ts";
 import { kernelDistance } from "../src/evaluate/kernel-distance.ts";
 import { NetFeatures } from "../src/evaluate/net-features.ts";
 import { rankOf, shareWithin } from "../src/evaluate/retrieval.ts";
-import { isJsonObject } from "../src/formats/json-file.ts";
-import { type DrawSettings, pickSettings } from "../src/generate/settings.ts";
 import type { RgbImage } from "../src/image/pixels.ts";
 import { stretch } from "../src/image/resize.ts";
 import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { DEFAULT_STYLE } from "../src/train/data/emoji/emoji-styles.ts";
+import { type DrawingVariant, drawingVariants } from "./drawing-variants.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 const TOOL = "compare-settings";
@@ -61,25 +60,7 @@ const source = values.model ?? defaultModelPath();
 const threads = wholeOption(TOOL, "threads", values.threads ?? "1", 1);
 const seed = wholeOption(TOOL, "seed", values.seed ?? "1");
 
-interface Variant {
-  readonly name: string;
-  readonly model: string;
-  readonly settings: Partial<DrawSettings>;
-}
-
-function variantOf(text: string): Variant {
-  const [, name, model = source, json] = /^([^=:]+)(?::([^=]+))?=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || json === undefined) refuseUsage(TOOL, `"${text}" is not NAME=JSON`);
-  let given: unknown;
-  try {
-    given = JSON.parse(json);
-  } catch {
-    refuseUsage(TOOL, `"${json}" is not JSON`);
-  }
-  if (!isJsonObject(given)) refuseUsage(TOOL, `"${json}" is not an object of settings`);
-  return { name, model, settings: pickSettings(given) };
-}
-const variants = [{ name: "as it is", model: source, settings: {} }, ...positionals.map(variantOf)];
+const variants = drawingVariants(TOOL, source, positionals);
 
 await using engine = new LocalEngine({ threads, spin: false });
 const net = await NetFeatures.open(engine, features);
@@ -117,7 +98,10 @@ const realNet = await scorers[0]!.of(real);
 const realEdges = real.map(gradientStrength);
 
 /** The drawings, and the processor time of all but opening the model. */
-async function drawAll({ model: path, settings }: Variant): Promise<{ pictures: RgbImage[]; cpu: number }> {
+async function drawAll({
+  model: path,
+  settings,
+}: DrawingVariant): Promise<{ pictures: RgbImage[]; cpu: number }> {
   await using model = await open(path, { threads });
   await model.draw("a dog", { seed, ...settings });
   const before = process.cpuUsage();
@@ -146,7 +130,7 @@ interface Judged {
   readonly features: Awaited<ReturnType<(typeof scorers)[number]["of"]>>;
 }
 
-async function judge(variant: Variant): Promise<Judged> {
+async function judge(variant: DrawingVariant): Promise<Judged> {
   const { pictures, cpu } = await drawAll(variant);
   const own = await Promise.all(scorers.map((scorer) => scorer.of(pictures)));
   const ranks = scorers.map((scorer, index) =>
