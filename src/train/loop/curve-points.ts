@@ -19,7 +19,7 @@ export interface CurvePoint {
 
 const AVERAGED_PREFIX = "ema/";
 
-/** Reads a log of JSON lines as far as it can be read. The loss comes first, the rate last. */
+/** Reads a log of JSON lines as far as it can be read. The loss comes first, then what else training tells, the rate last. */
 export async function readCurves(logPath: string): Promise<Curve[]> {
   const curves = new Map<string, Curve & { readonly points: CurvePoint[] }>();
   const add = (figure: string, line: Curve["line"], step: number, value: unknown): void => {
@@ -46,7 +46,9 @@ export async function readCurves(logPath: string): Promise<Curve[]> {
       }
     }
   }
-  const rank = ({ figure }: Curve): number => (figure === "loss" ? 0 : figure === "rate" ? 2 : 1);
+  // A run begins with figures of held-out data.
+  const rank = ({ figure, line }: Curve): number =>
+    figure === "loss" ? 0 : figure === "rate" ? 3 : line === "training" ? 1 : 2;
   return [...curves.values()].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -19,7 +19,7 @@ export class ProgressLog {
 
   /**
    * Opens a log for appending. Lines of steps after `step`, written by a run that was killed before its next
-   * checkpoint, are dropped first: those steps are taken again.
+   * checkpoint, are dropped first: those steps are taken again. All are before the first step, whose figures are, too.
    */
   static async open(path: string, step: number): Promise<ProgressLog> {
     await mkdir(dirname(path), { recursive: true });
@@ -51,7 +51,7 @@ async function keepUpTo(path: string, step: number): Promise<void> {
       input: createReadStream(path),
       crlfDelay: Number.POSITIVE_INFINITY,
     })) {
-      if (stepOf(line) <= step) await file.write(new TextEncoder().encode(`${line}\n`));
+      if (step > 0 && stepOf(line) <= step) await file.write(new TextEncoder().encode(`${line}\n`));
     }
   });
 }

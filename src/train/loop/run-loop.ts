@@ -105,6 +105,8 @@ class TrainLoop<Plan extends StepPlan> {
     if (restored !== undefined) await this.#tellRestored(restored);
     for (const reason of damagedBest)
       await this.#tellNote(`a damaged best checkpoint was set aside: ${reason}`);
+    // What a run began with is what its figures are compared with; it is no checkpoint, and so never the best one.
+    if (this.#step === 0 && config.validateEvery > 0) await this.#validate();
     while (this.#step < steps) {
       if (this.#isStopped) {
         await this.#save();
