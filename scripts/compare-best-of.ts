@@ -23,6 +23,7 @@ import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { LocalEngine } from "../src/runtime/node/local-engine.ts";
 import { DEFAULT_STYLE } from "../src/train/data/emoji/emoji-styles.ts";
+import { meanOf as mean } from "../src/train/reward/group-advantages.ts";
 import { rewardsOf } from "../src/train/reward/reward.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
@@ -145,7 +146,6 @@ async function judge(record: SceneRecord, index: number): Promise<Judged> {
   };
 }
 
-const average = (of: readonly number[]): number => of.reduce((sum, value) => sum + value, 0) / of.length;
 for (const [kind, records] of [
   ["held-out scenes", some(heldOut)],
   ["single subjects", some(plain)],
@@ -163,9 +163,9 @@ for (const [kind, records] of [
       return own.indexOf(Math.max(...own));
     });
     const against = (numbers: (own: Judged) => readonly number[]) => ({
-      random: meanOf(judged.map((own) => average(numbers(own)))),
+      random: meanOf(judged.map((own) => mean(numbers(own)))),
       best: meanOf(judged.map((own, index) => numbers(own)[best[index]!]!)),
-      difference: meanOf(judged.map((own, index) => numbers(own)[best[index]!]! - average(numbers(own)))),
+      difference: meanOf(judged.map((own, index) => numbers(own)[best[index]!]! - mean(numbers(own)))),
     });
     const retrieval = judged[0]!.nearest.length > 0 ? { top1: against(({ nearest }) => nearest) } : {};
     const line = {

@@ -10,6 +10,7 @@ import { parseRewardSpec } from "../src/evaluate/rewards/reward-spec.ts";
 import { defaultModelPath } from "../src/node/default-model.ts";
 import { open } from "../src/node/open-model.ts";
 import { readPromptLines } from "../src/train/data/prompt-lines.ts";
+import { meanOf as mean } from "../src/train/reward/group-advantages.ts";
 import { rewardsOf } from "../src/train/reward/reward.ts";
 import { type DrawingVariant, drawingVariants } from "./drawing-variants.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
@@ -76,10 +77,7 @@ async function rewardsByPrompt({ name, model: path, settings }: DrawingVariant):
     rewards.push(...(await rewardsOf(judge.reward, pictures)));
     process.stderr.write(`${name} ${rewards.length}/${wanted.length}\n`);
   }
-  return prompts.map((_, index) => {
-    const own = rewards.slice(index * perPrompt, (index + 1) * perPrompt);
-    return own.reduce((sum, value) => sum + value, 0) / perPrompt;
-  });
+  return prompts.map((_, index) => mean(rewards.slice(index * perPrompt, (index + 1) * perPrompt)));
 }
 
 let base: readonly number[] | undefined;

@@ -1,5 +1,5 @@
 /**
- * @file `npm run compare-settings -- --data FOLDER --features FILE [--model FOLDER] [--only NAMES] [NAME=JSON ...]`: the
+ * @file `npm run compare-settings -- --data FOLDER --features FILE [--model FOLDER] [NAME=JSON ...]`: the
  * subjects that a model knows, drawn with its own settings and with others, with the same seeds, and judged against their
  * real pictures (docs/evaluation.md). Where a figure differs, so does the mean of differences between the two drawings of
  * a subject, whose interval is narrower than that of either. A line of JSON each. `NAME:FOLDER=JSON` draws with another

@@ -46,26 +46,23 @@ export function replayFeeds(
 ): Readonly<Record<string, HostTensor>> {
   const rows = rollouts.length;
   const steps = solverRows.length;
-  const cells = (rollouts[0] as Rollout).path.logs.length / steps;
+  const [height, width] = (rollouts[0] as Rollout).grid;
+  const cells = height * width;
   const shape = [rows, cells, steps, tokenWidth(config)];
+  const column = (name: "t" | "a" | "b", columnShape: readonly number[]): HostTensor =>
+    floats(
+      columnShape,
+      Float32Array.from(solverRows, (row) => row[name]),
+    );
   const { feeds } = sequenceFeeds(config, replayRows(config, rollouts, order), masks);
   return {
     ...feeds,
     states: floats(shape, joinedFloats(rollouts.map(({ path }) => path.states))),
     next: floats(shape, joinedFloats(rollouts.map(({ path }) => path.next))),
     drawn_logs: floats([rows, cells, steps], joinedFloats(rollouts.map(({ path }) => path.logs))),
-    times: floats(
-      [steps],
-      Float32Array.from(solverRows, ({ t }) => t),
-    ),
-    a: floats(
-      [steps, 1],
-      Float32Array.from(solverRows, ({ a }) => a),
-    ),
-    b: floats(
-      [steps, 1],
-      Float32Array.from(solverRows, ({ b }) => b),
-    ),
+    times: column("t", [steps]),
+    a: column("a", [steps, 1]),
+    b: column("b", [steps, 1]),
   };
 }
 

@@ -59,7 +59,7 @@ export interface RolloutPath {
 
 /**
  * Draws pictures without guidance, each by its own noise, so that what else is drawn changes no bit of it.
- * @param steps of the solver, from 0, to be kept
+ * @param steps of the solver, from 0, to be kept; none for pictures that are not replayed
  * @param adapters that draw along
  * @throws AbortedError; EngineError for numbers that are not finite
  */
@@ -107,7 +107,8 @@ export async function drawRollouts(
       useNorm,
       name: `rollout ${index + 1}`,
       signal,
-      watch: (whole) => path.note(whole),
+      // What is watched is fetched from the engine.
+      watch: steps.length === 0 ? undefined : (whole) => path.note(whole),
     });
     return { slot, path };
   });

@@ -28,7 +28,7 @@ import { PolicyGradient } from "./policy-gradient.ts";
 import { readPromptList } from "./prompt-list.ts";
 import { baseVelocities } from "./replay-graph.ts";
 import type { Reward } from "./reward.ts";
-import { rewardMemory } from "./reward-memory.ts";
+import { type RewardUpdate, rewardMemory } from "./reward-memory.ts";
 import { RewardStage } from "./reward-stage.ts";
 import type { RewardTrainConfig } from "./reward-train-config.ts";
 import { RewardValidation } from "./reward-validation.ts";
@@ -53,6 +53,7 @@ async function withRewardStage<Result>(
   use: (stage: RewardStage, prompts: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
   const { groups, rollout, loop, pull } = config;
+  const learntSteps = replaySteps(config);
   const { threads, spin } = config.engine;
   const ownThreads = threads === null ? {} : { threads };
   const prompts = await readPromptList(config.prompts);
@@ -78,7 +79,7 @@ async function withRewardStage<Result>(
       : adapterPolicy(base, { ...adapter, dropout: 0 }, config.seed);
   const { trainables } = policy;
   const side = imageSize / pixelsPerToken(decoding);
-  if (config.checkMemory) refuseTooMuch(base, config, policy, side ** 2);
+  if (config.checkMemory) refuseTooMuch(base, config, policy, { cells: side ** 2, steps: learntSteps });
   const weights =
     policy.adapter === undefined
       ? modelWeights(() => new LocalEngine({ spin, ...ownThreads }), base)
@@ -91,7 +92,7 @@ async function withRewardStage<Result>(
     {
       ...{ prompts, seed: config.seed, groups, rollout: settings, parts: loop.accumulate, reward, signal },
       network: policy.frozen,
-      replaySteps: replaySteps(config),
+      replaySteps: learntSteps,
       gradientCheckpointing: config.gradientCheckpointing,
       pull:
         pull === 0
@@ -131,17 +132,15 @@ function replaySteps({ replaySteps: asked, rollout }: RewardTrainConfig): number
 
 function refuseTooMuch(
   base: ModelFolder,
-  config: RewardTrainConfig,
+  { groups, rollout, loop, pull, gradientCheckpointing }: RewardTrainConfig,
   { frozen, trainables }: Policy,
-  cells: number,
+  sizes: Pick<RewardUpdate, "cells" | "steps">,
 ): void {
-  const { groups, rollout, loop, pull, gradientCheckpointing } = config;
   const pictures = groups.prompts * groups.size;
   const memory = rewardMemory(base, frozen, {
     replayed: Math.ceil(pictures / loop.accumulate),
     drawn: Math.min(pictures, rollout.together),
-    cells,
-    steps: replaySteps(config),
+    ...sizes,
     trained: trainables.reduce((sum, { data }) => sum + data.length, 0),
     pulls: pull > 0,
     gradientCheckpointing,
