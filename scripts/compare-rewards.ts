@@ -12,7 +12,7 @@ import { open } from "../src/node/open-model.ts";
 import { readPromptLines } from "../src/train/data/prompt-lines.ts";
 import { meanOf as mean } from "../src/train/reward/group-advantages.ts";
 import { rewardsOf } from "../src/train/reward/reward.ts";
-import { type DrawingVariant, drawingVariants } from "./drawing-variants.ts";
+import { type DrawingVariant, drawingSettings, drawingVariants } from "./drawing-variants.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 const TOOL = "compare-rewards";
@@ -21,7 +21,7 @@ Usage: npm run ${TOOL} -- --prompts FILE --reward NAME [--model FOLDER] [NAME:FO
 
 Draws prompts with a model and with others, or with other settings, and compares what a reward says of the pictures.
 
-  nextstep merge runs/counting/model merged
+  nextstep merge models/default merged --adapter runs/counting/model
   npm run ${TOOL} -- --prompts held-out.txt --reward count --data data/emoji 'taught:merged={}'
 
 Options:
@@ -30,6 +30,7 @@ Options:
   --data FOLDER     what \`nextstep data emoji\` made, for rewards that know its things
   --features FILE   weights of EfficientNet-lite0, for rewards that compare pictures
   --model FOLDER    (default: the model in this package)
+  --settings JSON   of all drawings, where they have no others: '{"sampler":"cps","cfg":1}' is what reward learning draws with
   --per-prompt N    pictures of each prompt (default: 4)
   --seed N          of the drawings (default: 1)
   --threads N       (default: 2)`;
@@ -45,6 +46,7 @@ const { values, positionals } = toolOptions(TOOL, HELP, {
     data: { type: "string" },
     features: { type: "string" },
     model: { type: "string", default: defaultModelPath() },
+    settings: { type: "string", default: "{}" },
     "per-prompt": { type: "string", default: "4" },
     seed: { type: "string", default: "1" },
     threads: { type: "string", default: "2" },
@@ -56,6 +58,7 @@ const source = values.model ?? defaultModelPath();
 const perPrompt = wholeOption(TOOL, "per-prompt", values["per-prompt"] ?? "4", 1);
 const seed = wholeOption(TOOL, "seed", values.seed ?? "1");
 const threads = wholeOption(TOOL, "threads", values.threads ?? "2", 1);
+const shared = drawingSettings(TOOL, values.settings ?? "{}");
 const variants = drawingVariants(TOOL, source, positionals);
 const prompts = await readPromptLines(file);
 await using judge = await openReward(parseRewardSpec(spec), {
@@ -72,7 +75,7 @@ async function rewardsByPrompt({ name, model: path, settings }: DrawingVariant):
   const rewards: number[] = [];
   for (let start = 0; start < wanted.length; start += BATCH) {
     const asked = wanted.slice(start, start + BATCH);
-    const drawn = await model.draw(asked, { ...settings, seed: seed + start });
+    const drawn = await model.draw(asked, { ...shared, ...settings, seed: seed + start });
     const pictures = drawn.map(({ pixels }, index) => ({ prompt: asked[index]!, pixels }));
     rewards.push(...(await rewardsOf(judge.reward, pictures)));
     process.stderr.write(`${name} ${rewards.length}/${wanted.length}\n`);
@@ -87,7 +90,7 @@ for (const variant of variants) {
   const before = base;
   const line = {
     name: variant.name,
-    settings: variant.settings,
+    settings: { ...shared, ...variant.settings },
     reward: meanOf(rewards),
     difference: meanOf(rewards.map((value, index) => value - before[index]!)),
   };

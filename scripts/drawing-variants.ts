@@ -10,6 +10,18 @@ export interface DrawingVariant {
   readonly settings: Partial<DrawSettings>;
 }
 
+/** Settings of the command line. Ends the tool for what are none. */
+export function drawingSettings(tool: string, json: string): Partial<DrawSettings> {
+  let given: unknown;
+  try {
+    given = JSON.parse(json);
+  } catch {
+    refuseUsage(tool, `"${json}" is not JSON`);
+  }
+  if (!isJsonObject(given)) refuseUsage(tool, `"${json}" is not an object of settings`);
+  return pickSettings(given);
+}
+
 /** The model with its own settings, and behind it what the command line asks for. Ends the tool where that is no variant. */
 export function drawingVariants(
   tool: string,
@@ -19,14 +31,7 @@ export function drawingVariants(
   const variantOf = (text: string): DrawingVariant => {
     const [, name, model = source, json] = /^([^=:]+)(?::([^=]+))?=(.*)$/s.exec(text) ?? [];
     if (name === undefined || json === undefined) refuseUsage(tool, `"${text}" is not NAME=JSON`);
-    let given: unknown;
-    try {
-      given = JSON.parse(json);
-    } catch {
-      refuseUsage(tool, `"${json}" is not JSON`);
-    }
-    if (!isJsonObject(given)) refuseUsage(tool, `"${json}" is not an object of settings`);
-    return { name, model, settings: pickSettings(given) };
+    return { name, model, settings: drawingSettings(tool, json) };
   };
   return [{ name: "as it is", model: source, settings: {} }, ...texts.map(variantOf)];
 }
