@@ -290,6 +290,6 @@ async function recipeOf(
 }
 
 function askedSize({ size, aspect }: DrawOptions, sessions: ModelSessions): ImageSize | undefined {
-  if (aspect !== undefined) return namedSize(aspect, trainedSide(sessions));
+  if (aspect !== undefined) return namedSize(aspect, trainedSide(sessions), pixelsPerToken(sessions));
   return size === undefined ? undefined : [size.height, size.width];
 }

@@ -81,7 +81,8 @@ async function encodeInBands(
 ): Promise<Float32Array> {
   const { config } = sessions.autoencoder;
   const picture = PicturePlanes.of(planes, config.inChannels, height, width);
-  const moments = await runInBands(sessions, encoderPasses(config), picture, { signal });
+  const blocks = picture.unshuffled(config.pixelShuffle);
+  const moments = await runInBands(sessions, encoderPasses(config), blocks, { signal });
   const shape = [1, config.latentChannels, moments.height, moments.width];
   // The mean stands in front of the variance.
   const mean = moments.joined().slice(0, config.latentChannels * moments.height * moments.width);
@@ -118,8 +119,9 @@ async function decodeInBands(
   { signal, progress }: DecodeOptions,
 ): Promise<Float32Array> {
   const given = PicturePlanes.of(latents, channels, height, width);
-  const passes = decoderPasses(sessions.autoencoder.config);
-  return (await runInBands(sessions, passes, given, { signal, progress })).joined();
+  const { config } = sessions.autoencoder;
+  const blocks = await runInBands(sessions, decoderPasses(config), given, { signal, progress });
+  return blocks.shuffled(config.pixelShuffle).joined();
 }
 
 /**

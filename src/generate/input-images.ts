@@ -63,7 +63,7 @@ export async function readInputImages(
 }
 
 function bucketSize({ height, width }: RgbImage, sessions: ModelSessions): ImageSize {
-  return chooseBucket([height, width], trainedSide(sessions)).gridPixels;
+  return chooseBucket([height, width], trainedSide(sessions), pixelsPerToken(sessions)).gridPixels;
 }
 
 /** Tokens of each image, [h * w, 64]. One at a time: the encoder's activations are the larger part of the memory. */

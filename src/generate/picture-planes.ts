@@ -37,6 +37,45 @@ export class PicturePlanes {
     return new PicturePlanes(parts, height, width);
   }
 
+  /**
+   * Blocks of pixels as channels, as pixel-shuffle.ts orders them. [c, f h, f w] -> [c f f, h, w]
+   * @param factor side of a block, which divides both sides.
+   */
+  unshuffled(factor: number): PicturePlanes {
+    if (factor === 1) return this;
+    const [height, width] = [this.height / factor, this.width / factor];
+    const parts = this.channels.flatMap((channel) =>
+      Array.from({ length: factor ** 2 }, (_, place) => {
+        const [row, column] = [Math.floor(place / factor), place % factor];
+        const part = new Float32Array(height * width);
+        for (let i = 0; i < part.length; i++) {
+          const [y, x] = [Math.floor(i / width) * factor + row, (i % width) * factor + column];
+          part[i] = channel[y * this.width + x]!;
+        }
+        return part;
+      }),
+    );
+    return new PicturePlanes(parts, height, width);
+  }
+
+  /** The inverse of {@link unshuffled}. [c f f, h, w] -> [c, f h, f w] */
+  shuffled(factor: number): PicturePlanes {
+    if (factor === 1) return this;
+    const [height, width] = [this.height * factor, this.width * factor];
+    const channels = this.channels.length / factor ** 2;
+    const whole = PicturePlanes.create(channels, height, width);
+    this.channels.forEach((part, index) => {
+      const place = index % factor ** 2;
+      const [row, column] = [Math.floor(place / factor), place % factor];
+      const channel = whole.channels[Math.floor(index / factor ** 2)]!;
+      for (let i = 0; i < part.length; i++) {
+        const [y, x] = [Math.floor(i / this.width) * factor + row, (i % this.width) * factor + column];
+        channel[y * width + x] = part[i]!;
+      }
+    });
+    return whole;
+  }
+
   /** Rows `from` to `to` (exclusive) of all channels, zeros beyond the picture. [channels, to - from, width] */
   read(from: number, to: number): Float32Array {
     const { width, height } = this;

@@ -73,6 +73,7 @@ describe("buckets", () => {
     expect(namedSize("16:9", 256)).toEqual([192, 336]);
     expect(namedSize("9:16", 256)).toEqual([336, 192]);
     expect(namedSize("3:4", 128)).toEqual([144, 112]);
+    expect(namedSize("3:4", 256, 32)).toEqual([288, 224]);
     for (const name of ASPECT_NAMES) {
       const [height, width] = namedSize(name, 256);
       const [wide = 1, tall = 1] = name.split(":").map(Number);

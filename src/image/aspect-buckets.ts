@@ -53,17 +53,18 @@ export type AspectName = (typeof ASPECT_NAMES)[number];
 export interface AspectBucket {
   /** Size that published training crops to: round(imageSize / 16 * unit). Off the token grid unless 256 divides it. */
   readonly pixels: ImageSize;
-  /** Tokens of the bucket: round(imageSize / 256 * unit). */
+  /** Tokens of the bucket: round(imageSize / 256 * unit) for tokens of 16 pixels. */
   readonly grid: ImageSize;
-  /** Size of that many tokens; equals `pixels` for image sizes that 256 divides. */
+  /** Size of that many tokens; with 16 pixels a token equal to `pixels` for image sizes that 256 divides. */
   readonly gridPixels: ImageSize;
 }
 
 /**
  * All buckets of an image size, in the order of the table, widest first. Small sizes may round two buckets to one grid.
- * Throws ConfigError unless the image size is a positive multiple of 16.
+ * @param pixelsPerToken side of a token: 16 as published.
+ * @throws ConfigError unless the image size is a positive multiple of 16.
  */
-export function aspectBuckets(imageSize: number): AspectBucket[] {
+export function aspectBuckets(imageSize: number, pixelsPerToken = PIXELS_PER_TOKEN): AspectBucket[] {
   if (!Number.isInteger(imageSize) || imageSize <= 0 || imageSize % TABLE_BASE !== 0) {
     throw new ConfigError(`${imageSize} is not an image size`, {
       where: "image_size",
@@ -72,12 +73,12 @@ export function aspectBuckets(imageSize: number): AspectBucket[] {
   }
   return ASPECT_TABLE.map((units) => {
     const tokens = (unit: number) =>
-      Math.max(1, roundHalfEven((unit * imageSize) / (PIXELS_PER_TOKEN * TABLE_BASE)));
+      Math.max(1, roundHalfEven((unit * imageSize) / (pixelsPerToken * TABLE_BASE)));
     const grid: ImageSize = [tokens(units[0]), tokens(units[1])];
     return {
       pixels: [(imageSize / TABLE_BASE) * units[0], (imageSize / TABLE_BASE) * units[1]],
       grid,
-      gridPixels: [grid[0] * PIXELS_PER_TOKEN, grid[1] * PIXELS_PER_TOKEN],
+      gridPixels: [grid[0] * pixelsPerToken, grid[1] * pixelsPerToken],
     };
   });
 }
@@ -86,8 +87,12 @@ export function aspectBuckets(imageSize: number): AspectBucket[] {
  * The bucket of a picture: the one whose height / width is nearest, by plain difference, the first of equal ones.
  * Throws ConfigError as {@link aspectBuckets} does.
  */
-export function chooseBucket([height, width]: ImageSize, imageSize: number): AspectBucket {
-  const buckets = aspectBuckets(imageSize);
+export function chooseBucket(
+  [height, width]: ImageSize,
+  imageSize: number,
+  pixelsPerToken = PIXELS_PER_TOKEN,
+): AspectBucket {
+  const buckets = aspectBuckets(imageSize, pixelsPerToken);
   let best = 0;
   let nearest = Number.POSITIVE_INFINITY;
   for (const [index, units] of ASPECT_TABLE.entries()) {
@@ -106,9 +111,9 @@ export function chooseBucket([height, width]: ImageSize, imageSize: number): Asp
  * Size on the token grid for an aspect by name ("16:9" is wide, "3:4" tall).
  * Throws ConfigError as {@link aspectBuckets} does.
  */
-export function namedSize(name: AspectName, imageSize: number): ImageSize {
+export function namedSize(name: AspectName, imageSize: number, pixelsPerToken = PIXELS_PER_TOKEN): ImageSize {
   const [width = 1, height = 1] = name.split(":").map(Number);
-  return chooseBucket([height, width], imageSize).gridPixels;
+  return chooseBucket([height, width], imageSize, pixelsPerToken).gridPixels;
 }
 
 export interface CoverGeometry {

@@ -12,6 +12,7 @@ describe("parseAutoencoderConfig", () => {
     expect(later).toMatchObject({ ...common, scalingFactor: 1, shiftFactor: 0 });
     expect(later).toMatchObject({ deterministic: true, encoderNorm: true, patchSize: 1 });
     expect(pixelsPerLatent(first)).toBe(8);
+    expect(pixelsPerLatent({ ...first, pixelShuffle: 2 })).toBe(16);
   });
 
   it("normalises single latent pixels without a patch size in the first release only", () => {
@@ -32,6 +33,8 @@ describe("parseAutoencoderConfig", () => {
     [{ scaling_factor: 0 }, /scaling_factor: must not be 0/],
     [{ num_res_blocks: 1e9 }, /num_res_blocks/],
     [{ num_res_blocks: 1000 }, /1000 blocks on each of 4 levels are more than 1024/],
+    [{ pixel_shuffle: 0 }, /pixel_shuffle: .* 1 to 8/],
+    [{ pixel_shuffle: 9 }, /pixel_shuffle: .* 1 to 8/],
     [{ z_channels: 9_007_199 }, /z_channels: .* 1 to 65536/],
   ])("refuses %j by name", (json, message) => {
     expect(() => parseAutoencoderConfig(json)).toThrow(ConfigError);
@@ -44,13 +47,16 @@ describe("toAutoencoderJson", () => {
     {},
     { psz: 2, ch: 64, num_groups: 16 },
     { psz: null },
+    { pixel_shuffle: 2 },
     { encoder_norm: false, psz: null, shift_factor: 0.05 },
   ])("is read back as the same configuration: %j", (json) => {
     const { config } = parseAutoencoderConfig(json);
     expect(parseAutoencoderConfig(toAutoencoderJson(config))).toEqual({ config, unknownKeys: [] });
   });
 
-  it("says nothing of groups where they are as published", () => {
-    expect(toAutoencoderJson(parseAutoencoderConfig({}).config)).not.toHaveProperty("num_groups");
+  it("says nothing of groups and blocks of pixels where they are as published", () => {
+    const json = toAutoencoderJson(parseAutoencoderConfig({}).config);
+    expect(json).not.toHaveProperty("num_groups");
+    expect(json).not.toHaveProperty("pixel_shuffle");
   });
 });

@@ -23,12 +23,20 @@ export interface AutoencoderConfig {
   readonly encoderNorm: boolean;
   /** Side of the patches over which the mean is normalised; undefined: single latent pixels. */
   readonly patchSize: number | undefined;
+  /**
+   * Side of the blocks of pixels that are channels to the first layer and from the last: 1 as published. Key
+   * `pixel_shuffle`, which published files do not have.
+   */
+  readonly pixelShuffle: number;
 }
 
-/** Pixels on a side of a latent pixel: every level but the last halves. */
-export function pixelsPerLatent(config: Pick<AutoencoderConfig, "multipliers">): number {
-  return 2 ** (config.multipliers.length - 1);
+/** Pixels on a side of a latent pixel: every level but the last halves, blocks of pixels aside. */
+export function pixelsPerLatent(config: Pick<AutoencoderConfig, "multipliers" | "pixelShuffle">): number {
+  return 2 ** (config.multipliers.length - 1) * config.pixelShuffle;
 }
+
+/** Larger blocks would leave nothing of a picture to the layers. */
+const MAX_PIXEL_SHUFFLE = 8;
 
 /** What the two published classes take for missing keys: they differ (docs/nextstep-spec.md 1.6). */
 const DEFAULTS = {
@@ -67,6 +75,7 @@ export function parseAutoencoderConfig(
     deterministic: reader.flag(["deterministic"], defaults.deterministic),
     encoderNorm: encoderNorm && (patchSize !== 0 || release === "v1"),
     patchSize: patchSize === 0 ? undefined : patchSize,
+    pixelShuffle: reader.size(["pixel_shuffle"], 1, MAX_PIXEL_SHUFFLE),
   };
   if (!Number.isInteger(patchSize) || patchSize < 0 || patchSize > 64) {
     throw new ConfigError(`expects a whole number, got ${patchSize}`, { where: `${where}: psz` });
@@ -92,7 +101,7 @@ export function parseAutoencoderConfig(
   return { config, unknownKeys: reader.unknownKeys() };
 }
 
-/** The vae/config.json of a configuration; `num_groups` is written only where it is not the published 32. */
+/** The vae/config.json of a configuration; `num_groups` and `pixel_shuffle` only where they are not as published. */
 export function toAutoencoderJson(config: AutoencoderConfig): Record<string, unknown> {
   return {
     resolution: config.resolution,
@@ -109,5 +118,6 @@ export function toAutoencoderJson(config: AutoencoderConfig): Record<string, unk
     // Without a patch size the later class would not normalise at all.
     psz: config.patchSize ?? (config.encoderNorm ? 1 : null),
     ...(config.groups === 32 ? {} : { num_groups: config.groups }),
+    ...(config.pixelShuffle === 1 ? {} : { pixel_shuffle: config.pixelShuffle }),
   };
 }

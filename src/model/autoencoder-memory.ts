@@ -52,7 +52,7 @@ export function largestResultBytes(
   direction: AutoencoderDirection,
   [height, width]: PictureSize,
 ): number {
-  return FLOAT_BYTES * widest(config, direction) * height * width;
+  return (FLOAT_BYTES * widest(config, direction) * height * width) / config.pixelShuffle ** 2;
 }
 
 function bytesAtOnce(config: AutoencoderConfig, direction: AutoencoderDirection, size: PictureSize): number {
@@ -71,9 +71,10 @@ function bytesInBands(
   direction: AutoencoderDirection,
   [height, width]: PictureSize,
 ): number {
-  const { channels, multipliers } = config;
+  const { channels, multipliers, pixelShuffle } = config;
   const [first = 1, second = first] = multipliers;
   const blocks = 2 * channels * first;
   const entry = direction === "decode" ? 1.25 * channels * second : 0;
-  return FLOAT_BYTES * height * width * Math.max(blocks, entry);
+  const positions = (height * width) / pixelShuffle ** 2;
+  return FLOAT_BYTES * positions * Math.max(blocks, entry);
 }

@@ -36,11 +36,14 @@ function middle(name: string, channels: number): AutoencoderPass[] {
   ];
 }
 
-/** Pixels to the moments of the posterior, mean first, not normalised. */
+/**
+ * Pixels, their blocks as channels where the configuration has such, to the moments of the posterior, mean first, not
+ * normalised.
+ */
 export function encoderPasses(config: AutoencoderConfig): AutoencoderPass[] {
-  const { channels, multipliers, blocks, inChannels, latentChannels } = config;
+  const { channels, multipliers, blocks, inChannels, latentChannels, pixelShuffle } = config;
   const passes: AutoencoderPass[] = [
-    { kind: "conv", name: "encoder.conv_in", inputs: inChannels, outputs: channels },
+    { kind: "conv", name: "encoder.conv_in", inputs: inChannels * pixelShuffle ** 2, outputs: channels },
   ];
   let inputs = channels;
   multipliers.forEach((multiplier, level) => {
@@ -57,9 +60,9 @@ export function encoderPasses(config: AutoencoderConfig): AutoencoderPass[] {
   return passes;
 }
 
-/** Latents to pixels. */
+/** Latents to pixels, their blocks as channels where the configuration has such. */
 export function decoderPasses(config: AutoencoderConfig): AutoencoderPass[] {
-  const { channels, multipliers, blocks, outChannels, latentChannels } = config;
+  const { channels, multipliers, blocks, outChannels, latentChannels, pixelShuffle } = config;
   let inputs = channels * (multipliers.at(-1) as number);
   const passes: AutoencoderPass[] = [
     { kind: "conv", name: "decoder.conv_in", inputs: latentChannels, outputs: inputs },
@@ -74,6 +77,6 @@ export function decoderPasses(config: AutoencoderConfig): AutoencoderPass[] {
     if (level > 0)
       passes.push({ kind: "upsample", name: `decoder.up.${level}.upsample.conv`, inputs, outputs });
   }
-  passes.push({ kind: "end", name: "decoder", inputs, outputs: outChannels });
+  passes.push({ kind: "end", name: "decoder", inputs, outputs: outChannels * pixelShuffle ** 2 });
   return passes;
 }

@@ -5,6 +5,7 @@ import { add, silu } from "../graph/operators/elementwise.ts";
 import { split, transpose } from "../graph/operators/layout.ts";
 import { matmul } from "../graph/operators/matmul.ts";
 import { groupNorm, layerNorm } from "../graph/operators/normalization.ts";
+import { pixelShuffle, pixelUnshuffle } from "../graph/operators/pixel-shuffle.ts";
 import { upsample } from "../graph/operators/resample.ts";
 import { reshape } from "../graph/operators/reshape.ts";
 import { softmax } from "../graph/operators/softmax.ts";
@@ -88,7 +89,7 @@ export interface Posterior {
  */
 export function encodePixels(scope: ParameterScope, config: AutoencoderConfig, pixels: Value): Posterior {
   const { channels, multipliers, blocks, latentChannels } = config;
-  let x = conv(scope, "encoder.conv_in", pixels, channels, 3);
+  let x = conv(scope, "encoder.conv_in", pixelUnshuffle(pixels, config.pixelShuffle), channels, 3);
   multipliers.forEach((multiplier, level) => {
     for (let block = 0; block < blocks; block++) {
       x = resBlock(scope, config, `encoder.down.${level}.block.${block}`, x, channels * multiplier);
@@ -148,11 +149,7 @@ export function decodeLatents(scope: ParameterScope, config: AutoencoderConfig, 
     }
     if (level > 0) x = conv(scope, `decoder.up.${level}.upsample.conv`, upsample(x), width, 3);
   }
-  return conv(
-    scope,
-    "decoder.conv_out",
-    silu(norm(scope, config, "decoder.norm_out", x)),
-    config.outChannels,
-    3,
-  );
+  const last = silu(norm(scope, config, "decoder.norm_out", x));
+  const outputs = config.outChannels * config.pixelShuffle ** 2;
+  return pixelShuffle(conv(scope, "decoder.conv_out", last, outputs, 3), config.pixelShuffle);
 }

@@ -11,7 +11,6 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { readJson } from "../../formats/json-file.ts";
 import type { Model } from "../../generate/model.ts";
 import { type AutoencoderConfig, pixelsPerLatent } from "../../model/autoencoder-config.ts";
-import { autoencoderParameters } from "../../model/parameter-list.ts";
 import { defaultModelPath } from "../../node/default-model.ts";
 import { open } from "../../node/open-model.ts";
 import type { Engine } from "../../runtime/engine.ts";
@@ -59,7 +58,7 @@ export async function openEvaluated(
   const isAlone = isAutoencoderConfig(await readJson(await files.open("config.json")));
   const described = isAlone ? await describeAutoencoder(files) : await describeModel(files);
   const { autoencoder, autoencoderPath, side, transformer } = described;
-  const weights = await readAutoencoderWeights(autoencoderPath, autoencoderParameters(autoencoder));
+  const weights = await readAutoencoderWeights(autoencoderPath, autoencoder);
   const reconstructor = await Reconstructor.create(engine, autoencoder, side);
   const model = isAlone ? undefined : await open(path, threads === undefined ? {} : { threads });
   return {

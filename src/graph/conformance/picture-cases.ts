@@ -1,5 +1,6 @@
 /** @file Cases of the operators on pictures: convolution, doubling and halving. */
 import { conv2d } from "../operators/convolution.ts";
+import { pixelShuffle, pixelUnshuffle } from "../operators/pixel-shuffle.ts";
 import { averagePool, upsample } from "../operators/resample.ts";
 import type { Axis, CaseDraw, CaseGenerator, OperatorCase } from "./operator-case.ts";
 import { at, atOrZero, generate, sumIndices } from "./tensor64.ts";
@@ -79,6 +80,31 @@ export const pictureCases: Readonly<Record<string, CaseGenerator>> = {
           index.map((place, axis) => (axis < 2 ? place : Math.floor(place / 2))),
         ),
       );
+    });
+  },
+  pixelShuffle: (draw) => {
+    const factor = draw.integer(1, 3);
+    const channels = draw.known(factor ** 2 * draw.integer(1, 3));
+    const x = draw.operand([draw.axis(1, 3), channels, draw.axis(1, 4), draw.axis(1, 4)]);
+    return draw.finish(pixelShuffle(x.value, factor), (tensor) => {
+      const [count, inputs, height, width] = tensor.shape as [number, number, number, number];
+      const shape = [count, inputs / factor ** 2, factor * height, factor * width];
+      return generate(shape, (index) => {
+        const [picture, channel, row, column] = index as [number, number, number, number];
+        const from = (channel * factor + (row % factor)) * factor + (column % factor);
+        return at(tensor, [picture, from, Math.floor(row / factor), Math.floor(column / factor)]);
+      });
+    });
+  },
+  pixelUnshuffle: (draw) => {
+    const x = draw.operand([draw.axis(1, 3), draw.axis(1, 3), draw.evenAxis(1, 3), draw.evenAxis(1, 3)]);
+    return draw.finish(pixelUnshuffle(x.value, 2), (tensor) => {
+      const [count, channels, height, width] = tensor.shape as [number, number, number, number];
+      return generate([count, 4 * channels, height / 2, width / 2], (index) => {
+        const [picture, channel, row, column] = index as [number, number, number, number];
+        const [i, j] = [Math.floor((channel % 4) / 2), channel % 2];
+        return at(tensor, [picture, Math.floor(channel / 4), 2 * row + i, 2 * column + j]);
+      });
     });
   },
   averagePool: (draw) => {

@@ -74,7 +74,7 @@ export async function pasteBackOf(
 
 async function shownImages(
   { images, native, ground }: DrawRequest,
-  { size: [side] }: DrawnModel,
+  { size: [side], pixelsPerToken }: DrawnModel,
   { blobs }: Sources,
 ): Promise<RgbImage[]> {
   const shown: RgbImage[] = [];
@@ -84,7 +84,7 @@ async function shownImages(
     const isDrawnOn = index === 0 && ground?.kind !== "place";
     const target = isDrawnOn
       ? ([native.height, native.width] as const)
-      : chooseBucket([image.height, image.width], side).gridPixels;
+      : chooseBucket([image.height, image.width], side, pixelsPerToken).gridPixels;
     shown.push(stretch(image, target, "bicubic"));
   }
   return shown;

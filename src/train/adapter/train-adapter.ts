@@ -63,7 +63,9 @@ async function withAdapterStage<Result>(
       rows: config.batch,
       imageTokens:
         config.packing?.maxLength ??
-        Math.max(...trainingGrids(config).map(([height, width]) => height * width)),
+        Math.max(
+          ...trainingGrids({ ...config, side: model.baseGridSize }).map(([height, width]) => height * width),
+        ),
       parameters: trainables.reduce((sum, { data }) => sum + data.length, 0),
       validates: config.validationData !== null,
       gradientCheckpointing: config.gradientCheckpointing,

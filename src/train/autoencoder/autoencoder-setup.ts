@@ -51,7 +51,6 @@ export async function firstWeights(
   engine: Engine,
 ): Promise<AutoencoderWeights> {
   const autoencoder = autoencoderConfig(config);
-  const parameters = autoencoderParameters(autoencoder);
   const { start, seed, train } = config;
   if (start === null && train === "decoder") {
     throw new ConfigError("the decoder is trained alone on nothing", {
@@ -67,8 +66,8 @@ export async function firstWeights(
   }
   const all =
     start === null
-      ? initialAutoencoderWeights(parameters, seed)
-      : await readAutoencoderWeights(start, parameters);
+      ? initialAutoencoderWeights(autoencoderParameters(autoencoder), seed)
+      : await readAutoencoderWeights(start, autoencoder);
   const isTrained = ({ name }: NamedBuffer): boolean => train === "all" || name.startsWith("decoder.");
   const trainables = all.filter(isTrained);
   return {

@@ -103,13 +103,16 @@ export class LatentStore {
     if (this.#opened.has(chunk)) return;
     this.#opened.add(chunk);
     const { cacheBytes, folder, imageSize } = this.#options;
+    const { pixelsPerToken } = this.#encoder;
     const first = chunk * CHUNK;
     const samples = Array.from(
       { length: Math.min(CHUNK, this.#source.length - first) },
       (_, offset) => first + offset,
     );
     const { hash, pictures } = await this.#chunkKey(samples);
-    const mostTokens = Math.max(...aspectBuckets(imageSize).map(({ grid }) => grid[0] * grid[1]));
+    const mostTokens = Math.max(
+      ...aspectBuckets(imageSize, pixelsPerToken).map(({ grid }) => grid[0] * grid[1]),
+    );
     const bytes = 4 * pictures * mostTokens * this.#encoder.width;
     // Whoever comes first stays: in a cycle through everything, replacing old by new would never hit.
     if (this.#keptBytes + bytes > cacheBytes) return;

@@ -117,7 +117,7 @@ export class ModelStage implements TrainStage<PretrainingPlan> {
         ({ name, shape, data }) => [name, float32Tensor(shape, data)] as const,
       ),
     );
-    const grids = trainingGrids(config);
+    const grids = trainingGrids({ ...config, side: model.baseGridSize });
     const { inherited, data } = this.#parts;
     this.#survey ??= this.#parts.survey();
     const survey = await this.#survey;

@@ -5,7 +5,7 @@ import { writeOnnx } from "../../graph/onnx-writer.ts";
 import { input } from "../../graph/value.ts";
 import { chooseBucket } from "../../image/aspect-buckets.ts";
 import { patchify } from "../../image/patchify.ts";
-import { type ImageSize, PIXELS_PER_TOKEN, type RgbImage, toPlanes } from "../../image/pixels.ts";
+import { type ImageSize, type RgbImage, toPlanes } from "../../image/pixels.ts";
 import { coverAndCrop, squareCrop, stretch } from "../../image/resize.ts";
 import { encodePixels } from "../../model/autoencoder.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
@@ -59,6 +59,11 @@ export class PictureEncoder {
     return new PictureEncoder(autoencoder, session, options);
   }
 
+  /** Pixels on a side of a token. */
+  get pixelsPerToken(): number {
+    return pixelsPerLatent(this.#autoencoder.config) * this.#options.patch;
+  }
+
   /** Numbers of a token. */
   get width(): number {
     return this.#autoencoder.config.latentChannels * this.#options.patch ** 2;
@@ -79,7 +84,7 @@ export class PictureEncoder {
 
   /** Tokens that pictures of one sample have, height and width. */
   gridsOf(pictures: readonly RgbImage[]): readonly Grid[] {
-    return this.#targets(pictures).map(({ target }) => gridOf(target));
+    return this.#targets(pictures).map(({ target }) => this.#gridOf(target));
   }
 
   /** Tokens of each sample's pictures, all pictures of one grid through the encoder together. */
@@ -88,7 +93,7 @@ export class PictureEncoder {
     const waiting = new Map<string, Waiting[]>();
     for (const [sample, pictures] of samples.entries()) {
       for (const [image, { stretched, target }] of this.#targets(pictures).entries()) {
-        const grid = gridOf(target);
+        const grid = this.#gridOf(target);
         const key = gridText(grid);
         const group = waiting.get(key) ?? [];
         const picture = this.#toTrainingSize(pictures[image]!, stretched, target);
@@ -112,8 +117,14 @@ export class PictureEncoder {
     const sizes = matchSizes && own.length > 1 ? matchSimilarSizes(own) : own;
     return sizes.map((stretched) => ({
       stretched,
-      target: buckets ? chooseBucket(stretched, imageSize).gridPixels : [imageSize, imageSize],
+      target: buckets
+        ? chooseBucket(stretched, imageSize, this.pixelsPerToken).gridPixels
+        : [imageSize, imageSize],
     }));
+  }
+
+  #gridOf([height, width]: ImageSize): Grid {
+    return [height / this.pixelsPerToken, width / this.pixelsPerToken];
   }
 
   #toTrainingSize(picture: RgbImage, stretched: ImageSize, target: ImageSize): RgbImage {
@@ -145,10 +156,6 @@ export class PictureEncoder {
       into[image] = { grid, tokens: all.slice(index * elements, (index + 1) * elements) };
     });
   }
-}
-
-function gridOf([height, width]: ImageSize): Grid {
-  return [height / PIXELS_PER_TOKEN, width / PIXELS_PER_TOKEN];
 }
 
 /** A picture on its way to the encoder, and where its tokens go. */

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { aspectBuckets } from "../../image/aspect-buckets.ts";
-import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
+import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
@@ -18,13 +18,16 @@ import { type PlannedImage, SampleSource } from "./samples.ts";
 /** Decoded pictures that are kept for a moment: sizes are asked for first, pixels soon after. */
 const PICTURE_CACHE_BYTES = 64 * 1024 * 1024;
 
+/** How pictures are brought to size, and the tokens on a side of a square one. */
+export interface GridSettings extends Pick<ModelTrainConfig, "imageSize" | "aspectBuckets"> {
+  readonly side: number;
+}
+
 /** Grids that pictures have in training, each once. */
-export function trainingGrids({
-  imageSize,
-  aspectBuckets: buckets,
-}: Pick<ModelTrainConfig, "imageSize" | "aspectBuckets">): Grid[] {
-  const side = imageSize / PIXELS_PER_TOKEN;
-  const grids: Grid[] = buckets ? aspectBuckets(imageSize).map(({ grid }) => grid) : [[side, side]];
+export function trainingGrids({ imageSize, aspectBuckets: buckets, side }: GridSettings): Grid[] {
+  const grids: Grid[] = buckets
+    ? aspectBuckets(imageSize, imageSize / side).map(({ grid }) => grid)
+    : [[side, side]];
   return [...new Map(grids.map((grid) => [gridText(grid), grid])).values()];
 }
 
@@ -99,9 +102,10 @@ export class TrainingData {
 
   /** @throws ConfigError when the data does not suit the packing, and what {@link LatentStore.create} throws. */
   static async create(parts: TrainingDataParts, tars: TrainingTars): Promise<TrainingData> {
-    const { config, tokenizer, faults } = parts;
+    const { config, tokenizer, faults, autoencoder, patch } = parts;
     const { seed, batch, packing } = config;
-    const grids = trainingGrids(config);
+    const side = config.imageSize / (patch * pixelsPerLatent(autoencoder.config));
+    const grids = trainingGrids({ ...config, side });
     const limits = {
       maxLength: packing?.maxLength ?? Number.POSITIVE_INFINITY,
       maxImageTokens: Math.max(...grids.map(([height, width]) => height * width)),

@@ -5,7 +5,6 @@ import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError, ModelFormatError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
-import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
@@ -139,11 +138,17 @@ export function modelConfig(
   const { config: parsed, unknownKeys } = parseNextStepConfig(json, "model");
   const unknown = unknownKeys.find((key) => key in config.model);
   if (unknown !== undefined) throw new ConfigError(`unknown key "model.${unknown}"`);
-  const side = pixelsPerLatent(autoencoder.config) * parsed.latentPatchSize;
-  if (side !== PIXELS_PER_TOKEN || autoencoder.config.latentChannels !== parsed.latentChannels) {
+  if (autoencoder.config.latentChannels !== parsed.latentChannels) {
     throw new ConfigError("its latents do not make the model's tokens", {
       where: autoencoder.path,
-      remedy: `use ${parsed.latentChannels} latent channels and ${PIXELS_PER_TOKEN} pixels a token`,
+      remedy: `use ${parsed.latentChannels} latent channels`,
+    });
+  }
+  const side = pixelsPerLatent(autoencoder.config) * parsed.latentPatchSize;
+  if (config.imageSize % side !== 0) {
+    throw new ConfigError(`${config.imageSize} is not a whole number of tokens of ${side} pixels`, {
+      where: "imageSize",
+      remedy: `use a multiple of ${side}`,
     });
   }
   const latentSize = config.imageSize / pixelsPerLatent(autoencoder.config);

@@ -71,7 +71,7 @@ async function withModelStage<Result>(
     ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, weights, validation },
     inputs: await inputDigests({ config, tars, autoencoder, start }),
     inherited: await inheritedSettings(config, start),
-    survey: () => surveyTraining(config, tars),
+    survey: () => surveyTraining({ ...config, pixelsPerToken: config.imageSize / model.baseGridSize }, tars),
     optimizer: await createOptimizer(engine, config, weights.trained),
   });
   // Awaited here: data, weights and engine are closed when this function returns.
@@ -162,7 +162,9 @@ export function workloadOf(
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const withPictures = sets.filter((_set, index) => configs[index]!.type !== "nlp");
   const pictures = sum(withPictures.map((set) => set.pictures));
-  const tokens = Math.max(...trainingGrids(config).map(([height, width]) => height * width));
+  const tokens = Math.max(
+    ...trainingGrids({ ...config, side: model.baseGridSize }).map(([height, width]) => height * width),
+  );
   return {
     samples: sum(sets.map(({ length }) => length)),
     pictures,

@@ -46,7 +46,7 @@ function settings(others: Readonly<Record<string, unknown>> = {}) {
 it("says which sizes, subjects and words training shows, for each lesson", async () => {
   const config = settings({ imageSize: 64, curriculum: [{ until: 4, numbers: { rank: -1 } }] });
   await using tars = await TrainingTars.open(config.data);
-  const survey = await surveyTraining(config, tars);
+  const survey = await surveyTraining({ ...config, pixelsPerToken: 16 }, tars);
   expect(survey).toEqual({
     all: {
       sizes: [
@@ -58,7 +58,7 @@ it("says which sizes, subjects and words training shows, for each lesson", async
     },
     lessons: [{ sizes: [[64, 64]], subjects: ["red apple"], words: ["an", "apple", "red"] }],
   });
-  expect(await surveyTraining(config, tars)).toEqual(survey);
+  expect(await surveyTraining({ ...config, pixelsPerToken: 16 }, tars)).toEqual(survey);
   expect(await readdir(join(root, "run", "trained"))).toHaveLength(1);
 });
 
@@ -66,7 +66,7 @@ it("names squares where there are no aspect buckets, and the words of captions u
   const captions = { keys: ["caption"], templates: ["a photo of {text}"] };
   const config = settings({ imageSize: 32, aspectBuckets: false, captions });
   await using tars = await TrainingTars.open(config.data);
-  const { all } = await surveyTraining(config, tars);
+  const { all } = await surveyTraining({ ...config, pixelsPerToken: 16 }, tars);
   expect(all.sizes).toEqual([[32, 32]]);
   expect(all.words).toEqual(["a", "apple", "dog", "dogs", "of", "photo", "red", "two"]);
 });

@@ -68,10 +68,13 @@ const surveySchema = z.strictObject({ all: trainedSchema, lessons: z.array(train
 /** What all of training shows, and what each lesson of the curriculum does. */
 export type TrainingSurvey = z.infer<typeof surveySchema>;
 
+/** What decides which pictures and captions training shows, and the side of a token. */
+export type SurveyedTraining = ModelTrainConfig & { readonly pixelsPerToken: number };
+
 /** Looks at every caption and at the header of every picture that the run may show, or reads what an earlier start saw. */
-export async function surveyTraining(config: ModelTrainConfig, tars: TrainingTars): Promise<TrainingSurvey> {
-  const { data, captions, imageSize, aspectBuckets, curriculum } = config;
-  const settings = JSON.stringify({ data, captions, imageSize, aspectBuckets, curriculum });
+export async function surveyTraining(config: SurveyedTraining, tars: TrainingTars): Promise<TrainingSurvey> {
+  const { data, captions, imageSize, aspectBuckets, curriculum, pixelsPerToken } = config;
+  const settings = JSON.stringify({ data, captions, imageSize, aspectBuckets, curriculum, pixelsPerToken });
   const hash = createHash("sha256").update(settings);
   for (const set of tars.sets) hash.update(await set.fingerprint());
   const path = join(config.output, "trained", `${hash.digest("hex").slice(0, 16)}.json`);
@@ -87,7 +90,7 @@ export async function surveyTraining(config: ModelTrainConfig, tars: TrainingTar
   return survey;
 }
 
-async function lookAt(config: ModelTrainConfig, tars: TrainingTars): Promise<TrainingSurvey> {
+async function lookAt(config: SurveyedTraining, tars: TrainingTars): Promise<TrainingSurvey> {
   const { curriculum } = config;
   const all = new Gathering();
   const lessons = curriculum.map((lesson) => ({ lesson, gathering: new Gathering() }));
@@ -119,7 +122,7 @@ const isIn = ({ numbers }: Lesson, metadata: Readonly<Record<string, unknown>>):
 async function gather(
   data: TarDataset,
   own: DataSetConfig,
-  { captions: general, imageSize, aspectBuckets }: ModelTrainConfig,
+  { captions: general, imageSize, aspectBuckets, pixelsPerToken }: SurveyedTraining,
   add: (
     metadata: Readonly<Record<string, unknown>>,
     captions: readonly string[],
@@ -140,7 +143,9 @@ async function gather(
     if (rejectNumbers(text.metadata, own.filter?.numbers ?? {}) !== null) continue;
     const sizes = headers.map(
       ({ height, width }): ImageSize =>
-        aspectBuckets ? chooseBucket([height, width], imageSize).gridPixels : [imageSize, imageSize],
+        aspectBuckets
+          ? chooseBucket([height, width], imageSize, pixelsPerToken).gridPixels
+          : [imageSize, imageSize],
     );
     add(text.metadata, captionTexts(text, own.captions ?? general), sizes);
   }

@@ -4,7 +4,6 @@ import { type AutoencoderFolder, openAutoencoderFolder } from "../../checkpoint/
 import { type ModelFolder, openModelFolder } from "../../checkpoint/model-folder.ts";
 import { lockFolder } from "../../files/folder-lock.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
-import { PIXELS_PER_TOKEN } from "../../image/pixels.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { type NextStepConfig, tokenWidth } from "../../model/config.ts";
 import { availableMemory } from "../../node/available-memory.ts";
@@ -95,7 +94,7 @@ async function openPolicy(
   if (adapter === null) return modelPolicy(base, model, seed);
   const policy = adapterPolicy(base, { ...adapter, dropout: 0 }, seed);
   if (checkMemory && policy.frozen !== undefined) {
-    const grids = trainingGrids({ imageSize, aspectBuckets: config.aspectBuckets });
+    const grids = trainingGrids({ imageSize, aspectBuckets: config.aspectBuckets, side: model.baseGridSize });
     const update = {
       rows: 2 * batch,
       imageTokens: Math.max(...grids.map(([height, width]) => height * width)),
@@ -165,9 +164,9 @@ export async function rehearsePreference(
 
 function workloadOf(
   { steps, cacheBytes }: PreferenceTrainConfig,
-  { model, imageSize, pairs }: OpenStage,
+  { model, pairs }: OpenStage,
 ): Workload<PreferencePlan> {
-  const bytes = (imageSize / PIXELS_PER_TOKEN) ** 2 * tokenWidth(model) * Float32Array.BYTES_PER_ELEMENT;
+  const bytes = model.baseGridSize ** 2 * tokenWidth(model) * Float32Array.BYTES_PER_ELEMENT;
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   return {
     ...{ samples: pairs, pictures: 2 * pairs, stretches: [{ steps }] },

@@ -41,13 +41,16 @@ describe("recipes in lines", () => {
 
 describe("sizes to choose from", () => {
   it("are those that were trained first, each once", () => {
-    const choices = sizeChoices({ size: "128x128", sizes: ["128x128", "192x96"] });
+    const choices = sizeChoices({ size: "128x128", sizes: ["128x128", "192x96"], tokenSide: 16 });
     expect(choices.slice(0, 2)).toEqual([
       { value: "128x128", label: "128 × 128, square", trained: true },
       { value: "192x96", label: "192 × 96, wide", trained: true },
     ]);
     expect(new Set(choices.map(({ value }) => value)).size).toBe(choices.length);
     expect(choices.length).toBeGreaterThan(6);
+    for (const { value } of sizeChoices({ size: "256x256", sizes: [], tokenSide: 32 })) {
+      expect(value.split("x").every((side) => Number(side) % 32 === 0)).toBe(true);
+    }
   });
 });
 

@@ -12,14 +12,18 @@ export interface SizeChoice {
 /** The table of shapes is made for image sizes that this divides. */
 const TABLE_STEP = 16;
 
-export function sizeChoices({ size, sizes }: Pick<Capabilities, "size" | "sizes">): readonly SizeChoice[] {
+export function sizeChoices({
+  size,
+  sizes,
+  tokenSide,
+}: Pick<Capabilities, "size" | "sizes" | "tokenSide">): readonly SizeChoice[] {
   const trained = sizes.length > 0 ? sizes : [size];
   const known = new Set<string>(trained);
   const own = parseSize(size);
   const base = Math.round(Math.sqrt(own.width * own.height) / TABLE_STEP) * TABLE_STEP;
   const others = new Map<SizeText, SizeChoice>();
   for (const name of ASPECT_NAMES) {
-    const [height, width] = namedSize(name, Math.max(TABLE_STEP, base));
+    const [height, width] = namedSize(name, Math.max(TABLE_STEP, base), tokenSide);
     const value = sizeText({ width, height });
     if (known.has(value) || others.has(value)) continue;
     others.set(value, { value, label: `${shownSize({ width, height })}, ${name}`, trained: false });
