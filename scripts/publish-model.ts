@@ -10,13 +10,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { openAutoencoderFolder } from "../src/checkpoint/autoencoder-folder.ts";
 import { convertTensors } from "../src/checkpoint/convert-dtype.ts";
 import { openModelFolder } from "../src/checkpoint/model-folder.ts";
 import { LocalFolder } from "../src/files/local-folder.ts";
 import { NEXTSTEP_FILE } from "../src/generate/default-settings.ts";
+import { pixelsPerLatent } from "../src/model/autoencoder-config.ts";
 import { contentsOf, writeModelFolder } from "../src/node/write-model-folder.ts";
 import { autoencoderPath } from "../src/train/model/stage-setup.ts";
+
+const trainedSchema = z.looseObject({ sizes: z.array(z.array(z.number())) });
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -49,10 +53,15 @@ try {
     tensors: convertTensors(tensors, "float16"),
     autoencoder: halves,
   });
-  const trained =
+  const { sizes, ...shown } = trainedSchema.parse(
     values.trained === undefined
       ? (await readJson(join(source, NEXTSTEP_FILE))).trained
-      : (await readJson(values.trained)).all;
+      : (await readJson(values.trained)).all,
+  );
+  // Another decoder may make more pixels of the same tokens.
+  const scale =
+    pixelsPerLatent((other ?? folder.autoencoder!).config) / pixelsPerLatent(folder.autoencoder!.config);
+  const trained = { ...shown, sizes: sizes.map((sides) => sides.map((side) => side * scale)) };
   const settings = { ...(await readJson(join(target, NEXTSTEP_FILE))), trained };
   await cp(written, target, { recursive: true });
   await writeFile(join(target, NEXTSTEP_FILE), `${JSON.stringify(settings, undefined, 2)}\n`);

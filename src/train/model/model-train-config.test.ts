@@ -5,7 +5,7 @@ import { loadTrainConfig } from "../loop/train-config.ts";
 import { modelTrainConfigSchema } from "./model-train-config.ts";
 
 it.each([
-  ["model.json", 128],
+  ["model.json", 256],
   ["model-second.json", 256],
 ])("reads configs/%s", async (name, imageSize) => {
   const path = fileURLToPath(new URL(`../../../configs/${name}`, import.meta.url));
