@@ -12,11 +12,16 @@ const read = (name: string) => {
 it("reads the configs of the autoencoder's stages, each starting from the one before", async () => {
   const first = await read("autoencoder");
   const last = await read("autoencoder-final");
+  const blocks = await read("autoencoder-blocks");
   const decoder = await read("autoencoder-decoder");
   expect(first.phases.map(({ crop }) => crop)).toEqual([64, 128]);
   expect(first).toMatchObject({ seed: 42, resolution: 256, start: null });
   expect(last.start).toBe(`${first.output}/model/raw`);
   expect(last.loop.schedule.finalFactor).toBe(0);
-  expect(decoder).toMatchObject({ start: `${last.output}/model`, train: "decoder" });
-  for (const { autoencoder } of [last, decoder]) expect(autoencoder).toEqual(first.autoencoder);
+  expect(blocks).toMatchObject({ start: `${last.output}/model`, train: "decoder" });
+  expect(decoder).toMatchObject({ start: `${blocks.output}/model`, train: "decoder" });
+  expect(last.autoencoder).toEqual(first.autoencoder);
+  for (const { autoencoder } of [blocks, decoder]) {
+    expect(autoencoder).toEqual({ ...first.autoencoder, pixel_shuffle: 2 });
+  }
 });

@@ -8,6 +8,7 @@ import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import { patchify } from "../../image/patchify.ts";
+import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
 import { defaultModelPath } from "../../node/default-model.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { GivenLatents } from "../autoencoder/given-latents.ts";
@@ -48,8 +49,9 @@ it("draws along real pictures, at the model's own size", async () => {
   await using chosen = await TarDataset.open(join(out, "train"));
   const shape = [channels, latentSize, latentSize];
   await using drawn = await GivenLatents.open(join(out, "latents.safetensors"), chosen, shape);
+  const imageSize = latentSize * pixelsPerLatent(model.autoencoder!.config);
   const encoder = await PictureEncoder.create(engine, model.autoencoder!, {
-    ...{ patch, imageSize: 8 * latentSize, aspectBuckets: false, matchSizes: false },
+    ...{ patch, imageSize, aspectBuckets: false, matchSizes: false },
   });
   const pictures = [await chosen.imagesAt(0), await chosen.imagesAt(1)];
   const [first, second] = (await encoder.encode(pictures)).map(([picture]) => picture!.tokens);

@@ -1,6 +1,7 @@
 /** @file Log-probabilities that are replayed in one pass equal those of drawing token by token, up to rounding. */
 import { afterAll, describe, expect, it } from "vitest";
 import { DrawingOrder } from "../../generate/drawing-order.ts";
+import { pixelsPerToken } from "../../generate/image-coder.ts";
 import { solverTable } from "../../generate/solvers.ts";
 import { openTestSessions } from "../../generate/test-models.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
@@ -50,7 +51,8 @@ describe("a replay", () => {
         prompt,
         seed,
       }));
-      const size = [64, 48] as const;
+      const side = pixelsPerToken(model.sessions);
+      const size = [4 * side, 3 * side] as const;
       const tokenizer = await loadTokenizer(folder.files);
       const settings = {
         tokenizer,
