@@ -15,7 +15,8 @@ function furthest(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0);
 }
 
-it.each(["v1", "v1.1"])("decodes and encodes in bands as at once: %s", async (name) => {
+// The default model's autoencoder has blocks of pixels.
+it.each(["v1", "v1.1", "default"])("decodes and encodes in bands as at once: %s", async (name) => {
   await using opened = await openTestSessions(name);
   const { sessions } = opened;
   const { config } = sessions.autoencoder;
@@ -27,10 +28,11 @@ it.each(["v1", "v1.1"])("decodes and encodes in bands as at once: %s", async (na
   const pixels = whole?.data as Float32Array;
   const given = PicturePlanes.of(latents, config.latentChannels, height, width);
   const parts: number[] = [];
-  const decoded = await runInBands(sessions, decoderPasses(config), given, {
+  const blocks = await runInBands(sessions, decoderPasses(config), given, {
     limits,
     progress: (part) => parts.push(part),
   });
+  const decoded = blocks.shuffled(config.pixelShuffle);
   // float32 rounding of some 30 layers; values reach about 1.
   expect(furthest(decoded.joined(), pixels)).toBeLessThan(2e-5);
   expect(parts.length).toBeGreaterThan(40);
@@ -41,7 +43,9 @@ it.each(["v1", "v1.1"])("decodes and encodes in bands as at once: %s", async (na
   const planes = { dtype: "float32", shape: whole?.shape ?? [], data: pixels } as const;
   const mean = (await encoder.run({ pixels: planes })).mean?.data as Float32Array;
   const picture = PicturePlanes.of(pixels, config.inChannels, decoded.height, decoded.width);
-  const encoded = await runInBands(sessions, encoderPasses(config), picture, { limits });
+  const encoded = await runInBands(sessions, encoderPasses(config), picture.unshuffled(config.pixelShuffle), {
+    limits,
+  });
   const banded = await sessions.latentNorm(encoded.joined().slice(0, mean.length), shape);
   expect(furthest(banded, mean)).toBeLessThan(2e-4);
 });
