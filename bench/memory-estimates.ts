@@ -38,7 +38,7 @@ const square = (side: number, pictures = 1): DrawingRow => ({ width: side, heigh
 const ROWS: readonly DrawingRow[] = [
   ...[64, 96, 128, 192, 256, 320, 384].map((side) => square(side)),
   ...[square(128, 4), square(128, 8), square(192, 4), square(256, 4)],
-  { width: 400, height: 176, pictures: 1 },
+  { width: 416, height: 160, pictures: 1 },
   { ...square(128), image: [128, 128] },
   { ...square(192), image: [240, 176] },
   { ...square(256), image: [400, 304] },

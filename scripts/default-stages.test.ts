@@ -37,8 +37,8 @@ it("reads nothing that no stage before it makes", async () => {
       expect(result).toBe(`${config.output}/model`);
       if (typeof config.autoencoder === "string") check(config.autoencoder);
       if ("latents" in config && config.latents !== null) check(config.latents);
-    } else if (kind === "drawn") {
-      for (const path of command.filter((one) => /^(runs|data)\//.test(one) && one !== result)) check(path);
+    } else {
+      for (const path of command.filter((one) => /^runs\/.*\/model$/.test(one))) check(path);
     }
     made.push(result);
   }

@@ -16,7 +16,7 @@ const DRAWN = [200, 429];
 const CUT = [...DRAWN, undefined];
 
 const WORDS = ["red apple", "dog", "cat", "car", "banana", "sunflower", "pizza", "rocket"] as const;
-const SIZES = ["32x32", "48x32", "64x48", "64x64"] as const;
+const SIZES = ["64x64", "96x64", "128x96", "128x128"] as const;
 
 export interface MixedOptions {
   readonly url: string;

@@ -14,7 +14,7 @@ const [folder, image, ...delays] = process.argv.slice(2) as [string, string, ...
 for (const [index, delay] of delays.entries()) {
   const model = await open(folder, { threads: 1 });
   const works = [
-    () => model.draw("rain", { count: 3, size: { width: 64, height: 48 }, steps: 2 }),
+    () => model.draw("rain", { count: 3, size: { width: 128, height: 96 }, steps: 2 }),
     () => model.write("rain", { maxTokens: 200 }).text(),
     () => model.caption(image, { maxTokens: 200 }).text(),
   ] as const;

@@ -21,7 +21,7 @@ export class DrawingReference {
 
   static async take(
     { workshop, folder }: Trials,
-    { size = "64x48", count = DRAWN }: { readonly size?: string; readonly count?: number } = {},
+    { size = "128x96", count = DRAWN }: { readonly size?: string; readonly count?: number } = {},
   ): Promise<DrawingReference> {
     const settings = ["--size", size, "--steps", "2", "--threads", "1", "--model", workshop.drawingModel];
     const args = ["rain", "--seed", "1", "--count", String(count), ...settings];

@@ -47,7 +47,7 @@ async function phoneHome(trials: Trials): Promise<void> {
   await watched([
     "rain",
     "--size",
-    "48x32",
+    "96x64",
     "--steps",
     "2",
     "--model",
