@@ -12,6 +12,7 @@ import { trainedSide } from "../../generate/input-images.ts";
 import { ModelSessions } from "../../generate/model-sessions.ts";
 import { availableMemory } from "../../node/available-memory.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
+import { gridOf } from "../../sequence/segments.ts";
 import { loadTokenizer } from "../../sequence/tokenizer.ts";
 import { refuseTooLarge } from "../adapter/adapter-memory.ts";
 import { adapterPolicy, modelPolicy, type Policy } from "../adapter/policy.ts";
@@ -78,7 +79,7 @@ async function withRewardStage<Result>(
       ? await modelPolicy(base, base.config, config.seed)
       : adapterPolicy(base, { ...adapter, dropout: 0 }, config.seed);
   const { trainables } = policy;
-  const side = imageSize / pixelsPerToken(decoding);
+  const [side] = gridOf([imageSize, imageSize], "imageSize", pixelsPerToken(decoding));
   if (config.checkMemory) refuseTooMuch(base, config, policy, { cells: side ** 2, steps: learntSteps });
   const weights =
     policy.adapter === undefined
