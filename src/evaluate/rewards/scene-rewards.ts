@@ -15,9 +15,10 @@ import { countIn } from "../counting.ts";
 import type { EvaluationData } from "../emoji/evaluation-data.ts";
 import { fitted, ReferencePictures } from "../emoji/reference-pictures.ts";
 import type { Scorer } from "../emoji/scorer.ts";
+import type { LabelledFeature } from "../retrieval.ts";
 import { cutOut, windowsOf } from "../scene-windows.ts";
 import { type AskedScene, askedScene } from "./asked-scene.ts";
-import { margin, subjectMargin } from "./margin.ts";
+import { margin, SubjectMargins } from "./margin.ts";
 import type { SceneReward } from "./reward-spec.ts";
 
 /** A way of judging a picture by what its prompt asks for. */
@@ -72,6 +73,12 @@ export function sceneReward(
 }
 
 function detectors(real: ReferencePictures, scorer: Scorer): Readonly<Record<SceneReward, Detector>> {
+  const known = new WeakMap<readonly LabelledFeature[], SubjectMargins>();
+  const marginsAmong = (references: readonly LabelledFeature[]): SubjectMargins => {
+    const margins = known.get(references) ?? new SubjectMargins(references, scorer.distance);
+    known.set(references, margins);
+    return margins;
+  };
   /** The mean margin of things at the places of a layout, one at each or the same at all. */
   const placedMargin = async (
     picture: RgbImage,
@@ -79,10 +86,10 @@ function detectors(real: ReferencePictures, scorer: Scorer): Readonly<Record<Sce
     layout: SceneLayout,
   ): Promise<number> => {
     const side = sideOf(picture);
-    const references = await real.of(style, "small", side)(scorer);
+    const among = marginsAmong(await real.of(style, "small", side)(scorer));
     const features = await scorer.of(windowsOf(layout, side).map((window) => cutOut(picture, window)));
     const margins = features.map((feature, index) =>
-      subjectMargin(subjects[Math.min(index, subjects.length - 1)]!, feature, references, scorer.distance),
+      among.of(subjects[Math.min(index, subjects.length - 1)]!, feature),
     );
     return margins.reduce((a, b) => a + b, 0) / margins.length;
   };
@@ -93,9 +100,9 @@ function detectors(real: ReferencePictures, scorer: Scorer): Readonly<Record<Sce
       needs: 'one thing of the data alone on white, e.g. "a dog"',
       judges: (asked) => asked.layout === undefined && isOnWhite(asked) && isKnown(asked, 1),
       score: async (picture, { subjects, style }) => {
-        const references = await real.of(style, "whole", sideOf(picture))(scorer);
+        const among = marginsAmong(await real.of(style, "whole", sideOf(picture))(scorer));
         const [feature] = await scorer.of([picture]);
-        return subjectMargin(subjects[0]!, feature!, references, scorer.distance);
+        return among.of(subjects[0]!, feature!);
       },
     },
     colour: {
