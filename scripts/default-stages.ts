@@ -46,7 +46,7 @@ export const DEFAULT_STAGES: readonly DefaultStage[] = [
   },
   training("autoencoder", "autoencoder", "the autoencoder at a constant rate", 0.9),
   training("autoencoder-final", "autoencoder", "the autoencoder with a falling rate", 0.36),
-  training("autoencoder-blocks", "autoencoder", "the decoder of pictures twice as large", 0.1),
+  training("autoencoder-blocks", "autoencoder", "the decoder of pictures twice as large", 0.2),
   training("model", "model", "the transformer on single subjects", 1.6),
   training("model-second", "model", "the transformer on several at once", 1.5),
   {
