@@ -13,24 +13,24 @@ import { testModelPath } from "./test-models.ts";
  * are as wide.
  */
 const GOLDEN: readonly [string, string, DrawOptions & { readonly edit?: true }, readonly string[]][] = [
-  ["by itself", "a red apple", { seed: 1 }, ["096fea4831672ede 14b7b834cd3fff3c"]],
+  ["by itself", "a red apple", { seed: 1 }, ["b53298596fc1c874 27c68e74acd5b799"]],
   [
     "two of one prompt",
     "a green frog",
     { seed: 3, count: 2 },
-    ["eb323d3c4f4df3f9 6d184ef6bd225204", "b859254131ea8b66 169c8b35abddf928"],
+    ["4b96b862aae149f9 81450b187d020510", "d7071170327ac794 9a0f2374cb2cf1f9"],
   ],
   [
     "without guidance, in another shape",
     "a yellow star",
-    { seed: 2, size: { width: 96, height: 64 }, cfg: 1 },
-    ["d4d1e532566a8d16 20352df5034520cd"],
+    { seed: 2, size: { width: 192, height: 128 }, cfg: 1 },
+    ["b961a25f80edb184 68a8e84ea70ce1fc"],
   ],
   [
     "an edit with three branches",
     "make it blue",
-    { seed: 4, edit: true, cfgImg: 1.5, cfg: 3, size: { width: 128, height: 128 } },
-    ["4bc7ab3e16c9f609 1432e521d40a2792"],
+    { seed: 4, edit: true, cfgImg: 1.5, cfg: 3, size: { width: 256, height: 256 } },
+    ["8aed66a6326f41f5 8192f764a535ec67"],
   ],
   ...(["v1", "v1.1", "ode", "sde", "cps"] as const).map((sampler, index): (typeof GOLDEN)[number] => [
     `${sampler} on a linear schedule`,
@@ -43,15 +43,15 @@ const GOLDEN: readonly [string, string, DrawOptions & { readonly edit?: true }, 
       cfgSchedule: "linear",
       useNorm: sampler === "v1",
       shift: 1.5,
-      size: { width: 64, height: 64 },
+      size: { width: 128, height: 128 },
     },
     [
       [
-        "d5b8d6e058c999f3 bd95d1183f4cedc2",
-        "9c8ede244e6e0147 a8fdde673b736fb9",
-        "6975636b04f1a5e4 33b9c828d08f79aa",
-        "7637892cf18f7553 5e9c648c0fb2fe18",
-        "307b99f8f6997377 b493afff05502bae",
+        "213318c0b1212ddb 6cdb3265bad4b773",
+        "7d7c1e9fab1cc36b b5d5c71f0b5b2991",
+        "a72f9406dc16ebb5 3e2b98590692bec9",
+        "16dd5aaf49a132e5 7f96140d7a733853",
+        "c199eddd6c10907f a4d3f8533538e677",
       ][index] as string,
     ],
   ]),

@@ -29,7 +29,7 @@ it("tells of a whole model that it can be opened, and it can, by name", async ()
     canOpen: true,
     why: [],
   });
-  expect(model?.memory).toMatchObject({ width: 128, height: 128, repacked: false });
+  expect(model?.memory).toMatchObject({ width: 256, height: 256, repacked: false });
   expect(model?.memory?.peak).toBeGreaterThan(150e6);
   const before = process.env.HF_HUB_CACHE;
   process.env.HF_HUB_CACHE = cache;
