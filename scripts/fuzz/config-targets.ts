@@ -157,7 +157,16 @@ export async function autoencoderConfig(): Promise<FuzzTarget> {
   return {
     name: "autoencoder configuration",
     seeds: [...(await Promise.all(seeds)), await fixture("models/default/vae/config.json")],
-    words: jsonWords('"ch_mult":[', '"ch":', '"num_groups":', '"psz":', '"pixel_shuffle":', "2147483648", "1024", "16"),
+    words: jsonWords(
+      '"ch_mult":[',
+      '"ch":',
+      '"num_groups":',
+      '"psz":',
+      '"pixel_shuffle":',
+      "2147483648",
+      "1024",
+      "16",
+    ),
     run: async (bytes) => {
       const { config } = parseAutoencoderConfig(await json(bytes));
       for (const { name, shape } of autoencoderParameters(config)) checkShape(name, shape);
