@@ -23,7 +23,7 @@ export function pixelShuffle(x: Value, factor: number): Value {
 /** The inverse of {@link pixelShuffle}. x [n, c, f h, f w] -> [n, c f f, h, w]. Throws ShapeError for other sides. */
 export function pixelUnshuffle(x: Value, factor: number): Value {
   if (factor === 1) return x;
-  const [pictures, channels, ...sides] = x.shape as [Dim, number, Dim, Dim];
+  const [pictures, channels, ...sides] = x.shape as [Dim, Dim, Dim, Dim];
   const [height, width] = sides.map((side) => divideSize(side, factor));
   if (
     height === undefined ||
@@ -35,5 +35,5 @@ export function pixelUnshuffle(x: Value, factor: number): Value {
   }
   const blocks = reshape(x, [pictures, channels, height, factor, width, factor]);
   const placed = transpose(blocks, [0, 1, 3, 5, 2, 4]); // [n, c, f, f, h, w]
-  return reshape(placed, [pictures, channels * factor ** 2, height, width]);
+  return reshape(placed, [pictures, multiplySizes(factor ** 2, channels), height, width]);
 }
