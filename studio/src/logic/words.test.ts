@@ -40,9 +40,12 @@ describe("remarks", () => {
   } as const;
   it("name words that the model does not know with what it knows instead", () => {
     const [remark] = remarksOn("a red appel", { width: 128, height: 128 }, model);
-    expect(remark).toMatchObject({ kind: "words", words: ["appel"], closest: ["red apple"] });
+    expect(remark).toMatchObject({ kind: "words", words: ["appel"], closest: ["apple", "red apple"] });
     const [colour] = remarksOn("a dog on blu background", { width: 128, height: 128 }, model);
     expect(colour).toMatchObject({ words: ["blu"], closest: ["blue"] });
+    const hearts = { ...model, subjects: [...SUBJECTS, "blue heart"] };
+    const [word] = remarksOn("a dog on blu background", { width: 128, height: 128 }, hearts);
+    expect(word?.closest).toEqual(["blue", "blue heart"]);
   });
 
   it("name sizes that it was not trained for, and are silent where nothing is known", () => {

@@ -90,7 +90,7 @@ export function stretchText(size: string): string {
 
 /**
  * What a person should know before drawing, by the very rules that the server's notes follow; the closest may also be
- * plain words, such as colours, where no subject is close.
+ * plain words, such as colours.
  */
 export function remarksOn(
   prompt: string,
@@ -107,7 +107,10 @@ export function remarksOn(
       return { ...note, text: stretchText(shownSize({ width, height })) };
     }
     const [word] = note.words ?? [];
-    if (word === undefined || (note.closest ?? []).length > 0) return note;
-    return { ...note, closest: closestSubjects(word, words, CLOSEST_WORDS) };
+    if (word === undefined) return note;
+    const subjectsToo = note.closest ?? [];
+    // Captions hold the words of subjects, so that no subject is closer than the closest word: "blue" before "blue heart".
+    const plain = closestSubjects(word, words, subjectsToo.length === 0 ? CLOSEST_WORDS : 1);
+    return { ...note, closest: [...new Set([...plain, ...subjectsToo])].slice(0, CLOSEST_WORDS) };
   });
 }
