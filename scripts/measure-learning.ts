@@ -30,6 +30,8 @@ import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 const TOOL = "measure-learning";
 /** Real pictures among which a drawing is looked for. */
 const AMONG = 300;
+/** What is learnt is chosen among the best known of what the model does not list. */
+const UNKNOWN = 40;
 const BATCH = 8;
 
 const HELP = `
@@ -86,7 +88,7 @@ const threads = text("threads") === undefined ? {} : { threads: count("threads",
 
 const naming = await loadEmojiNaming();
 const sets = await loadEmojiSets(naming, [DEFAULT_STYLE]);
-const subjects = selectSubjects(listSubjects(naming, sets)).slice(0, AMONG);
+const everything = selectSubjects(listSubjects(naming, sets));
 const renderer = new EmojiRenderer();
 await using engine = new LocalEngine({ spin: false, ...threads });
 const net = await NetFeatures.open(engine, features);
@@ -137,6 +139,12 @@ await using plain = await open(base, threads);
 const { size, trained } = plain;
 const known = new Set(trained.subjects ?? []);
 const fitted = (picture: RgbImage): RgbImage => stretch(picture, size, "lanczos");
+const shuffled = <Item>(items: readonly Item[]): Item[] => randomFor(seed, "subjects").shuffle([...items]);
+const unknown = everything.filter(({ name }) => !known.has(name)).slice(0, UNKNOWN);
+const things = shuffled(unknown).slice(0, count("things", 3));
+if (things.length === 0) refuseUsage(TOOL, `${base} lists all subjects: there is nothing to learn`);
+const listed = everything.filter(({ name }) => known.has(name)).slice(0, AMONG - things.length);
+const subjects = [...listed, ...things];
 const real: LabelledFeature[] = [];
 for (let start = 0; start < subjects.length; start += 30) {
   const chunk = subjects.slice(start, start + 30);
@@ -153,9 +161,7 @@ async function recognised(pictures: readonly RgbImage[], names: readonly string[
   ).length;
 }
 
-const shuffled = randomFor(seed, "subjects").shuffle([...subjects]);
-const things = shuffled.filter(({ name }) => !known.has(name)).slice(0, count("things", 3));
-const familiar = shuffled.filter(({ name }) => known.has(name)).slice(0, count("known", 48));
+const familiar = shuffled(listed).slice(0, count("known", 48));
 const names = familiar.map(({ name }) => name);
 const before = await recognised(await drawAll(plain, { prompts: names, adapters: [] }, names.length), names);
 process.stderr.write(`known subjects recognised before: ${before} of ${names.length}\n`);
