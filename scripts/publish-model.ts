@@ -58,9 +58,11 @@ try {
       ? (await readJson(join(source, NEXTSTEP_FILE))).trained
       : (await readJson(values.trained)).all,
   );
-  // Another decoder may make more pixels of the same tokens.
-  const scale =
-    pixelsPerLatent((other ?? folder.autoencoder!).config) / pixelsPerLatent(folder.autoencoder!.config);
+  // Another autoencoder may make more pixels of the same tokens.
+  const [before, after] = [folder.autoencoder, other ?? folder.autoencoder].map(
+    (one) => one && pixelsPerLatent(one.config),
+  );
+  const scale = before === undefined || after === undefined ? 1 : after / before;
   const trained = { ...shown, sizes: sizes.map((sides) => sides.map((side) => side * scale)) };
   const settings = { ...(await readJson(join(target, NEXTSTEP_FILE))), trained };
   await cp(written, target, { recursive: true });

@@ -13,7 +13,7 @@ import { type Rehearsal, rehearse, withRehearsalConfig } from "../loop/rehearsal
 import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-loop.ts";
 import { checkpointsOf } from "../loop/train-state.ts";
 import { refuseUnmeantModel } from "../model/model-config-sense.ts";
-import { TrainingData, TrainingTars, trainingGrids } from "../model/stage-data.ts";
+import { mostImageTokens, TrainingData, TrainingTars } from "../model/stage-data.ts";
 import { inputDigests } from "../model/stage-inputs.ts";
 import { autoencoderPath, baseConfig, createOptimizer } from "../model/stage-setup.ts";
 import { createValidation, refuseMistakenTypes, workloadOf } from "../model/train-model.ts";
@@ -61,11 +61,7 @@ async function withAdapterStage<Result>(
   if (config.checkMemory) {
     const update = {
       rows: config.batch,
-      imageTokens:
-        config.packing?.maxLength ??
-        Math.max(
-          ...trainingGrids({ ...config, side: model.baseGridSize }).map(([height, width]) => height * width),
-        ),
+      imageTokens: config.packing?.maxLength ?? mostImageTokens({ ...config, side: model.baseGridSize }),
       parameters: trainables.reduce((sum, { data }) => sum + data.length, 0),
       validates: config.validationData !== null,
       gradientCheckpointing: config.gradientCheckpointing,
@@ -73,8 +69,8 @@ async function withAdapterStage<Result>(
     refuseTooLarge(adapterMemory(base, model, network(0), update), availableMemory());
   }
   const faults = new FaultySamples(config.maxFaultyShare);
-  const parts = { engine, config: plain, tokenizer, autoencoder, patch: model.latentPatchSize, faults };
-  const validation = await createValidation(parts, model, network(0));
+  const parts = { engine, config: plain, tokenizer, autoencoder, model, faults };
+  const validation = await createValidation(parts, network(0));
   const data = await TrainingData.create(parts, tars);
   const stage = new AdapterStage({
     ...{ engine, config, model, base, tokenizer, data, linears, network: training, trainables, validation },

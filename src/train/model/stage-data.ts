@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { AutoencoderFolder } from "../../checkpoint/autoencoder-folder.ts";
 import { aspectBuckets } from "../../image/aspect-buckets.ts";
-import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
+import type { NextStepConfig } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { type Grid, gridText } from "../../sequence/segments.ts";
 import type { TextTokenizer } from "../../sequence/tokenizer.ts";
@@ -29,6 +29,11 @@ export function trainingGrids({ imageSize, aspectBuckets: buckets, side }: GridS
     ? aspectBuckets(imageSize, imageSize / side).map(({ grid }) => grid)
     : [[side, side]];
   return [...new Map(grids.map((grid) => [gridText(grid), grid])).values()];
+}
+
+/** Tokens of the largest of these grids. */
+export function mostImageTokens(settings: GridSettings): number {
+  return Math.max(...trainingGrids(settings).map(([height, width]) => height * width));
 }
 
 /** The tars of all data sets. */
@@ -62,20 +67,19 @@ export interface TrainingDataParts {
   readonly config: ModelTrainConfig;
   readonly tokenizer: TextTokenizer;
   readonly autoencoder: AutoencoderFolder;
-  /** Latent pixels on a side of an image token. */
-  readonly patch: number;
+  readonly model: NextStepConfig;
   /** Takes note of samples that cannot be used. */
   readonly faults: FaultySamples;
 }
 
 /** Tokens of the pictures of a data set. */
 export function openLatents(
-  { engine, config, autoencoder, patch }: TrainingDataParts,
+  { engine, config, autoencoder, model }: TrainingDataParts,
   set: TarDataset,
   type: DataSetConfig["type"],
 ): Promise<LatentStore> {
   return LatentStore.create(engine, set, autoencoder, {
-    patch,
+    patch: model.latentPatchSize,
     imageSize: config.imageSize,
     aspectBuckets: config.aspectBuckets,
     matchSizes: type === "image_editing",
@@ -102,13 +106,13 @@ export class TrainingData {
 
   /** @throws ConfigError when the data does not suit the packing, and what {@link LatentStore.create} throws. */
   static async create(parts: TrainingDataParts, tars: TrainingTars): Promise<TrainingData> {
-    const { config, tokenizer, faults, autoencoder, patch } = parts;
+    const { config, tokenizer, faults, model } = parts;
     const { seed, batch, packing } = config;
-    const side = config.imageSize / (patch * pixelsPerLatent(autoencoder.config));
-    const grids = trainingGrids({ ...config, side });
+    const ofGrids = { ...config, side: model.baseGridSize };
+    const grids = trainingGrids(ofGrids);
     const limits = {
       maxLength: packing?.maxLength ?? Number.POSITIVE_INFINITY,
-      maxImageTokens: Math.max(...grids.map(([height, width]) => height * width)),
+      maxImageTokens: mostImageTokens(ofGrids),
     };
     const latents: (LatentStore | undefined)[] = [];
     const sources: SampleSource[] = [];

@@ -21,11 +21,11 @@ import type { ModelTrainConfig } from "./model-train-config.ts";
 import { partWeights } from "./part-rates.ts";
 import type { PretrainingPlan } from "./pretraining.ts";
 import {
+  mostImageTokens,
   openLatents,
   TrainingData,
   type TrainingDataParts,
   TrainingTars,
-  trainingGrids,
 } from "./stage-data.ts";
 import { inheritedSettings, inputDigests } from "./stage-inputs.ts";
 import { autoencoderPath, createOptimizer, modelConfig, prepareTokenizer } from "./stage-setup.ts";
@@ -60,12 +60,12 @@ async function withModelStage<Result>(
   const tokenizer = await prepareTokenizer(tokenizerPath, config, tars.sets);
   const model = modelConfig(config, tokenizer, autoencoder, start);
   const faults = new FaultySamples(config.maxFaultyShare);
-  const parts = { engine, config, tokenizer, autoencoder, patch: model.latentPatchSize, faults };
+  const parts = { engine, config, tokenizer, autoencoder, model, faults };
   const weights = partWeights(
     await initialModelWeights(modelParameters(model), config.seed, start),
     config.rates,
   );
-  const validation = await createValidation(parts, model, weights.base);
+  const validation = await createValidation(parts, weights.base);
   const data = await TrainingData.create(parts, tars);
   const stage = new ModelStage({
     ...{ engine, config, model, tokenizer, tokenizerPath, autoencoder, data, weights, validation },
@@ -95,10 +95,9 @@ export async function refuseMistakenTypes(
  */
 export async function createValidation(
   parts: TrainingDataParts,
-  model: NextStepConfig,
   base?: FrozenBase,
 ): Promise<ModelValidation | undefined> {
-  const { engine, config, tokenizer, faults } = parts;
+  const { engine, config, tokenizer, model, faults } = parts;
   const { validationData: set } = config;
   if (set === null || model.imageLossWeight <= 0) return undefined;
   await using data = await TarDataset.open(set, { cacheBytes: 0 });
@@ -162,9 +161,7 @@ export function workloadOf(
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const withPictures = sets.filter((_set, index) => configs[index]!.type !== "nlp");
   const pictures = sum(withPictures.map((set) => set.pictures));
-  const tokens = Math.max(
-    ...trainingGrids({ ...config, side: model.baseGridSize }).map(([height, width]) => height * width),
-  );
+  const tokens = mostImageTokens({ ...config, side: model.baseGridSize });
   return {
     samples: sum(sets.map(({ length }) => length)),
     pictures,

@@ -18,7 +18,7 @@ import { runTraining, type TrainOptions, type TrainResult } from "../loop/run-lo
 import { checkpointsOf } from "../loop/train-state.ts";
 import { digestWeights } from "../loop/weights-digest.ts";
 import { LatentStore } from "../model/latent-store.ts";
-import { trainingGrids } from "../model/stage-data.ts";
+import { mostImageTokens } from "../model/stage-data.ts";
 import { DIGESTED_BYTES } from "../model/stage-inputs.ts";
 import { autoencoderPath, baseConfig, createOptimizer } from "../model/stage-setup.ts";
 import { plainJson } from "../plain-json.ts";
@@ -94,10 +94,9 @@ async function openPolicy(
   if (adapter === null) return modelPolicy(base, model, seed);
   const policy = adapterPolicy(base, { ...adapter, dropout: 0 }, seed);
   if (checkMemory && policy.frozen !== undefined) {
-    const grids = trainingGrids({ imageSize, aspectBuckets: config.aspectBuckets, side: model.baseGridSize });
     const update = {
       rows: 2 * batch,
-      imageTokens: Math.max(...grids.map(([height, width]) => height * width)),
+      imageTokens: mostImageTokens({ ...config, imageSize, side: model.baseGridSize }),
       parameters: policy.trainables.reduce((sum, { data }) => sum + data.length, 0),
       // The reference's session holds the base as that of a validation does.
       validates: true,
