@@ -43,6 +43,36 @@ it("names plain backgrounds whose colour the model knows, and takes captions tha
   ]);
 });
 
+it("says where a small thing stands, in words that the model knows", async () => {
+  const folder = join(root, "placed");
+  await mkdir(folder);
+  for (let index = 0; index < FEWEST_PICTURES; index++) {
+    const data = new Uint8Array(3 * SIDE * SIDE).fill(255);
+    // A red square of 6 x 6, on the left and then in the middle.
+    for (let y = 5; y < 11; y++) {
+      const left = index === 0 ? 1 : 5;
+      for (let x = left; x < left + 6; x++) data.set([200, 20, 20], 3 * (y * SIDE + x));
+    }
+    await writeFile(
+      join(folder, `${index}.png`),
+      await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib),
+    );
+  }
+  const captionsOf = async (known: readonly string[]) => {
+    const target = join(root, `placed-${known.length}`);
+    await writeOwnData(folder, "my mug", target, new Set(known));
+    await using packed = await TarDataset.open(target);
+    const shown = await Promise.all([0, 1].map((index) => packed.textAt(index)));
+    return shown.map(({ captions }) => captions.map(({ text }) => text).slice(0, 3));
+  };
+  expect(await captionsOf(["on", "the", "left", "small", "tiny"])).toEqual([
+    ["my mug on the left"],
+    ["small my mug", "tiny my mug"],
+  ]);
+  const plain = ["my mug", "a picture of my mug", "an image of my mug"];
+  expect(await captionsOf(["the"])).toEqual([plain, plain]);
+});
+
 it("refuses too few pictures", async () => {
   await mkdir(join(root, "few"));
   await expect(writeOwnData(join(root, "few"), "my mug", join(root, "none"), new Set())).rejects.toThrow(

@@ -11,7 +11,9 @@ import { encodePng } from "../../image/encode-png.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { CaptionFiles } from "../data/caption-files.ts";
 import { plainBackground } from "../data/emoji/background-colour.ts";
+import { PLACE_WORDS, SIZE_WORDS } from "../data/emoji/emoji-captions.ts";
 import { withIndefiniteArticle } from "../data/emoji/english-noun.ts";
+import { thingLayout } from "../data/emoji/thing-layout.ts";
 import { walkFiles } from "../data/file-walk.ts";
 import { UnusableSource } from "../data/passed-over.ts";
 import { type CaptionedJson, SampleWriter } from "../data/sample-writer.ts";
@@ -30,17 +32,28 @@ const PHRASES = ["a picture of {}", "an image of {}", "a drawing of {}", "draw {
 /** Drawn at a time: more rows cost less each. */
 const BATCH = 8;
 
-/**
- * Captions of a thing that has none of its own.
- * @param background named behind the thing, or the model would take the colour for a part of it.
- */
-export function templateCaptions(word: string, background?: string): CaptionedJson {
+/** What captions say of a picture beside the thing: or the model would take it for a part of the thing. */
+interface Circumstances {
+  /** Colour of a plain background. */
+  readonly background?: string | undefined;
+  /** Before the word: "small". */
+  readonly sizes?: readonly string[];
+  /** Behind the word: "on the left". */
+  readonly places?: readonly string[];
+}
+
+/** Captions of a thing that has none of its own. */
+export function templateCaptions(word: string, circumstances: Circumstances = {}): CaptionedJson {
+  const { background, sizes = [], places = [] } = circumstances;
   const ending = background === undefined ? "" : ` on ${withIndefiniteArticle(background)} background`;
-  const texts = [word, ...PHRASES.map((phrase) => phrase.replace("{}", word))].map((text) => text + ending);
+  const placed = [...sizes.map((size) => `${size} ${word}`), ...places.map((place) => `${word} ${place}`)];
+  const phrased = PHRASES.map((phrase) => phrase.replace("{}", word));
+  const texts = placed.length > 0 ? placed : [word, ...phrased];
+  const weights = placed.length > 0 ? placed.map(() => 1) : [PHRASES.length, ...phrased.map(() => 1)];
   return {
-    caption: word + ending,
-    caption_all: texts,
-    metadata: { caption_weights: [PHRASES.length, ...PHRASES.map(() => 1)] },
+    caption: texts[0] + ending,
+    caption_all: texts.map((text) => text + ending),
+    metadata: { caption_weights: weights },
   };
 }
 
@@ -56,7 +69,8 @@ export interface OwnData {
 
 /**
  * Packs the pictures below a folder into tars.
- * @param known words of the model's captions: a background of one colour is named where the colour's is among them.
+ * @param known words of the model's captions: of a picture with a plain background, its colour and the size and place of the
+ * thing are named where their words are among them.
  * @throws InputError for fewer or more pictures than a thing is learnt from.
  */
 export async function writeOwnData(
@@ -93,7 +107,7 @@ export async function writeOwnData(
         throw error;
       });
       const { image, pixels } = await readPicture(join(folder, name));
-      const json = own ?? templateCaptions(word, namedBackground(pixels, known));
+      const json = own ?? templateCaptions(word, circumstancesOf(pixels, known));
       await writer.add(`p${pictures}`, json, [image]);
       pictures++;
       if (own === undefined) continue;
@@ -114,10 +128,17 @@ export async function writeOwnData(
   return { pictures, captioned, without, passedOver };
 }
 
-/** White is what captions need not name. */
-function namedBackground(pixels: RgbImage, known: ReadonlySet<string>): string | undefined {
-  const name = plainBackground(pixels);
-  return name !== undefined && name !== "white" && known.has(name) ? name : undefined;
+function circumstancesOf(pixels: RgbImage, known: ReadonlySet<string>): Circumstances {
+  const background = plainBackground(pixels);
+  const layout = thingLayout(pixels) ?? "single";
+  const isKnown = (phrase: string): boolean => phrase.split(" ").every((word) => known.has(word));
+  return {
+    // White is what captions need not name.
+    background:
+      background !== undefined && background !== "white" && isKnown(background) ? background : undefined,
+    sizes: (SIZE_WORDS[layout] ?? []).filter(isKnown),
+    places: (PLACE_WORDS[layout] ?? []).filter(isKnown),
+  };
 }
 
 export interface KnownDataOptions {

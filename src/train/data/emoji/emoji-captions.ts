@@ -10,12 +10,12 @@ import { numberWord, withArticle, withIndefiniteArticle } from "./english-noun.t
 /** How often a caption mentions what it may leave out: a white background, the default style. */
 const MENTION_SHARE = 0.15;
 
-/** A single icon says its size or place by one of these, `{}` standing for the phrase. */
-const SIZE_WORDS: Readonly<Partial<Record<SceneLayout, readonly string[]>>> = {
+/** What is said of a single icon's size, before its name, or of its place, behind it. */
+export const SIZE_WORDS: Readonly<Partial<Record<SceneLayout, readonly string[]>>> = {
   small: ["small", "tiny", "little"],
   large: ["big", "large", "huge"],
 };
-const PLACE_WORDS: Readonly<Partial<Record<SceneLayout, readonly string[]>>> = {
+export const PLACE_WORDS: Readonly<Partial<Record<SceneLayout, readonly string[]>>> = {
   left: ["on the left", "on the left side"],
   right: ["on the right", "on the right side"],
   top: ["at the top", "in the upper half"],
