@@ -34,3 +34,9 @@ it("tell mistakes in one line, with exit code 2", async () => {
     expect(err.trim().split("\n")).toHaveLength(1);
   }
 });
+
+it("tell what cannot be opened in one line, with exit code 1", async () => {
+  const { code, out, err } = await run("scripts/compare-settings", "--data", "none", "--features", "none");
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(err).toBe("compare-settings: none: cannot be opened (there is no such file)\n");
+});

@@ -1,5 +1,6 @@
 /** @file The command lines of the tools in scripts/ and bench/: `--help`, and mistakes told in one line with exit code 2. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { NextStepError } from "../src/errors.ts";
 
 /** Ends the tool: its command line does not fit. */
 export function refuseUsage(tool: string, message: string): never {
@@ -8,7 +9,8 @@ export function refuseUsage(tool: string, message: string): never {
 }
 
 /**
- * The options of a tool's command line. `--help` prints `help` and ends the tool.
+ * The options of a tool's command line. `--help` prints `help` and ends the tool. From here on an error that says what is
+ * wrong ends it in one line, with exit code 1.
  * @param tool its name as a script of package.json
  */
 export function toolOptions<Config extends ParseArgsConfig>(
@@ -16,6 +18,10 @@ export function toolOptions<Config extends ParseArgsConfig>(
   help: string,
   config: Config,
 ): ReturnType<typeof parseArgs<Config>> {
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${tool}: ${error instanceof NextStepError ? error.message : error.stack}\n`);
+    process.exit(1);
+  });
   const options = { ...config.options, help: { type: "boolean", short: "h" } } as const;
   try {
     const parsed = parseArgs({ ...config, options });

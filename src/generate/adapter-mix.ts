@@ -5,6 +5,7 @@ import { isJsonObject } from "../formats/json-file.ts";
 import { isSha256 } from "../formats/json-value.ts";
 import { quoted } from "../formats/quoted.ts";
 import { describe } from "./settings.ts";
+import type { TrainedOn } from "./trained-on.ts";
 
 /** An adapter that a model was opened with. */
 export interface AdapterChoice {
@@ -28,15 +29,20 @@ export const MAX_ADAPTER_SCALE = 16;
 export const MAX_ADAPTERS = 16;
 const MAX_NAME = 256;
 
+export interface OpenAdapter extends Adapter {
+  /** What it was trained on, as far as its folder says; left out while it is in training. */
+  readonly trained?: TrainedOn;
+}
+
 /** Adapters whose sum stands beside the model's own weights. */
 export interface AdapterMix {
   /** The same for the same sum. */
   readonly key: string;
-  readonly parts: readonly { readonly adapter: Adapter; readonly scale: number }[];
+  readonly parts: readonly { readonly adapter: OpenAdapter; readonly scale: number }[];
 }
 
 /** Adapters of an open model, by the names that requests use. */
-export type OpenAdapters = ReadonlyMap<string, Adapter>;
+export type OpenAdapters = ReadonlyMap<string, OpenAdapter>;
 
 /**
  * @returns undefined for no adapters.

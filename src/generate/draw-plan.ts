@@ -33,7 +33,7 @@ import { thinkOptions } from "./think-options.ts";
 import { checkThinking, promptWith, thinkOf, thoughtNotes } from "./thinking.ts";
 import type { Thought } from "./thought.ts";
 import { injectedNoise, seededNoise, type TokenNoise } from "./token-noise.ts";
-import type { TrainedOn } from "./trained-on.ts";
+import { type TrainedOn, trainedBeside } from "./trained-on.ts";
 
 /** What an open model gives to its drawings. */
 export interface PlanContext {
@@ -90,7 +90,11 @@ export async function planDrawing(
 ): Promise<DrawingPlan> {
   checkDrawOptions(captions, options);
   const mix = adapters ?? mixOf(context.sessions.adapters, options.adapters ?? []);
-  const { platform, folder, sessions, trained, threads } = context;
+  const { platform, folder, sessions, threads } = context;
+  const trained = trainedBeside(
+    context.trained,
+    mix?.parts.map(({ adapter }) => adapter.trained ?? {}) ?? [],
+  );
   const { count = DEFAULT_COUNT, signal, images: given = [] } = options;
   const asked = askedSize(options, sessions);
   const images = await readInputImages(platform, sessions, given, { files: asked, each: demands?.sizes });

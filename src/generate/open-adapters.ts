@@ -1,13 +1,14 @@
 /** @file Reads the adapters that a model is opened with. */
-import { type Adapter, readAdapter } from "../checkpoint/adapter/adapter-folder.ts";
+import { readAdapter } from "../checkpoint/adapter/adapter-folder.ts";
 import type { ModelFolder } from "../checkpoint/model-folder.ts";
 import { adaptableLinears } from "../model/adapter.ts";
-import type { OpenAdapters } from "./adapter-mix.ts";
+import type { OpenAdapter, OpenAdapters } from "./adapter-mix.ts";
 import type { Platform } from "./platform.ts";
+import { readTrainedOn } from "./trained-on.ts";
 
 /**
  * @param named folders by the names that requests use.
- * @throws what {@link readAdapter} throws.
+ * @throws what {@link readAdapter} and {@link readTrainedOn} throw.
  */
 export async function readAdapters(
   platform: Pick<Platform, "modelFolder" | "sha256">,
@@ -15,9 +16,11 @@ export async function readAdapters(
   named: Readonly<Record<string, string>> = {},
 ): Promise<OpenAdapters> {
   const linears = adaptableLinears(parameters);
-  const adapters = new Map<string, Adapter>();
+  const adapters = new Map<string, OpenAdapter>();
   for (const [name, path] of Object.entries(named)) {
-    adapters.set(name, await readAdapter(platform.modelFolder(path), linears, platform.sha256));
+    const folder = platform.modelFolder(path);
+    const adapter = await readAdapter(folder, linears, platform.sha256);
+    adapters.set(name, { ...adapter, trained: await readTrainedOn(folder) });
   }
   return adapters;
 }

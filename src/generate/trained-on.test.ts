@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, ModelFormatError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { testModelPath } from "./test-models.ts";
-import { parseTrainedOn, readTrainedOn, wordsOf } from "./trained-on.ts";
+import { parseTrainedOn, readTrainedOn, trainedBeside, wordsOf } from "./trained-on.ts";
 
 it("takes words of any script, in lower case and composed form", () => {
   expect(wordsOf("A Cafe\u0301, 2 cats' HÄUSER; 家 jack-o'-lantern")).toEqual([
@@ -60,6 +60,22 @@ describe("trained of nextstep.json", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it("is joined with what adapters were trained on, unless one does not tell its words", () => {
+    const model = { sizes: [[8, 8]], subjects: ["cup"], words: ["a", "cup"] } as const;
+    const adapter = { sizes: [[8, 16]], words: ["my", "mug"] } as const;
+    expect(trainedBeside(model, [adapter])).toEqual({
+      sizes: [
+        [8, 8],
+        [8, 16],
+      ],
+      subjects: ["cup"],
+      words: ["a", "cup", "my", "mug"],
+    });
+    expect(trainedBeside(model, [adapter, {}])).not.toHaveProperty("words");
+    expect(trainedBeside(model, [])).toBe(model);
+    expect(trainedBeside({}, [adapter])).toEqual({});
   });
 
   it("says of the package's model what it can be asked for", async () => {

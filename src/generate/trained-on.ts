@@ -80,6 +80,25 @@ export function parseTrainedOn(json: unknown, path: string): TrainedOn {
   };
 }
 
+/**
+ * What a model was trained on, with what stands beside it. Of words nothing is known as soon as one of them does not tell its
+ * own: a word may have been learnt there.
+ */
+export function trainedBeside(model: TrainedOn, adapters: readonly TrainedOn[]): TrainedOn {
+  if (adapters.length === 0) return model;
+  const { sizes, subjects, words } = model;
+  const isToldByAll = [model, ...adapters].every((own) => own.words !== undefined);
+  return {
+    ...(sizes === undefined ? {} : { sizes: [...sizes, ...adapters.flatMap((own) => own.sizes ?? [])] }),
+    ...(subjects === undefined
+      ? {}
+      : { subjects: [...subjects, ...adapters.flatMap((own) => own.subjects ?? [])] }),
+    ...(words !== undefined && isToldByAll
+      ? { words: [...words, ...adapters.flatMap((own) => own.words ?? [])] }
+      : {}),
+  };
+}
+
 interface ListCheck {
   readonly name: keyof TrainedOn;
   readonly most: number;

@@ -8,6 +8,7 @@ import { InputError, ModelFormatError, UnsupportedError } from "../errors.ts";
 import { LocalFolder } from "../files/local-folder.ts";
 import { writeSafetensors } from "../files/safetensors-files.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
+import { readTrainedOn } from "../generate/trained-on.ts";
 import type { LinearShape } from "../model/adapter.ts";
 import { CounterRng } from "../tensor/counter-rng.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
@@ -59,6 +60,12 @@ describe("an adapter's folder", () => {
     expect(linears.map(({ scale, ...linear }) => linear)).toEqual(written.linears);
     expect(linears.map(({ scale }) => scale)).toEqual([2, 4]);
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("tells what it was trained on, where that is known", async () => {
+    const trained = { words: ["my", "mug"] };
+    await writeAdapterFolder(folder, { ...adapter(), trained });
+    expect(await readTrainedOn(new LocalFolder(folder))).toEqual(trained);
   });
 
   it("has another digest when a number changes", async () => {

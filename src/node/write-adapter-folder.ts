@@ -6,6 +6,7 @@ import { ADAPTER_CONFIG_FILE } from "../checkpoint/adapter/peft-config.ts";
 import { replaceText } from "../files/replacement-file.ts";
 import { writeSafetensors } from "../files/safetensors-files.ts";
 import { tensorsToWrite } from "../formats/tensor-source.ts";
+import { NEXTSTEP_FILE } from "../generate/default-settings.ts";
 import { type AdapterLinear, downName, upName } from "../model/adapter.ts";
 import { float32Tensor } from "../tensor/tensor.ts";
 
@@ -19,10 +20,12 @@ export interface AdapterToWrite {
   /** By the linear's name, where they are others. */
   readonly ranks?: Readonly<Record<string, number>>;
   readonly alphas?: Readonly<Record<string, number>>;
+  /** What it was trained on (`trained` of nextstep.json), for notes on what it is asked for. */
+  readonly trained?: object;
   readonly linears: readonly Pick<AdapterLinear, "name" | "inputs" | "outputs" | "rank" | "down" | "up">[];
 }
 
-/** Writes both files into a folder, made if need be; files of these names are replaced. */
+/** Writes the files into a folder, made if need be; files of these names are replaced. */
 export async function writeAdapterFolder(folder: string, adapter: AdapterToWrite): Promise<void> {
   await mkdir(folder, { recursive: true });
   const tensors = adapter.linears.flatMap(({ name, inputs, outputs, rank, down, up }) => [
@@ -38,6 +41,9 @@ export async function writeAdapterFolder(folder: string, adapter: AdapterToWrite
     join(folder, ADAPTER_CONFIG_FILE),
     `${JSON.stringify(configJson(adapter), undefined, 2)}\n`,
   );
+  const { trained } = adapter;
+  if (trained === undefined) return;
+  await replaceText(join(folder, NEXTSTEP_FILE), `${JSON.stringify({ trained }, undefined, 2)}\n`);
 }
 
 function configJson({ base, rank, alpha, dropout, rankStabilised, ...adapter }: AdapterToWrite): object {

@@ -10,6 +10,7 @@ import { settingsIdentity } from "../model/settings-identity.ts";
 import type { TrainingData } from "../model/stage-data.ts";
 import { drawPromptGrid } from "../model/stage-preview.ts";
 import type { ModelValidation } from "../model/stage-validation.ts";
+import type { TrainingSurvey } from "../model/trained-on.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
 import type { LossSums } from "../objective/objective.ts";
 import { PartGradients } from "../objective/part-gradients.ts";
@@ -36,6 +37,8 @@ export interface AdapterStageParts {
   readonly trainables: readonly Trainable[];
   readonly optimizer: Optimizer;
   readonly validation: ModelValidation | undefined;
+  /** What is trained on, looked up when the adapter is first written. */
+  readonly survey: () => Promise<TrainingSurvey>;
   /** Digests of what the adapter depends on beside the settings. */
   readonly inputs: JsonValue;
 }
@@ -54,6 +57,7 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
   readonly model: NextStepConfig;
   readonly #parts: AdapterStageParts;
   readonly #gradients: PartGradients<AdapterPlan>;
+  #survey: Promise<TrainingSurvey> | undefined;
 
   constructor(parts: AdapterStageParts) {
     const { engine, config, model, data, trainables, optimizer, network, linears, base, tokenizer } = parts;
@@ -89,9 +93,13 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     return (await this.#parts.validation?.run(weights)) ?? {};
   }
 
-  writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
-    const { linears, config, base } = this.#parts;
-    return writeTrainedAdapter(folder, { linears, weights, base: base.files.name, settings: config.adapter });
+  async writeModel(folder: string, weights: readonly NamedBuffer[]): Promise<void> {
+    const { linears, config, base, survey } = this.#parts;
+    this.#survey ??= survey();
+    const { all: trained } = await this.#survey;
+    await writeTrainedAdapter(folder, {
+      ...{ linears, weights, trained, base: base.files.name, settings: config.adapter },
+    });
   }
 }
 

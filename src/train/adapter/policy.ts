@@ -62,7 +62,11 @@ export function adapterPolicy(base: ModelFolder, settings: AdapterSettings, seed
     trainables: firstMatrices(linears, seed),
     identity: plainJson({ linears }),
     write: (folder, weights) =>
-      writeTrainedAdapter(folder, { linears, weights, base: base.files.name, settings }),
+      writeTrainedAdapter(folder, {
+        ...{ linears, weights, base: base.files.name, settings },
+        // Drawn by the base, of prompts that it reads already.
+        trained: { sizes: [], words: [] },
+      }),
     drawGrid: (weights, tokenizer, grid) =>
       drawPromptGrid(base.path, tokenizer, grid, trainedAdapter(linears, weights)),
   };

@@ -10,6 +10,7 @@ import { AbortedError, ConfigError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { nodeZlib } from "../../files/zlib.ts";
 import { testModelPath } from "../../generate/test-models.ts";
+import { readTrainedOn } from "../../generate/trained-on.ts";
 import { encodePng } from "../../image/encode-png.ts";
 import { adaptableLinears } from "../../model/adapter.ts";
 import { nodePlatform } from "../../node/platform.ts";
@@ -69,6 +70,11 @@ describe("an adapter's training", () => {
     );
     const again = await trainAdapter(settings("cut", { gradientCheckpointing: true }));
     expect(await weightsOf(again.model)).toEqual(await weightsOf(model));
+
+    expect(await readTrainedOn(new LocalFolder(model))).toEqual({
+      sizes: [[SIDE, SIDE]],
+      words: ["a", "mug"],
+    });
 
     await using base = await openModelFolder(new LocalFolder(BASE));
     const shapes = adaptableLinears(base.parameters);

@@ -17,6 +17,7 @@ import { mostImageTokens, TrainingData, TrainingTars } from "../model/stage-data
 import { inputDigests } from "../model/stage-inputs.ts";
 import { autoencoderPath, baseConfig, createOptimizer } from "../model/stage-setup.ts";
 import { createValidation, refuseMistakenTypes, workloadOf } from "../model/train-model.ts";
+import { surveyTraining } from "../model/trained-on.ts";
 import type { FrozenBase } from "../objective/frozen-base.ts";
 import { plainJson } from "../plain-json.ts";
 import { droppedBy } from "./adapter-dropout.ts";
@@ -74,6 +75,7 @@ async function withAdapterStage<Result>(
   const data = await TrainingData.create(parts, tars);
   const stage = new AdapterStage({
     ...{ engine, config, model, base, tokenizer, data, linears, network: training, trainables, validation },
+    survey: () => surveyTraining({ ...plain, pixelsPerToken: config.imageSize / model.baseGridSize }, tars),
     inputs: await inputDigests({ config: plain, tars, autoencoder, start: base }),
     optimizer: await createOptimizer(engine, plain, trainables),
   });

@@ -2,6 +2,7 @@
 import type { Adapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import { type AdapterLinear, downName, upName } from "../../model/adapter.ts";
 import { writeAdapterFolder } from "../../node/write-adapter-folder.ts";
+import type { TrainedOn } from "../model/trained-on.ts";
 import type { NamedBuffer } from "../optimizer/trainable.ts";
 import { type AdaptedLinear, alphaOf } from "./adapter-linears.ts";
 import type { AdapterSettings } from "./adapter-train-config.ts";
@@ -26,12 +27,14 @@ export interface TrainedAdapter {
   /** For people: what it was trained beside. */
   readonly base: string;
   readonly settings: AdapterSettings;
+  /** What its pictures and captions show. */
+  readonly trained: TrainedOn;
 }
 
 /** Writes it in PEFT's layout. */
 export async function writeTrainedAdapter(
   folder: string,
-  { linears, weights, base, settings }: TrainedAdapter,
+  { linears, weights, base, settings, trained }: TrainedAdapter,
 ): Promise<void> {
   const { rank, alpha, dropout, rankStabilised } = settings;
   const ranks = linears.filter((linear) => linear.rank !== rank).map((own) => [own.name, own.rank]);
@@ -43,5 +46,6 @@ export async function writeTrainedAdapter(
     ranks: Object.fromEntries(ranks),
     alphas: Object.fromEntries(alphas),
     linears: trainedAdapter(linears, weights).linears,
+    trained,
   });
 }
