@@ -28,8 +28,10 @@ import { randomFor } from "../src/train/step-random.ts";
 import { refuseUsage, toolOptions, wholeOption } from "./tool-options.ts";
 
 const TOOL = "measure-learning";
-/** Real pictures among which a drawing is looked for. */
+/** Subjects among whose real pictures a drawing is looked for. */
 const AMONG = 300;
+/** Sizes in which each of them is there: what is learnt in both may be drawn in either. */
+const SHOWN = ["single", "large"] as const;
 /** What is learnt is chosen among the best known of what the model does not list. */
 const UNKNOWN = 40;
 const BATCH = 8;
@@ -38,8 +40,8 @@ const HELP = `
 Usage: npm run measure-learning -- --features FILE [options]
 
 Learns subjects of the emoji data that the model does not list, each from 12 pictures that differ in size, place and
-background, with the settings of \`nextstep learn\`. Prints JSON: of how many drawings the nearest real picture of ${AMONG} is
-the subject's (by the net), the same of subjects that the model knew, before and after; minutes and memory.
+background, with the settings of \`nextstep learn\`. Prints JSON: of how many drawings the nearest real picture, of ${AMONG}
+subjects in two sizes, is the subject's (by the net), the same of subjects that the model knew, before and after; minutes and memory.
 
 Options:
   --features FILE   weights of EfficientNet-lite0
@@ -148,9 +150,11 @@ const subjects = [...listed, ...things];
 const real: LabelledFeature[] = [];
 for (let start = 0; start < subjects.length; start += 30) {
   const chunk = subjects.slice(start, start + 30);
-  const pictures = await Promise.all(chunk.map(async (own) => fitted(await scene(own, "single", "white"))));
-  const found = await net.of(pictures);
-  real.push(...found.map((feature, index) => ({ subject: chunk[index]!.name, feature })));
+  for (const layout of SHOWN) {
+    const pictures = await Promise.all(chunk.map(async (own) => fitted(await scene(own, layout, "white"))));
+    const found = await net.of(pictures);
+    real.push(...found.map((feature, index) => ({ subject: chunk[index]!.name, feature })));
+  }
 }
 
 /** Of how many pictures the nearest real one is the subject's. */

@@ -75,7 +75,7 @@ export const BENCHMARK_SOURCES = {
     title: "GEdit-Bench",
     repository: "https://github.com/stepfun-ai/Step1X-Edit",
     prompts:
-      "the data set stepfun-ai/GEdit-Bench of huggingface.co (1,212 instructions), exported to JSON lines with key, task_type, instruction, instruction_language and file_name, the source picture beside the file (docs/benchmarks.md says how)",
+      "the Parquet files (data/) of the data set stepfun-ai/GEdit-Bench of huggingface.co (1,212 instructions), or JSON lines with key, task_type, instruction, instruction_language and file_name, a path from there to the source picture",
     counts: [1],
     square: false,
     images: "none",

@@ -1,4 +1,5 @@
 /** @file What a published benchmark asks to be drawn, and where its own scorer looks for the pictures. */
+import type { RgbImage } from "../../image/pixels.ts";
 import type { BenchmarkSource } from "./benchmark-sources.ts";
 
 /** A file of one picture, or of several in a grid. */
@@ -11,18 +12,21 @@ export interface PictureFile {
   readonly columns: number;
 }
 
+/** A picture that stands in a table of prompts, not in a file of its own. */
+export type EmbeddedPicture = () => Promise<RgbImage>;
+
 /** One prompt. */
 export interface BenchmarkItem {
   /** For messages: file and place in it. */
   readonly where: string;
   readonly prompt: string;
-  /** Pictures that are edited. */
+  /** Files of the pictures that are edited; those of `shown` that stand in a table are edited as they are written. */
   readonly sources: readonly string[];
   readonly files: readonly PictureFile[];
   /** Texts that the scorer reads beside the pictures, by path below the output folder. */
   readonly texts: Readonly<Record<string, string>>;
   /** Source pictures that the scorer reads beside the others, written as PNG: path below the output folder to file. */
-  readonly shown: Readonly<Record<string, string>>;
+  readonly shown: Readonly<Record<string, string | EmbeddedPicture>>;
 }
 
 /** What settles a layout besides the prompts. */

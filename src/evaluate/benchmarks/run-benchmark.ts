@@ -100,12 +100,14 @@ async function drawItem(
   { index, missing }: { readonly index: number; readonly missing: readonly PictureFile[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const { prompt, sources } = items[index] as BenchmarkItem;
+  const { prompt, sources, shown } = items[index] as BenchmarkItem;
+  const embedded = Object.keys(shown).filter((path) => typeof shown[path] !== "string");
+  const images = [...sources, ...embedded.map((path) => join(out, path))];
   const copies = copiesOf(missing);
   const first = copies[0] as number;
   const pictures = await drawer.draw(prompt, {
     ...options,
-    ...(sources.length === 0 ? {} : { images: sources }),
+    ...(images.length === 0 ? {} : { images }),
     seed: seed + index * count + first,
     count: (copies.at(-1) as number) - first + 1,
     signal,
@@ -125,6 +127,7 @@ async function writeBeside({ texts, shown }: BenchmarkItem, out: string): Promis
   }
   for (const [path, source] of Object.entries(shown)) {
     if (await isWhole(out, { path })) continue;
-    await writePictureFile(out, { path, columns: 1 }, [await readImage(source)]);
+    const picture = typeof source === "string" ? await readImage(source) : await source();
+    await writePictureFile(out, { path, columns: 1 }, [picture]);
   }
 }
