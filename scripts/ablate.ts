@@ -3,8 +3,8 @@
  * with several seeds, has them draw what they know, and says what each setting was good for (docs/training.md). Stopped
  * and started again, it goes on where it was.
  */
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Estimate } from "../src/evaluate/estimate.ts";
 import { ABLATIONS, type Ablation } from "./ablations.ts";
@@ -46,10 +46,10 @@ const runOf = ({ name, training }: Ablation, seed: number): string =>
 
 async function train(ablation: Ablation, seed: number): Promise<void> {
   const output = runOf(ablation, seed);
-  if ((await stat(join(folder, output, "model")).catch(() => undefined)) !== undefined) return;
+  if ((await stat(resolve(folder, output, "model")).catch(() => undefined)) !== undefined) return;
   process.stderr.write(`\n${output}\n`);
   const sets = [`output=${output}`, `seed=${seed}`, ...ablation.training].flatMap((set) => ["--set", set]);
-  const { code } = await runChild(["train", "model", CONFIG, ...sets], folder, "keep");
+  const { code } = await runChild(["train", "model", CONFIG, ...sets], folder, "stderr");
   if (code !== 0) process.exit(code);
 }
 
@@ -82,35 +82,16 @@ async function judge(seed: number): Promise<readonly Judged[]> {
   return [{ ...(first as Judged), name: BASE.name }, ...others];
 }
 
-/** Processor seconds of an update: the median, since other work may come between. */
-async function secondsOf(ablation: Ablation, seed: number): Promise<number> {
-  const log = await readFile(join(folder, runOf(ablation, seed), "log.jsonl"), "utf8");
-  const rates = log
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { readonly type: string; readonly imagesPerSecond?: number })
-    .flatMap(({ type, imagesPerSecond }) => (type === "step" ? [imagesPerSecond as number] : []))
-    .sort((a, b) => a - b);
-  return 1 / rates[rates.length >> 1]!;
-}
-
 for (const seed of seeds) {
   for (const ablation of [BASE, ...ABLATIONS]) await train(ablation, seed);
 }
 const judged: (readonly Judged[])[] = [];
 for (const seed of seeds) judged.push(await judge(seed));
 
-const all = [BASE, ...ABLATIONS];
-const rows = await Promise.all(
-  all.map(async (ablation, index) => ({
-    name: ablation.name,
-    changed: { ...ablation.drawing, training: ablation.training },
-    timeRatio: await Promise.all(
-      seeds.map(async (seed) => (await secondsOf(ablation, seed)) / (await secondsOf(BASE, seed))),
-    ),
-    bySeed: judged.map((of) => of[index]!),
-  })),
-);
+const rows = [BASE, ...ABLATIONS].map(({ name, training, drawing }, index) => ({
+  ...{ name, training, drawing },
+  bySeed: judged.map((of) => of[index]!),
+}));
 if (json) {
   process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
 } else {
@@ -118,15 +99,14 @@ if (json) {
   const interval = ({ value, low, high }: Estimate): string =>
     `${value.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
   const each = (of: readonly Judged[], tell: (one: Judged) => string): string => of.map(tell).join(", ");
-  const lines = rows.map(({ name, bySeed, timeRatio }) => [
+  const lines = rows.map(({ name, bySeed }) => [
     name,
     each(bySeed, ({ top1 }) => share(top1.net)),
     each(bySeed, ({ top1 }) => share(top1.shape)),
     each(bySeed, ({ edges }) => edges.value.toFixed(2)),
     each(bySeed, ({ difference }) => interval(difference.distance)),
-    timeRatio.map((ratio) => ratio.toFixed(2)).join(", "),
   ]);
-  const heads = ["", "net, %", "shape, %", "edges", "distance less the base's", "time of an update"];
+  const heads = ["", "net, %", "shape, %", "edges", "distance less the base's"];
   const table = [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`);
   process.stdout.write(`${table.join("\n")}\n`);
 }

@@ -19,8 +19,6 @@ export const ABLATIONS: readonly Ablation[] = [
   trained("half-noise", "readNoise=0.5"),
   trained("no-swap", "swapTokens=0"),
   trained("half-swap", "swapTokens=0.2"),
-  trained("adamw", "muon=null"),
-  trained("dropped-text", "dropText=0.15"),
   drawn("guidance-1", { cfg: 1 }),
   drawn("guidance-2.5", { cfg: 2.5 }),
   drawn("guidance-4", { cfg: 4 }),

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 
+const STDIO = { inherit: "inherit", stderr: 2, keep: "pipe" } as const;
+
 export interface ChildResult {
   readonly code: number;
   /** What it wrote on its standard output, where that was asked for. */
@@ -10,19 +12,19 @@ export interface ChildResult {
 
 /**
  * @param command arguments of the `nextstep` command, or those of a script behind its path.
- * @param output passed on to this process's own, or kept.
+ * @param output passed on to this process's own output or, for people, to its errors; or kept.
  */
 export async function runChild(
   command: readonly string[],
   folder: string,
-  output: "inherit" | "keep" = "inherit",
+  output: keyof typeof STDIO = "inherit",
 ): Promise<ChildResult> {
   const [first = "", ...rest] = command;
   const args = first.endsWith(".ts") ? [first, ...rest] : ["src/cli/main.ts", ...command];
   // The loader that runs this script runs the child, too.
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     cwd: folder,
-    stdio: ["inherit", output === "keep" ? "pipe" : "inherit", "inherit"],
+    stdio: ["inherit", STDIO[output], "inherit"],
   });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on("SIGINT", pass).on("SIGTERM", pass);
