@@ -43,34 +43,42 @@ it("names plain backgrounds whose colour the model knows, and takes captions tha
   ]);
 });
 
-it("says where a small thing stands, in words that the model knows", async () => {
-  const folder = join(root, "placed");
+/** Red squares on white: one on the left, then small ones up to `small`, then large ones in the middle. */
+async function placedPictures(small: number): Promise<string> {
+  const folder = join(root, `placed-${small}`);
   await mkdir(folder);
   for (let index = 0; index < FEWEST_PICTURES; index++) {
     const data = new Uint8Array(3 * SIDE * SIDE).fill(255);
-    // A red square of 6 x 6, on the left and then in the middle.
-    for (let y = 5; y < 11; y++) {
-      const left = index === 0 ? 1 : 5;
-      for (let x = left; x < left + 6; x++) data.set([200, 20, 20], 3 * (y * SIDE + x));
+    const [left, side] = index === 0 ? [1, 6] : index < small ? [5, 6] : [2, 12];
+    for (let y = (SIDE - side) / 2; y < (SIDE + side) / 2; y++) {
+      for (let x = left; x < left + side; x++) data.set([200, 20, 20], 3 * (y * SIDE + x));
     }
     await writeFile(
       join(folder, `${index}.png`),
       await encodePng({ width: SIDE, height: SIDE, data }, nodeZlib),
     );
   }
-  const captionsOf = async (known: readonly string[]) => {
-    const target = join(root, `placed-${known.length}`);
+  return folder;
+}
+
+it("says where a small thing stands, in words that the model knows, beside some that show it large", async () => {
+  const captionsOf = async (folder: string, known: readonly string[]) => {
+    const target = `${folder}-${known.length}`;
     await writeOwnData(folder, "my mug", target, new Set(known));
     await using packed = await TarDataset.open(target);
-    const shown = await Promise.all([0, 1].map((index) => packed.textAt(index)));
-    return shown.map(({ captions }) => captions.map(({ text }) => text).slice(0, 3));
+    const shown = await Promise.all([0, 1, 7].map((index) => packed.textAt(index)));
+    return shown.map(({ captions }) => captions.map(({ text }) => text).slice(0, 2));
   };
-  expect(await captionsOf(["on", "the", "left", "small", "tiny"])).toEqual([
+  const known = ["on", "the", "left", "small", "tiny"];
+  const plain = ["my mug", "a picture of my mug"];
+  const some = await placedPictures(5);
+  expect(await captionsOf(some, known)).toEqual([
     ["my mug on the left"],
     ["small my mug", "tiny my mug"],
+    plain,
   ]);
-  const plain = ["my mug", "a picture of my mug", "an image of my mug"];
-  expect(await captionsOf(["the"])).toEqual([plain, plain]);
+  expect(await captionsOf(some, ["the"])).toEqual([plain, plain, plain]);
+  expect(await captionsOf(await placedPictures(6), known)).toEqual([plain, plain, plain]);
 });
 
 it("refuses too few pictures", async () => {

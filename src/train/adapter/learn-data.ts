@@ -22,6 +22,8 @@ import { randomFor } from "../step-random.ts";
 
 export const FEWEST_PICTURES = 8;
 export const MOST_PICTURES = 30;
+/** Pictures that show what the bare word asks for; with fewer, sizes and places are not said of the others. */
+const FEWEST_UNPLACED = 3;
 /** Names of the two data sets in a folder. */
 export const OWN_DATA = "own";
 export const KNOWN_DATA = "known";
@@ -37,9 +39,9 @@ interface Circumstances {
   /** Colour of a plain background. */
   readonly background?: string | undefined;
   /** Before the word: "small". */
-  readonly sizes?: readonly string[];
+  readonly sizes?: readonly string[] | undefined;
   /** Behind the word: "on the left". */
-  readonly places?: readonly string[];
+  readonly places?: readonly string[] | undefined;
 }
 
 /** Captions of a thing that has none of its own. */
@@ -95,11 +97,7 @@ export async function writeOwnData(
   const passedOver = [...found.passedOver, ...captions.passedOver].map(
     ({ name, reason }) => `${name}: ${reason}`,
   );
-  const without: string[] = [];
-  let captioned = 0;
-  let pictures = 0;
-  await mkdir(target, { recursive: true });
-  await using writer = new SampleWriter(target);
+  const read: OwnPicture[] = [];
   for (const name of names) {
     try {
       const own = await captions.find(name).catch((error: unknown) => {
@@ -107,25 +105,42 @@ export async function writeOwnData(
         throw error;
       });
       const { image, pixels } = await readPicture(join(folder, name));
-      const json = own ?? templateCaptions(word, circumstancesOf(pixels, known));
-      await writer.add(`p${pictures}`, json, [image]);
-      pictures++;
-      if (own === undefined) continue;
-      captioned++;
-      if (!own.caption.toLowerCase().includes(word.toLowerCase())) without.push(name);
+      read.push({ name, image, own, ...(own === undefined ? circumstancesOf(pixels, known) : {}) });
     } catch (error) {
       if (!(error instanceof UnusableSource)) throw error;
       passedOver.push(`${name}: ${error.message}`);
     }
   }
-  await writer.close();
-  if (pictures < FEWEST_PICTURES) {
-    throw new InputError(`holds ${pictures} pictures that can be read`, {
+  if (read.length < FEWEST_PICTURES) {
+    throw new InputError(`holds ${read.length} pictures that can be read`, {
       where: folder,
       remedy: passedOver.slice(0, 3).join("; "),
     });
   }
-  return { pictures, captioned, without, passedOver };
+  const isPlaced = ({ sizes = [], places = [] }: OwnPicture): boolean => sizes.length + places.length > 0;
+  const saysPlaces = read.filter((picture) => !isPlaced(picture)).length >= FEWEST_UNPLACED;
+  await mkdir(target, { recursive: true });
+  await using writer = new SampleWriter(target);
+  for (const [index, { image, own, background, sizes, places }] of read.entries()) {
+    const circumstances = saysPlaces ? { background, sizes, places } : { background };
+    await writer.add(`p${index}`, own ?? templateCaptions(word, circumstances), [image]);
+  }
+  await writer.close();
+  const captioned = read.flatMap(({ name, own }) => (own === undefined ? [] : [{ name, own }]));
+  const holdsWord = (caption: string): boolean => caption.toLowerCase().includes(word.toLowerCase());
+  return {
+    pictures: read.length,
+    captioned: captioned.length,
+    without: captioned.filter(({ own }) => !holdsWord(own.caption)).map(({ name }) => name),
+    passedOver,
+  };
+}
+
+interface OwnPicture extends Circumstances {
+  readonly name: string;
+  readonly image: Awaited<ReturnType<typeof readPicture>>["image"];
+  /** The caption that stands beside it. */
+  readonly own: Awaited<ReturnType<CaptionFiles["find"]>> | undefined;
 }
 
 function circumstancesOf(pixels: RgbImage, known: ReadonlySet<string>): Circumstances {
