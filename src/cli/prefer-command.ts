@@ -40,6 +40,11 @@ export function addPreferCommand(program: Command, terminal: Terminal): void {
     )
     .option("--pairs <n>", withDefault("most pairs of each prompt", DEFAULT_PAIRS), integerBetween(1, 1024))
     .option(
+      "--apart <x>",
+      withDefault("least difference between the rewards of a pair", "any"),
+      numberBetween(0, Number.MAX_VALUE),
+    )
+    .option(
       "--seed <n>",
       withDefault("of the first picture; every picture has its own", DEFAULT_PREFER_SEED),
       integerBetween(0, MAX_SEED),

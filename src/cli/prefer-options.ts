@@ -16,6 +16,7 @@ export interface PreferCommandOptions
   readonly out: string;
   readonly perPrompt?: number;
   readonly pairs?: number;
+  readonly apart?: number;
   readonly seed?: number;
   readonly atOnce?: number;
   readonly size?: { readonly width: number; readonly height: number };

@@ -29,7 +29,7 @@ export async function runPrefer(
   terminal: Terminal,
 ): Promise<void> {
   const { perPrompt = DEFAULT_PER_PROMPT, pairs = DEFAULT_PAIRS, seed = DEFAULT_PREFER_SEED, out } = options;
-  const { atOnce = DEFAULT_PREFER_AT_ONCE, size, adapter } = options;
+  const { atOnce = DEFAULT_PREFER_AT_ONCE, apart = 0, size, adapter } = options;
   const prompts = await readPromptLines(file);
   // Prompts that cannot be judged are found before the model is opened.
   await using reward = await openNamedReward(options.reward, prompts, options);
@@ -51,11 +51,13 @@ export async function runPrefer(
   const line = progressLine(terminal);
   const started = performance.now();
   const outcome = await makePairs(model, {
-    ...{ prompts, reward: reward.reward, out, perPrompt, pairs, seed, atOnce, options: drawn },
+    ...{ prompts, reward: reward.reward, out, perPrompt, pairs, apart, seed, atOnce, options: drawn },
     identity: {
       model: await model.digest(),
       prompts: await nodePlatform.sha256(new TextEncoder().encode(JSON.stringify(prompts))),
       ...{ reward: reward.identity, perPrompt, pairs, seed, ...drawn, adapterDigests },
+      // Folders that were made without it stay what they are.
+      ...(apart === 0 ? {} : { apart }),
     },
     signal: terminal.signal,
     onProgress: (done, of) => line.update("drawing", done, of),
@@ -71,7 +73,7 @@ export async function runPrefer(
     const told = undecided.slice(0, TOLD_PROMPTS).map(quoted).join(", ");
     const more = undecided.length > TOLD_PROMPTS ? ", ..." : "";
     terminal.err.write(
-      `note: no pairs of ${undecided.length} prompts whose pictures all have one reward: ${told}${more}\n`,
+      `note: no pairs of ${undecided.length} prompts whose pictures have rewards that are ${apart === 0 ? "all the same" : "nowhere so far apart"}: ${told}${more}\n`,
     );
   }
   terminal.out.write(

@@ -35,6 +35,8 @@ export interface PairRun {
   readonly perPrompt: number;
   /** Most pairs of a prompt. */
   readonly pairs: number;
+  /** By how much more a winner has than its loser, at least; without it, by any difference. */
+  readonly apart?: number;
   /** Of the first picture of the first prompt. */
   readonly seed: number;
   readonly options: Omit<DrawOptions, "seed" | "count" | "images" | "signal">;
@@ -49,7 +51,7 @@ export interface PairOutcome {
   readonly pairs: number;
   /** Pictures that this run drew. */
   readonly drawn: number;
-  /** Prompts all of whose pictures have one reward, so that none is preferred. */
+  /** Prompts whose pictures have rewards that are not apart, so that none is preferred. */
   readonly undecided: readonly string[];
   /** Mean reward of all pictures, of winners and of losers. */
   readonly reward: { readonly all: number; readonly winners: number; readonly losers: number };
@@ -104,7 +106,12 @@ export async function makePairs(drawer: Drawer, run: PairRun): Promise<PairOutco
   tell(0);
   const pairs = done.flatMap((own) => own.pairs);
   if (pairs.length === 0) {
-    throw new InputError("gave all pictures of each prompt the same number, so that none is preferred", {
+    const { apart = 0 } = run;
+    const reason =
+      apart === 0
+        ? "gave all pictures of each prompt the same number, so that none is preferred"
+        : `gave no two pictures of a prompt numbers that are ${apart} apart`;
+    throw new InputError(reason, {
       where: "reward",
       remedy: "ask for what the model draws sometimes right and sometimes wrong",
     });
@@ -177,12 +184,14 @@ async function judgePrompt(
     { signal },
   );
   const name = (place: number): string => `${PICTURES}/${nameOf(index)}-${place}.png`;
-  const pairs = choosePairs(rewards, run.pairs, randomFor(seed, "preferred", index)).map(
-    ({ winner, loser }): DonePrompt["pairs"][number] & PreferencePair => ({
-      ...{ prompt, winner: name(winner), loser: name(loser) },
-      ...{ winnerReward: rewards[winner] as number, loserReward: rewards[loser] as number },
-    }),
-  );
+  const pairs = choosePairs(
+    rewards,
+    { count: run.pairs, apart: run.apart ?? 0 },
+    randomFor(seed, "preferred", index),
+  ).map(({ winner, loser }): DonePrompt["pairs"][number] & PreferencePair => ({
+    ...{ prompt, winner: name(winner), loser: name(loser) },
+    ...{ winnerReward: rewards[winner] as number, loserReward: rewards[loser] as number },
+  }));
   const kept = new Set(pairs.flatMap(({ winner, loser }) => [winner, loser]));
   for (const [place, picture] of pictures.entries()) {
     if (!kept.has(name(place))) continue;

@@ -19,7 +19,7 @@ export const LEARN_DEFAULTS = Object.freeze({
   rank: 16,
   alpha: 16,
   learningRate: 2e-3,
-  known: 128,
+  known: 256,
 });
 
 const BATCH = 8;
