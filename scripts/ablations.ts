@@ -12,7 +12,6 @@ const trained = (name: string, ...training: string[]): Ablation => ({ name, trai
 const drawn = (name: string, drawing: Ablation["drawing"]): Ablation => ({ name, training: [], drawing });
 
 export const ABLATIONS: readonly Ablation[] = [
-  trained("head-position", "model.use_gen_pos_embed=true"),
   trained("head-batch-8", "model.fm_head_batch_mul=8"),
   trained("larger-head", "model.fm_head_layers=6"),
   trained("no-noise", "readNoise=0"),

@@ -6,7 +6,7 @@ import type { ModelFolder } from "../../checkpoint/model-folder.ts";
 import { ConfigError, ModelFormatError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
 import { pixelsPerLatent } from "../../model/autoencoder-config.ts";
-import { type NextStepConfig, parseNextStepConfig } from "../../model/config.ts";
+import { type NextStepConfig, parseNextStepConfig, toConfigJson } from "../../model/config.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { createTokenizer, type TextTokenizer } from "../../sequence/tokenizer.ts";
 import { readTokenizerFiles, withImageTokens } from "../../sequence/tokenizer-files.ts";
@@ -156,15 +156,30 @@ export function modelConfig(
     start === undefined
       ? {}
       : { attentionBias: start.config.attentionBias, outputBias: start.config.outputBias };
-  return {
+  const model = {
     ...parsed,
     ...biases,
     vocabSize: Math.max(parsed.vocabSize, tokenizer.size),
     latentSize,
     baseGridSize: Math.floor(latentSize / parsed.latentPatchSize),
     ...{ boi, eoi, placeholder, pad, eos, bos: bos ?? undefined },
+    // No part of the published training (docs/nextstep-spec.md 2.5).
     generationPositions: false,
   };
+  refuseOverruled(config.model, model);
+  return model;
+}
+
+/** What is given and does not hold must not be passed over. */
+function refuseOverruled(given: ModelTrainConfig["model"], model: NextStepConfig): void {
+  const held = toConfigJson(model);
+  for (const [key, value] of Object.entries(given)) {
+    if (!(key in held) || JSON.stringify(held[key]) === JSON.stringify(value)) continue;
+    throw new ConfigError(`is ${JSON.stringify(held[key])} in training, whatever is given`, {
+      where: `model.${key}`,
+      remedy: "leave it out",
+    });
+  }
 }
 
 /**

@@ -437,6 +437,10 @@ describe("training of the model", () => {
     await expect(trainModel(settings("no-text", { textTokenizer: null }))).rejects.toThrow(/textTokenizer/);
     const model = { ...settings("y").model, fm_head_width: 3 };
     await expect(trainModel(settings("unknown", { model }))).rejects.toThrow(/model.fm_head_width/);
+    const positions = { ...settings("z").model, use_gen_pos_embed: true };
+    await expect(trainModel(settings("overruled", { model: positions }))).rejects.toThrow(
+      /model.use_gen_pos_embed: is false in training/,
+    );
     await expect(trainModel(settings("whole", { seed: 8 }))).rejects.toThrow(/seed/);
   });
 });
