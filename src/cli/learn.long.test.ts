@@ -74,7 +74,11 @@ describe("nextstep learn", () => {
     expect(told).toMatch(/note: the caption of p0\.png does not say "my mug"/);
     expect(told).toContain(`draw it with: nextstep 'my mug' --adapter '${learnt}' --model '${MODEL}'`);
     expect(told).not.toContain(".learning");
-    expect((await readdir(learnt)).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+    expect((await readdir(learnt)).sort()).toEqual([
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "nextstep.json",
+    ]);
   });
 
   it("draws as the merged model does, and otherwise than the base", async () => {

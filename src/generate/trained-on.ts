@@ -86,16 +86,15 @@ export function parseTrainedOn(json: unknown, path: string): TrainedOn {
  */
 export function trainedBeside(model: TrainedOn, adapters: readonly TrainedOn[]): TrainedOn {
   if (adapters.length === 0) return model;
-  const { sizes, subjects, words } = model;
-  const isToldByAll = [model, ...adapters].every((own) => own.words !== undefined);
+  const all = [model, ...adapters];
+  const isToldByAll = all.every((own) => own.words !== undefined);
+  const joined = <Entry>(listOf: (one: TrainedOn) => readonly Entry[] | undefined): readonly Entry[] => [
+    ...new Map(all.flatMap((one) => listOf(one) ?? []).map((entry) => [String(entry), entry])).values(),
+  ];
   return {
-    ...(sizes === undefined ? {} : { sizes: [...sizes, ...adapters.flatMap((own) => own.sizes ?? [])] }),
-    ...(subjects === undefined
-      ? {}
-      : { subjects: [...subjects, ...adapters.flatMap((own) => own.subjects ?? [])] }),
-    ...(words !== undefined && isToldByAll
-      ? { words: [...words, ...adapters.flatMap((own) => own.words ?? [])] }
-      : {}),
+    ...(model.sizes === undefined ? {} : { sizes: joined((one) => one.sizes) }),
+    ...(model.subjects === undefined ? {} : { subjects: joined((one) => one.subjects) }),
+    ...(isToldByAll ? { words: joined((one) => one.words) } : {}),
   };
 }
 

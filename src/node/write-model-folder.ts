@@ -41,6 +41,8 @@ export interface ModelFolderToWrite {
   readonly tokenizer?: FileFolder;
   /** Folder whose settings (nextstep.json) are copied, where it has some. */
   readonly settings?: FileFolder;
+  /** Content of nextstep.json, in place of a folder's. */
+  readonly settingsJson?: object;
   readonly autoencoder?: AutoencoderToWrite;
   /** More bytes than this go to shards with an index. Default 5 GB, as published. */
   readonly maxShardBytes?: number;
@@ -54,9 +56,10 @@ export interface ModelFolderToWrite {
 export async function writeModelFolder(target: string, content: ModelFolderToWrite): Promise<void> {
   await writeNewFolder(target, async (folder) => {
     await writeWeights(folder, content);
-    const { tokenizer, settings, autoencoder } = content;
+    const { tokenizer, settings, settingsJson, autoencoder } = content;
     if (tokenizer !== undefined) await copyMembers(tokenizer, TOKENIZER_FILES, folder);
     if (settings !== undefined) await copyMembers(settings, [NEXTSTEP_FILE], folder);
+    if (settingsJson !== undefined) await writeJson(join(folder, NEXTSTEP_FILE), settingsJson);
     if (autoencoder !== undefined) await writeAutoencoder(join(folder, "vae"), autoencoder);
     // Last, because a folder without it is no model.
     await writeJson(join(folder, "config.json"), content.configJson);
