@@ -18,7 +18,7 @@ export const LEARN_DEFAULTS = Object.freeze({
   steps: 640,
   rank: 16,
   alpha: 16,
-  learningRate: 1e-3,
+  learningRate: 2e-3,
   known: 256,
 });
 
