@@ -1,6 +1,6 @@
 /**
  * @file `npm run ablate -- --features FILE [options]`: trains small models that differ from one base in one setting each,
- * with several seeds, has them draw what they know, and says what each setting was good for (docs/training.md). Stopped
+ * with several seeds, has them draw what they know, and says what each setting was good for (docs/measurements.md). Stopped
  * and started again, it goes on where it was.
  */
 import { stat } from "node:fs/promises";

@@ -56,8 +56,14 @@ export function backgroundOf(image: RgbImage): Background {
   return nearestName(rimColour(image)).name;
 }
 
-/** The name of a background of one colour; undefined for any other, and for a colour that is far from all that have names. */
-export function plainBackground(image: RgbImage): Background | undefined {
+/** A background of one colour, as it is and as it is called. */
+export interface PlainGround {
+  readonly colour: Rgb;
+  readonly name: Background;
+}
+
+/** The background of one colour; undefined for any other, and for a colour that is far from all that have names. */
+export function plainGround(image: RgbImage): PlainGround | undefined {
   const rim = rimOf(image);
   const colour = medians(rim);
   const count = rim[0].length;
@@ -66,5 +72,10 @@ export function plainBackground(image: RgbImage): Background | undefined {
     if (rim.every((values, channel) => Math.abs(values[at]! - colour[channel]!) <= PLAIN_SPREAD)) near++;
   }
   const { name, levels } = nearestName(colour);
-  return near >= PLAIN_SHARE * count && levels <= NAMED_WITHIN ? name : undefined;
+  return near >= PLAIN_SHARE * count && levels <= NAMED_WITHIN ? { colour, name } : undefined;
+}
+
+/** The name of a {@link plainGround}. */
+export function plainBackground(image: RgbImage): Background | undefined {
+  return plainGround(image)?.name;
 }

@@ -1,6 +1,6 @@
 /** @file Whether the thing in front of a plain background is small, and where it stands. */
 import type { RgbImage } from "../../../image/pixels.ts";
-import { plainBackground, rimColour } from "./background-colour.ts";
+import { plainGround } from "./background-colour.ts";
 import type { SINGLE_LAYOUTS } from "./emoji-scenes.ts";
 
 /** What the longer side of a thing, and where its middle lies, tell apart; a large one differs too little from others. */
@@ -35,8 +35,8 @@ function extent(counts: Uint32Array): readonly [first: number, last: number] {
  * @returns undefined where the background is not plain, there is nothing in front of it, or the thing stands in a corner.
  */
 export function thingLayout(image: RgbImage): ThingLayout | undefined {
-  if (plainBackground(image) === undefined) return undefined;
-  const background = rimColour(image);
+  const background = plainGround(image)?.colour;
+  if (background === undefined) return undefined;
   const side = Math.min(image.width, image.height);
   const left = (image.width - side) >> 1;
   const top = (image.height - side) >> 1;
