@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { CachedRows } from "../../generate/cached-rows.ts";
 import { Model } from "../../generate/model.ts";
 import { testModelPath } from "../../generate/test-models.ts";
 import { nodePlatform } from "../../node/platform.ts";
@@ -42,6 +43,24 @@ async function until(id: string, isSo: (job: JobRecord) => boolean): Promise<Job
   throw new Error("the job has ended");
 }
 
+/** Lets a drawing read `times` times and holds it there until it is released, which this gives. */
+function holdDrawing(times: number): () => void {
+  const read = CachedRows.prototype.append;
+  const reading = vi.spyOn(CachedRows.prototype, "append");
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  reading.mockImplementation(async function (this: CachedRows, ...rows) {
+    if (reading.mock.calls.length > times) await released;
+    return read.apply(this, rows);
+  });
+  return () => {
+    reading.mockRestore();
+    release();
+  };
+}
+
 it("draws what the queue holds into store and gallery, and goes on with another's draft", async () => {
   const size = { width: 64, height: 64 };
   const request = requestOf({
@@ -54,9 +73,13 @@ it("draws what the queue holds into store and gallery, and goes on with another'
   const submit = (change: Partial<typeof request> = {}) =>
     queue.submit({ request: { ...request, ...change }, model: "tiny", owner: null, idempotency: null });
   const { id } = await submit();
+  // The queue tells of rows some time after they were drawn: held in the third of four, the drawing does not end before that.
+  const release = holdDrawing(11);
   const first = startWorker("first");
   await until(id, ({ progress }) => (progress?.rows ?? 0) >= 2);
-  await first[Symbol.asyncDispose]();
+  const left = first[Symbol.asyncDispose]();
+  release();
+  await left;
   expect(await queue.get(id)).toMatchObject({ status: "queued", attempts: 1 });
   expect((await store.drafts.get(id)) === undefined).toBe(false);
 
@@ -77,9 +100,11 @@ it("draws what the queue holds into store and gallery, and goes on with another'
   }
 
   // A picture of the gallery is gone on with from a row; one that is cancelled leaves its place.
+  const releaseCancelled = holdDrawing(1);
   const cancelled = await submit();
   await until(cancelled.id, ({ status }) => status === "drawing");
   await queue.cancel(cancelled.id);
+  releaseCancelled();
   const ground = { kind: "rows", picture: done.pictures[0] as string, rows: 3 } as const;
   const rewound = await submit({ prompt: "fog", count: 1, ground });
   const again = await until(rewound.id, ({ status }) => status === "finished");
