@@ -48,7 +48,8 @@ Options:
   --model FOLDER    (default: the model in this package)
   --things N        how many subjects to learn, one after the other (default: 3)
   --drawings N      of each (default: 50)
-  --known N         subjects that the model knew, drawn once each (default: 48)
+  --known N         subjects that the model knew (default: 48)
+  --known-drawings N  of each of these (default: 1)
   --steps N         (default: ${LEARN_DEFAULTS.steps})
   --rank N          (default: ${LEARN_DEFAULTS.rank})
   --rate X          (default: ${LEARN_DEFAULTS.learningRate})
@@ -65,6 +66,7 @@ const { values } = toolOptions(TOOL, HELP, {
       "things",
       "drawings",
       "known",
+      "known-drawings",
       "steps",
       "rank",
       "rate",
@@ -119,20 +121,26 @@ async function write(path: string, picture: RgbImage): Promise<void> {
 }
 
 interface Asked {
-  readonly prompts: string | readonly string[];
+  readonly prompts: readonly string[];
+  /** Pictures of each. */
+  readonly times: number;
   readonly adapters: readonly { readonly name: string }[];
 }
 
-/** One prompt is drawn as often as is asked for, of several each once. */
-async function drawAll(model: Model, { prompts, adapters }: Asked, of: number): Promise<RgbImage[]> {
+/** Prompt by prompt, with the same seeds for each. */
+async function drawAll(model: Model, { prompts, times, adapters }: Asked): Promise<RgbImage[]> {
   const pictures: RgbImage[] = [];
-  for (let start = 0; start < of; start += BATCH) {
-    const count = Math.min(BATCH, of - start);
-    const drawn =
-      typeof prompts === "string"
-        ? await model.draw(prompts, { seed: 1 + start, count, adapters })
-        : await model.draw(prompts.slice(start, start + count), { seed: 1, adapters });
-    pictures.push(...drawn.map(({ pixels }) => pixels));
+  const together = Math.max(1, Math.floor(BATCH / times));
+  for (let start = 0; start < prompts.length; start += together) {
+    for (let first = 0; first < times; first += BATCH) {
+      const count = Math.min(BATCH, times - first);
+      const drawn = await model.draw(prompts.slice(start, start + together), {
+        seed: 1 + first,
+        count,
+        adapters,
+      });
+      pictures.push(...drawn.map(({ pixels }) => pixels));
+    }
   }
   return pictures;
 }
@@ -165,9 +173,12 @@ async function recognised(pictures: readonly RgbImage[], names: readonly string[
   ).length;
 }
 
-const familiar = shuffled(listed).slice(0, count("known", 48));
-const names = familiar.map(({ name }) => name);
-const before = await recognised(await drawAll(plain, { prompts: names, adapters: [] }, names.length), names);
+const prompts = shuffled(listed)
+  .slice(0, count("known", 48))
+  .map(({ name }) => name);
+const familiar = { prompts, times: count("known-drawings", 1) };
+const names = prompts.flatMap((name) => Array.from({ length: familiar.times }, () => name));
+const before = await recognised(await drawAll(plain, { ...familiar, adapters: [] }), names);
 process.stderr.write(`known subjects recognised before: ${before} of ${names.length}\n`);
 
 const drawings = count("drawings", 50);
@@ -183,7 +194,7 @@ for (const thing of things) {
   }
   const words = Array.from({ length: drawings }, () => name);
   const unlearnt = await recognised(
-    await drawAll(plain, { prompts: name, adapters: [] }, BATCH),
+    await drawAll(plain, { prompts: [name], times: BATCH, adapters: [] }),
     words.slice(0, BATCH),
   );
   const started = performance.now();
@@ -202,8 +213,8 @@ for (const thing of things) {
   const minutes = (performance.now() - started) / 60_000;
   await using model = await open(base, { ...threads, adapters: { own: out } });
   const adapters = [{ name: "own" }];
-  const drawn = await drawAll(model, { prompts: name, adapters }, drawings);
-  const others = await drawAll(model, { prompts: names, adapters }, names.length);
+  const drawn = await drawAll(model, { prompts: [name], times: drawings, adapters });
+  const others = await drawAll(model, { ...familiar, adapters });
   const sheets = text("out");
   if (sheets !== undefined) {
     await makeFolder(sheets);

@@ -86,6 +86,8 @@ describe("notes", () => {
         closest: ["rocket"],
       },
     ]);
+    const hearts = { ...trained, subjects: [...trained.subjects, "blue heart", "blue whale"] };
+    expect(notesOn("blu", [128, 128], hearts)[0]?.closest).toEqual(["blue", "blue heart", "blue whale"]);
     expect(notesOn("xyzzy", [128, 128], trained)[0]?.text).toBe(`the model's captions did not hold "xyzzy"`);
   });
 

@@ -14,14 +14,14 @@ export interface DrawingNote {
   readonly text: string;
   /** Words that the model does not know. */
   readonly words?: readonly string[];
-  /** Subjects that it knows and that are closest to those words. */
+  /** Words and subjects that it knows and that are closest to those. */
   readonly closest?: readonly string[];
 }
 
 /** Beyond it, a text is not meant for this model at all. */
 const SHOWN_WORDS = 8;
 const SHOWN_SIZES = 8;
-const SHOWN_SUBJECTS = 3;
+const SHOWN_CLOSEST = 3;
 /** Longer words are no words; comparing them takes time. */
 const MAX_WORD_CHARACTERS = 40;
 
@@ -47,9 +47,7 @@ function wordNotes(prompt: string, { words, subjects = [] }: TrainedOn): readonl
   if (unknown.length === 0) return [];
   const asked = unknown.slice(0, SHOWN_WORDS);
   const closest = [
-    ...new Set(
-      asked.flatMap((word) => closestSubjects(word.slice(0, MAX_WORD_CHARACTERS), subjects, SHOWN_SUBJECTS)),
-    ),
+    ...new Set(asked.flatMap((word) => closestTo(word.slice(0, MAX_WORD_CHARACTERS), words, subjects))),
   ];
   const names = (list: readonly string[]): string => list.map((name) => `"${printable(name)}"`).join(", ");
   const more = unknown.length > asked.length ? ` and ${unknown.length - asked.length} more` : "";
@@ -63,6 +61,13 @@ function wordNotes(prompt: string, { words, subjects = [] }: TrainedOn): readonl
       closest,
     },
   ];
+}
+
+/** Captions hold the words of subjects, so that no subject is closer than the closest word: "blue" before "blue heart". */
+function closestTo(word: string, words: readonly string[], subjects: readonly string[]): readonly string[] {
+  const near = closestSubjects(word, subjects, SHOWN_CLOSEST);
+  const plain = closestSubjects(word, words, near.length === 0 ? SHOWN_CLOSEST : 1);
+  return [...new Set([...plain, ...near])].slice(0, SHOWN_CLOSEST);
 }
 
 /** Differences in shape and in number of pixels, on a scale on which doubling either counts alike. */

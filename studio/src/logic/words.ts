@@ -14,7 +14,6 @@ const MOST_SUGGESTIONS = 6;
 /** Words of a subject that may be spelled out before it is taken. */
 const MOST_WORDS = 3;
 const LEAST_CHARACTERS = 2;
-const CLOSEST_WORDS = 3;
 
 /** Stems at the caret, the longest first; none inside a word, or behind one that has ended. */
 export function stemsAt(text: string, caret: number): readonly Stem[] {
@@ -88,10 +87,7 @@ export function stretchText(size: string): string {
   return `${size} is more than this server draws: it is drawn smaller and stretched`;
 }
 
-/**
- * What a person should know before drawing, by the very rules that the server's notes follow; the closest may also be
- * plain words, such as colours.
- */
+/** What a person should know before drawing, by the very rules that the server's notes follow. */
 export function remarksOn(
   prompt: string,
   { width, height }: Size,
@@ -106,11 +102,6 @@ export function remarksOn(
     if (note.kind === "size" && isBeyond({ width, height }, { tokenSide, maxTokens })) {
       return { ...note, text: stretchText(shownSize({ width, height })) };
     }
-    const [word] = note.words ?? [];
-    if (word === undefined) return note;
-    const subjectsToo = note.closest ?? [];
-    // Captions hold the words of subjects, so that no subject is closer than the closest word: "blue" before "blue heart".
-    const plain = closestSubjects(word, words, subjectsToo.length === 0 ? CLOSEST_WORDS : 1);
-    return { ...note, closest: [...new Set([...plain, ...subjectsToo])].slice(0, CLOSEST_WORDS) };
+    return note;
   });
 }
