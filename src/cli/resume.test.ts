@@ -29,6 +29,26 @@ const DRAW = [
   V11,
 ];
 
+/**
+ * A module that holds a drawing in the middle, with more tokens in its job than are waited for: until it is told to end, and
+ * then lets it go where the engine is, as a signal finds it.
+ */
+const HOLDING = `data:text/javascript,${encodeURIComponent(`
+  import { CachedRows } from ${JSON.stringify(new URL("../generate/cached-rows.ts", import.meta.url).href)};
+  const read = CachedRows.prototype.append;
+  const told = new Promise((resolve) => process.once("SIGTERM", resolve));
+  let reads = 0;
+  CachedRows.prototype.append = async function (...rows) {
+    if (++reads > 60) {
+      // Nothing else would keep the process.
+      const timer = setInterval(() => {}, 1000);
+      await told;
+      clearInterval(timer);
+    }
+    return read.apply(this, rows);
+  };
+`)}`;
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "nextstep-resume-"));
@@ -57,9 +77,10 @@ function start(command: string, args: readonly string[]): { child: ChildProcess;
 
 const nextstep = (...args: readonly string[]) => start(process.execPath, ["--import", TSX, COMMAND, ...args]);
 
-/** Ends the process with a signal once its job holds some tokens. */
+/** Ends the process with a signal once its job holds some tokens, and while others are left to be drawn. */
 async function interrupt(job: string, signal: NodeJS.Signals, ...args: readonly string[]): Promise<Ended> {
-  const { child, ended } = nextstep(...args, "--job", job);
+  const node = ["--import", TSX, "--import", HOLDING];
+  const { child, ended } = start(process.execPath, [...node, COMMAND, ...args, "--job", job]);
   let over = false;
   void ended.then(() => {
     over = true;

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { AbortedError, ConfigError, InputError } from "../../errors.ts";
 import type { RgbImage } from "../../image/pixels.ts";
 import { rewardsOf } from "../../train/reward/reward.ts";
@@ -14,6 +14,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "nextstep with space "));
 });
 afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
 
 const grey = (value: number): RgbImage => ({ width: 2, height: 2, data: new Uint8Array(12).fill(value) });
 const pictures = [10, 20, 30].map((value) => ({ prompt: `grey ${value}`, pixels: grey(value) }));
@@ -80,10 +81,15 @@ describe("a program that scores", () => {
   });
 
   it("leaves no files, and ends when its input does", async () => {
-    const before = await ownFolders();
+    // In a place of its own: in the common one others come and go meanwhile.
+    const temporary = await mkdtemp(join(folder, "temporary-"));
+    for (const name of ["TMPDIR", "TEMP"]) vi.stubEnv(name, temporary);
     const command = await program("console.log(1);");
-    await using(command, ({ reward }) => reward(pictures, {}));
-    expect(await ownFolders()).toEqual(before);
+    await using(command, async ({ reward }) => {
+      await reward(pictures, {});
+      expect(await readdir(temporary)).toHaveLength(1);
+    });
+    expect(await readdir(temporary)).toEqual([]);
   });
 
   const hostile: Readonly<Record<string, readonly [line: string, message: RegExp]>> = {
@@ -136,10 +142,6 @@ describe("a program that scores", () => {
     await expect(commandReward("  ", "path")).rejects.toThrow(ConfigError);
   });
 });
-
-async function ownFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("nextstep-reward-")).sort();
-}
 
 describe("commandWords", () => {
   it.each([

@@ -69,11 +69,7 @@ describe("the A1111 family", () => {
 
   it("shows progress, and is interrupted", async () => {
     const server = await start();
-    let open = (): void => {};
-    const gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    if (server.worker !== undefined) server.worker.beforeRow = async (row) => (row < 3 ? undefined : gate);
+    const release = server.worker?.holdFrom(3);
     const idle = (await (await server.get("/sdapi/v1/progress")).json()) as Record<string, unknown>;
     expect(idle).toMatchObject({ progress: 0, current_image: null, state: { job_count: 0 } });
     const drawing = server.post("/sdapi/v1/txt2img", { prompt: "a ship" });
@@ -82,7 +78,7 @@ describe("the A1111 family", () => {
     expect(progress).toMatchObject({ current_image: expect.any(String), state: { job_count: 1 } });
     expect(progress.progress).toBeGreaterThan(0);
     await server.post("/sdapi/v1/interrupt", {});
-    open();
+    release?.();
     expect((await drawing).status).toBe(409);
     expect(server.queue.jobs[0]?.record.status).toBe("cancelled");
   });

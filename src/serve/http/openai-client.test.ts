@@ -1,6 +1,6 @@
 /** @file OpenAI's own client, unmodified, against the server: drawing, editing, streams, errors, retries and going away. */
 import OpenAI, { toFile } from "openai";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { readPngHeader } from "./test-png.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.ts";
 import { squarePng } from "./test-worker.ts";
@@ -102,7 +102,9 @@ describe("openai", () => {
   });
 
   it("streams looks at unfinished pictures, then the pictures", async () => {
-    const { client } = await start({ rowMs: 20 });
+    const { client, server } = await start();
+    // A client that comes late hears of the newest look alone.
+    const release = server.worker?.holdFrom(3);
     const stream = await client.images.generate({
       prompt: "a ship",
       n: 2,
@@ -110,7 +112,10 @@ describe("openai", () => {
       partial_images: 2,
     });
     const events = [];
-    for await (const event of stream) events.push(event);
+    for await (const event of stream) {
+      events.push(event);
+      release?.();
+    }
     const partial = events.filter((event) => event.type === "image_generation.partial_image");
     const completed = events.filter((event) => event.type === "image_generation.completed");
     expect(partial.map((event) => event.partial_image_index)).toEqual([0, 0, 1, 1]);
@@ -187,34 +192,35 @@ describe("openai", () => {
 
   it("frees the slot when it goes away", async () => {
     const { client, server } = await start();
-    let open = (): void => {};
-    const gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    if (server.worker !== undefined) server.worker.beforeRow = () => gate;
-    const waiting = client.images.generate({ prompt: "a ship" }, { timeout: 200 });
-    await expect(waiting).rejects.toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
+    const release = server.worker?.holdFrom(1);
+    const leaving = new AbortController();
+    const waiting = client.images.generate({ prompt: "a ship" }, { signal: leaving.signal });
+    const left = expect(waiting).rejects.toBeInstanceOf(OpenAI.APIUserAbortError);
+    await expect.poll(() => server.queue.jobs.length).toBe(1);
+    leaving.abort();
+    await left;
     const stream = await client.images.generate({ prompt: "a ship", stream: true });
     stream.controller.abort();
     await expect
       .poll(() => server.queue.jobs.map(({ record }) => record.status))
       .toEqual(["cancelled", "cancelled"]);
-    open();
+    release?.();
   });
 
   it("finds its job again with the same Idempotency-Key, also after going away", async () => {
     const { client, server } = await start();
-    let open = (): void => {};
-    const gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    if (server.worker !== undefined) server.worker.beforeRow = () => gate;
+    const release = server.worker?.holdFrom(1);
     const headers = { "Idempotency-Key": "once" };
-    const lost = client.images.generate({ prompt: "a ship" }, { headers, timeout: 200 });
-    await expect(lost).rejects.toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
+    const submitting = vi.spyOn(server.queue, "submit");
+    const leaving = new AbortController();
+    const lost = client.images.generate({ prompt: "a ship" }, { headers, signal: leaving.signal });
+    const left = expect(lost).rejects.toBeInstanceOf(OpenAI.APIUserAbortError);
+    await expect.poll(() => submitting.mock.calls.length).toBe(1);
+    leaving.abort();
+    await left;
     const again = client.images.generate({ prompt: "a ship" }, { headers });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    open();
+    await expect.poll(() => submitting.mock.calls.length).toBe(2);
+    release?.();
     expect((await again).data).toHaveLength(1);
     expect(server.queue.jobs).toHaveLength(1);
     const other = client.images.generate({ prompt: "another" }, { headers });

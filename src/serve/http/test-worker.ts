@@ -27,6 +27,16 @@ export class TestWorker implements AsyncDisposable {
     this.#work = this.#run(queue, store);
   }
 
+  /** Draws no row from `row` on until it may, by what this gives. */
+  holdFrom(row: number): () => void {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.beforeRow = async (next) => (next < row ? undefined : released);
+    return release;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#work;

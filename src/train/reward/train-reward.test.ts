@@ -2,11 +2,12 @@
 import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { readAdapter } from "../../checkpoint/adapter/adapter-folder.ts";
 import { openModelFolder } from "../../checkpoint/model-folder.ts";
 import { AbortedError, ConfigError, InputError } from "../../errors.ts";
 import { LocalFolder } from "../../files/local-folder.ts";
+import { CachedRows } from "../../generate/cached-rows.ts";
 import { testModelPath } from "../../generate/test-models.ts";
 import { adaptableLinears } from "../../model/adapter.ts";
 import { nodePlatform } from "../../node/platform.ts";
@@ -97,11 +98,17 @@ describe("reward learning", () => {
       const config = rewardSettings(root, `drawing ${adapter === null}`, { adapter });
       const onEvent = (event: TrainEvent): void => {
         if (event.type !== "step") return;
-        // The engine comes back between its runs, of which an update has some tens.
-        setTimeout(() => stop.abort(), 20);
+        // While the next update's pictures are drawn, whose tokens take more reads.
+        const read = CachedRows.prototype.append;
+        const reading = vi.spyOn(CachedRows.prototype, "append");
+        reading.mockImplementation(function (this: CachedRows, ...rows) {
+          if (reading.mock.calls.length === 2) stop.abort();
+          return read.apply(this, rows);
+        });
       };
       const running = trainReward(config, { reward: counting, signal: stop.signal, onEvent });
       await expect(running).rejects.toThrow(/training was stopped/);
+      vi.restoreAllMocks();
       expect(asked).toBe(1);
       expect(await readdir(join(config.output, "checkpoints"))).toEqual(["checkpoint-1"]);
     },
