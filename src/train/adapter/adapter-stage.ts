@@ -71,7 +71,9 @@ export class AdapterStage implements TrainStage<AdapterPlan> {
     this.learningRate = config.optimizer.learningRate;
     this.faults = data.faults;
     const sets = typeof config.data === "string" ? [] : config.data;
-    const asBase = new Set(sets.flatMap((set, index) => (set.asBase ? [index] : [])));
+    const asBase = new Map(
+      sets.flatMap((set, index) => (set.asBase ? [[index, set.asBaseWeight] as const] : [])),
+    );
     this.planner = new AdapterObjective(model, data, {
       ...{ seed, rowLag, gradientCheckpointing, base: network, dropout: adapter.dropout },
       corruption: { noise: readNoise, swap: swapTokens },

@@ -31,13 +31,23 @@ export const adapterSchema = z.strictObject({
 
 export type AdapterSettings = z.infer<typeof adapterSchema>;
 
-const adapterDataSetSchema = dataSetSchema.extend({
-  /**
-   * Its pictures are learnt as the base alone predicts them: of what it shows, the adapter then changes little. Without it, a
-   * model's own pictures pull it towards what guidance made of them.
-   */
-  asBase: z.boolean().default(false),
-});
+const adapterDataSetSchema = dataSetSchema
+  .extend({
+    /**
+     * Its pictures are learnt as the base alone predicts them: of what it shows, the adapter then changes little. Without it, a
+     * model's own pictures pull it towards what guidance made of them.
+     */
+    asBase: z.boolean().default(false),
+    /**
+     * How much errors of such pictures count, set against those of others. They are small, since the adapter begins as the base,
+     * and hardly noisy, since the base answers the same noise.
+     */
+    asBaseWeight: z.number().positive().default(1),
+  })
+  .refine(({ asBase, asBaseWeight }) => asBase || asBaseWeight === 1, {
+    path: ["asBaseWeight"],
+    message: 'is for sets that are learnt "asBase"',
+  });
 
 export const adapterTrainConfigSchema = modelTrainConfigSchema
   .omit({ autoencoder: true, start: true, textTokenizer: true, model: true, muon: true, rates: true })

@@ -137,6 +137,10 @@ describe("an adapter's training", () => {
     expect(Math.max(...mixed.errors)).toBeGreaterThan(0.1);
     const apart = await run("apart", { samples: 1, asBase: true });
     expect(Math.max(...apart.errors)).toBeLessThan(1e-9);
+    const meant = { path: join(root, "data"), samples: 1, asBaseWeight: 2 };
+    expect(() => settings("weighted", { data: [meant] })).toThrow(
+      /asBaseWeight.*is for sets that are learnt "asBase"/,
+    );
   }, 120_000);
 
   it("refuses linears that the model does not have, and to go on with others", async () => {

@@ -67,8 +67,11 @@ export interface PretrainingOptions {
   readonly gradientCheckpointing: boolean;
   /** Default: all weights are trained. */
   readonly base?: FrozenBase;
-  /** Numbers of the data sets whose pictures are learnt as the base predicts them; none unless given. */
-  readonly asBase?: ReadonlySet<number>;
+  /**
+   * Data sets whose pictures are learnt as the base predicts them, by their numbers, and how much their errors count; none
+   * unless given.
+   */
+  readonly asBase?: ReadonlyMap<number, number>;
 }
 
 export class Pretraining implements Objective<PretrainingPlan> {
@@ -156,11 +159,17 @@ export class Pretraining implements Objective<PretrainingPlan> {
     const { feeds } = trainingFeeds(this.#model, { ...rows, images }, draws, plan.counts, this.#masks);
     const { asBase } = this.#options;
     if (asBase === undefined || counts.predictions === 0) return feeds;
-    const marks = rows.images
-      .filter((image) => image.predicted)
-      .map((image) => new Float32Array(tokenCount(image)).fill(asBase.has(image.set) ? 1 : 0));
-    const data = joinedFloats(marks);
-    return { ...feeds, as_base: { dtype: "float32", shape: [data.length, 1, 1], data } };
+    const predicted = rows.images.filter((image) => image.predicted);
+    const ofTokens = (value: (set: number) => number): HostTensor => {
+      const values = predicted.map((image) => new Float32Array(tokenCount(image)).fill(value(image.set)));
+      const data = joinedFloats(values);
+      return { dtype: "float32", shape: [data.length, 1, 1], data };
+    };
+    return {
+      ...feeds,
+      as_base: ofTokens((set) => (asBase.has(set) ? 1 : 0)),
+      error_weights: ofTokens((set) => asBase.get(set) ?? 1),
+    };
   }
 
   metrics({ counts, padding, leftOut }: PretrainingPlan, sums: LossSums): Record<string, number> {

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
-import type { BackboneOptions } from "../../model/backbone.ts";
 import { parseNextStepConfig } from "../../model/config.ts";
+import type { HostTensor } from "../../runtime/engine.ts";
 import { LocalEngine } from "../../runtime/node/local-engine.ts";
 import { CounterRng } from "../../tensor/counter-rng.ts";
 import { type Trainable, trainable } from "../optimizer/trainable.ts";
@@ -9,7 +9,7 @@ import { drawFlow } from "./flow-draws.ts";
 import { GradientSession } from "./gradient-session.ts";
 import type { TokenRows } from "./token-rows.ts";
 import { predictionCount, trainingFeeds } from "./training-feeds.ts";
-import { IMAGE_SUM, LM_SUM, trainingGraph } from "./training-graph.ts";
+import { IMAGE_SUM, LM_SUM, type TrainingGraphOptions, trainingGraph } from "./training-graph.ts";
 
 const json = {
   hidden_size: 16,
@@ -65,7 +65,11 @@ describe("the training objective", () => {
   afterAll(() => engine[Symbol.asyncDispose]());
 
   /** Losses and gradients of a batch. All weights are random, so that everything is reached. */
-  async function evaluate(batch: TokenRows, options: BackboneOptions = {}): Promise<Result> {
+  async function evaluate(
+    batch: TokenRows,
+    options: TrainingGraphOptions = {},
+    more: Readonly<Record<string, HostTensor>> = {},
+  ): Promise<Result> {
     const draws = drawFlow(config, predictionCount(config, batch), new CounterRng(9));
     const { parts, feeds } = trainingFeeds(config, batch, draws);
     const graph = trainingGraph(config, parts, undefined, options);
@@ -78,7 +82,7 @@ describe("the training objective", () => {
       return trainable(name, size, data);
     });
     const session = await GradientSession.create(engine, graph, weights);
-    const { loss, [LM_SUM]: lm, [IMAGE_SUM]: image } = await session.run(feeds, true);
+    const { loss, [LM_SUM]: lm, [IMAGE_SUM]: image } = await session.run({ ...feeds, ...more }, true);
     await session.dispose();
     return { loss, lm: lm ?? Number.NaN, image: image ?? 0, weights };
   }
@@ -110,6 +114,28 @@ describe("the training objective", () => {
       expect(gradient, name).toEqual(held.weights[index]!.gradient);
       expect(gradient.some((value) => value !== 0)).toBe(true);
     }
+  });
+
+  it("counts each token's errors as much as it is told, and none that the base makes as well", async () => {
+    const rows = rowsOf([first, second], 7, [picture(1), picture(2)]);
+    const ofTokens = (values: readonly number[]): HostTensor => ({
+      ...{ dtype: "float32", shape: [values.length, 1, 1] },
+      data: Float32Array.from(values),
+    });
+    const beside = async (asBase: readonly number[], weights: readonly number[]): Promise<number> => {
+      const feeds = { as_base: ofTokens(asBase), error_weights: ofTokens(weights) };
+      return (await evaluate(rows, { asBase: true }, feeds)).image;
+    };
+    const none = [0, 0, 0, 0];
+    const { image } = await evaluate(rows);
+    expect(await beside(none, [1, 1, 1, 1])).toBeCloseTo(image, 4);
+    expect(await beside(none, [3, 3, 3, 3])).toBeCloseTo(3 * image, 3);
+    const left = await beside(none, [2, 2, 0, 0]);
+    expect(left).toBeGreaterThan(1);
+    expect(left + (await beside(none, [0, 0, 2, 2]))).toBeCloseTo(2 * image, 3);
+    // Nothing stands beside the weights here: the base is the same model.
+    expect(await beside([1, 1, 1, 1], [5, 5, 5, 5])).toBeLessThan(1e-8);
+    expect(await beside([1, 1, 0, 0], [5, 5, 2, 2])).toBeCloseTo(2 * image - left, 3);
   });
 
   it("treats isolated samples of a row as rows of their own", async () => {

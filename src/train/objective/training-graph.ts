@@ -49,7 +49,7 @@ export const IMAGE_SUM = "image_sum";
  * - `labels` int64 [lm]; `targets` [predictions, 64] clean tokens; `times` [predictions, repeats], `noise`
  *   [predictions, repeats, 64]: every image token is trained at `repeats` times of its own.
  * - `as_base` [predictions, 1, 1], where there are such pictures: 1 for their tokens, whose targets are the velocities that the
- *   base predicts, else 0.
+ *   base predicts, else 0; `error_weights` [predictions, 1, 1], there too: how much each token's errors count.
  * - `lm_factor`, `image_factor`: scalars, weight / count.
  *
  * The parameters are those that the loss depends on.
@@ -165,6 +165,8 @@ function errorsBesideBase(
   const shape = ["predictions", config.headBatchMultiplier, tokenWidth(config)] as const;
   const asBase = input("as_base", "float32", ["predictions", 1, 1]);
   const change = mul(asBase, reshape(sub(own, velocity), shape)); // [predictions, repeats, 64]
-  const missed = sub(sub(predicted, velocity), reshape(change, predicted.shape));
-  return reduceMean(square(missed), [-1]);
+  const missed = sub(reshape(sub(predicted, velocity), shape), change);
+  const errors = reduceMean(square(missed), [-1], { keepDims: true }); // [predictions, repeats, 1]
+  const weighted = mul(errors, input("error_weights", "float32", ["predictions", 1, 1]));
+  return reshape(weighted, [multiplySizes("predictions", config.headBatchMultiplier)]);
 }
