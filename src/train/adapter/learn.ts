@@ -15,7 +15,7 @@ import { trainAdapter } from "./train-adapter.ts";
 
 /** Measured on the default model with `npm run measure-learning` (docs/adapters.md). */
 export const LEARN_DEFAULTS = Object.freeze({
-  steps: 640,
+  steps: 960,
   rank: 16,
   alpha: 16,
   learningRate: 2e-3,
