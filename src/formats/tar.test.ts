@@ -292,6 +292,6 @@ describe("groupTarSamples", () => {
     expect(groupTarSamples(entries).length).toBe(200_000);
     const { user, system } = process.cpuUsage(start);
     // Its own time: what else the machine does is not its fault.
-    expect((user + system) / 1e6).toBeLessThan(10);
+    expect((user + system) / 1e6).toBeLessThan(5);
   });
 });

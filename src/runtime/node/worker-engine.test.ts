@@ -107,8 +107,8 @@ describe("worker engine", () => {
     const big = { x: floats([1, 2], [0, 0]), past: floats([1, 2_000_000, 2], new Array(4_000_000).fill(1)) };
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
-    // Once more where the machine had this thread wait for as long as the runs took.
-    while (ticks <= 2) {
+    // Once more where the machine had this thread wait for as long as the runs took. A thread that is blocked by them never ticks.
+    for (let round = 0; round < 20 && ticks <= 2; round++) {
       ticks = 0;
       const order: number[] = [];
       const runs = [0, 1, 2].map(async (index) => {
@@ -119,6 +119,7 @@ describe("worker engine", () => {
       expect(order).toEqual([0, 1, 2]);
     }
     clearInterval(timer);
+    expect(ticks).toBeGreaterThan(2);
   });
 
   it("uses weights in shared memory and refuses work after disposal", async () => {

@@ -98,10 +98,7 @@ export function remarksOn(
     subjects,
     words,
   });
-  return notes.map((note) => {
-    if (note.kind === "size" && isBeyond({ width, height }, { tokenSide, maxTokens })) {
-      return { ...note, text: stretchText(shownSize({ width, height })) };
-    }
-    return note;
-  });
+  if (!isBeyond({ width, height }, { tokenSide, maxTokens })) return notes;
+  const text = stretchText(shownSize({ width, height }));
+  return notes.map((note) => (note.kind === "size" ? { ...note, text } : note));
 }
